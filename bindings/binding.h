@@ -1,0 +1,89 @@
+/* What a binding is: a table of verbs. A binding sees engine/base and this header,
+ * and one library; never Lua, the journal or the terminal. The gate calls it only
+ * after the call was allowed and, for a write, its intent is on disk.
+ *
+ * A verb is one of two kinds:
+ *   work   a plain blocking function. It runs in a worker process (forked, killed at its
+ *          deadline). For a read or probe in a check the worker is read-only: the kernel
+ *          refuses writes, whatever the code does.
+ *   start  asynchronous on the host's loop (processes, network). */
+#ifndef RB_BINDINGS_BINDING_H
+#define RB_BINDINGS_BINDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "process/child.h" /* children are the one thing of the host that bindings may start */
+
+enum rb_effect { RB_EFFECT_READ, RB_EFFECT_PROBE, RB_EFFECT_WRITE };
+
+enum rb_arg_flags {
+    RB_ARG_REQUIRED = 1,
+    RB_ARG_POSITIONAL = 2, /* in the order of the table; the others come in one options table, last */
+};
+
+struct rb_arg {
+    const char *name;
+    /* path string bytes int number bool duration size list(string) map any function.
+     * Arrives in args already converted: duration in seconds (real), size in bytes (int). */
+    const char *type;
+    unsigned flags;
+    const char *en, *zh; /* unit and default included */
+};
+
+struct rb_call;
+struct rb_work;
+
+struct rb_verb {
+    const char *name;            /* "read": written shell.read in a runbook */
+    enum rb_effect effect;
+    const struct rb_arg *args;   /* ends with a NULL name */
+    const char *returns;         /* "{ ok, code, out, err, ms }" */
+    const char *en, *zh;         /* what it does, one or two sentences */
+    double timeout;              /* default deadline in seconds; 0 = 30 */
+    /* New reference or NULL with err. Runs in a worker process. args is borrowed. */
+    json_t *(*work)(const json_t *args, struct rb_work *work, struct rb_err *err);
+    /* Begins; 0, or an error at once. Ends by exactly one rb_call_done or rb_call_fail, never inside start. */
+    int (*start)(struct rb_call *call, const json_t *args, struct rb_err *err);
+    /* Asked to stop (deadline, Ctrl-C); must still end by rb_call_fail, soon. */
+    void (*cancel)(struct rb_call *call);
+    /* A write: what it will do in one line, for the plan and the record; NULL = verb and arguments. malloc'ed. */
+    char *(*preview)(const json_t *args);
+};
+
+struct rb_binding {
+    const char *name;            /* "shell"; the Lua module */
+    const char *en, *zh;
+    const struct rb_verb *verbs; /* ends with a NULL name */
+};
+
+/* The one list; bindings/list.c. Ends with NULL. */
+extern const struct rb_binding *const rb_bindings[];
+
+/* For start verbs. */
+void *rb_call_data(const struct rb_call *call);
+void rb_call_data_set(struct rb_call *call, void *data);
+uv_loop_t *rb_call_loop(const struct rb_call *call);
+struct rb_spawner *rb_call_spawner(const struct rb_call *call);
+/* May this call only read (a check, a guard, …)? Decides the access of a child. */
+bool rb_call_read_only(const struct rb_call *call);
+/* Live output for the operator; not an outcome. stream 1 or 2. */
+void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len);
+/* A remark for the record: "refused", "unenforced". text is copied. */
+void rb_call_remark(struct rb_call *call, const char *kind, const char *text);
+void rb_call_done(struct rb_call *call, json_t *value); /* takes value */
+void rb_call_fail(struct rb_call *call, const struct rb_err *err);
+
+/* For work verbs. */
+void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *unit);
+/* Seconds until the deadline; never negative. */
+double rb_work_left(const struct rb_work *work);
+bool rb_work_read_only(const struct rb_work *work);
+/* Files no verb may open: the journal's own. */
+bool rb_work_forbidden_file(const struct rb_work *work, uint64_t dev, uint64_t ino);
+
+#endif

@@ -1,0 +1,18 @@
+/* SHA-256 (nettle) and random ids. */
+#ifndef RB_BASE_HASH_H
+#define RB_BASE_HASH_H
+
+#include <stddef.h>
+
+#define RB_HASH_SIZE 32
+#define RB_HEX_SIZE 65 /* 64 digits and NUL */
+
+void rb_hash(const void *data, size_t len, unsigned char out[RB_HASH_SIZE]);
+void rb_hex(const unsigned char hash[RB_HASH_SIZE], char out[RB_HEX_SIZE]);
+void rb_hash_hex(const void *data, size_t len, char out[RB_HEX_SIZE]);
+
+/* "r-" and 10 characters of base32 without look-alikes (50 bits from getrandom). */
+#define RB_ID_MAX 16
+void rb_id_new(char prefix, char out[RB_ID_MAX]);
+
+#endif

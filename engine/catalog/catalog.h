@@ -1,0 +1,34 @@
+/* Which runbooks exist. Files are executed once each, sealed, in a runner that may
+ * call nothing but run.declare; a broken file is listed as broken and never hides the others. */
+#ifndef RB_CATALOG_CATALOG_H
+#define RB_CATALOG_CATALOG_H
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "base/err.h"
+
+struct rb_spawner;
+struct rb_catalog;
+
+/* Folders in order of precedence: extra (--runbooks, may be NULL), $RUNBOOK_PATH, the user's, the
+ * system's, the shipped one. Never the working directory. Nothing is read yet. */
+int rb_catalog_open(struct rb_catalog **out, const char *extra, struct rb_err *err);
+void rb_catalog_close(struct rb_catalog *c);
+
+/* Reads and declares every file (blocks, running the loop). Result borrowed:
+ * [{id, file, status: "ok"|"draft"|"retired"|"broken"|"shadowed", problems:[…], sha256, meta: {…} (rb_language_meta) or null}] */
+const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err);
+
+/* The files of one runbook, read and hashed but not executed, for exec:
+ * {id, file, sha256, files:[{role: "profile"|"runbook"|"drills", path, text}]}
+ * name: a full id, an alias, or the last part of an id. RB_EUSAGE with candidates when ambiguous or
+ * misspelt, RB_ENOT_FOUND, RB_EDENIED for a file others may write. New reference. An alias that is
+ * not a file name needs the load of all files, so loop and sp are given. */
+json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, const char *name, struct rb_err *err);
+
+/* Best first: [{id, score, why: [{field: "symptom", text}]}]. query: words, an error code, an alert, a
+ * pasted log line, Chinese of two characters or more. New reference. */
+json_t *rb_catalog_search(const json_t *loaded, const char *query);
+
+#endif

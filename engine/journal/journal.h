@@ -1,0 +1,74 @@
+/* The journal: one append-only, hash-chained table of events in one SQLite file.
+ * Everything else (history, audit, logs, a report) is read from it.
+ *
+ * Written by several processes at once. WAL with synchronous=FULL; a commit is
+ * durable when rb_journal_commit returns. Checkpoints happen only under an
+ * exclusive lock that every writer holds shared (SQLite before 3.51.3 can lose a
+ * commit otherwise, see docs/promises.md). */
+#ifndef RB_JOURNAL_JOURNAL_H
+#define RB_JOURNAL_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+
+struct rb_journal;
+
+struct rb_event {
+    int64_t id;         /* position in the chain */
+    const char *run;    /* "r-7k2m9q" */
+    int64_t seq;        /* position in the run, from 1 */
+    int64_t utc_us, mono_ns;
+    const char *kind;   /* "call.intent" */
+    const char *actor;  /* canonical JSON: uid, login, sudo, tty, ssh, host */
+    const char *body;   /* canonical JSON text, or NULL when pruned */
+    const char *hash;   /* 64 hex digits */
+};
+
+/* Opens or creates the file (0600, its folder 0700). RB_EJOURNAL with the reason. */
+int rb_journal_open(struct rb_journal **out, const char *path, struct rb_err *err);
+/* The same without the right to write; a missing file is RB_ENOT_FOUND. */
+int rb_journal_open_reader(struct rb_journal **out, const char *path, struct rb_err *err);
+void rb_journal_close(struct rb_journal *j);
+/* <state dir>/journal.db */
+int rb_journal_default_path(char *out, size_t size, struct rb_err *err);
+/* Who acts from now on; body is copied. */
+void rb_journal_actor_set(struct rb_journal *j, const json_t *actor);
+/* uid, login, sudo origin, tty, SSH client, host and pid of this process. New reference. */
+json_t *rb_journal_actor_find(void);
+
+/* Queues an event in memory; nothing is durable yet. body is borrowed. */
+int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body, struct rb_err *err);
+/* Writes everything queued in one synced transaction. After an error the events stay queued. */
+int rb_journal_commit(struct rb_journal *j, struct rb_err *err);
+/* True for device and inode of the journal's own files (db, -wal, -shm, lock). */
+bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino);
+
+/* Calls fn for each event in order; a non-zero return ends it and is returned.
+ * run NULL = all runs, after = only ids above it. */
+typedef int rb_event_fn(const struct rb_event *event, void *user);
+int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_event_fn *fn, void *user, struct rb_err *err);
+/* The full id of the one run that starts with prefix: RB_ENOT_FOUND, or RB_EUSAGE when several do. */
+int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err);
+/* The run.started and run.ended events of the newest limit runs, newest first, as
+ * [{run, runbook, target, started, ended|null, result|"running"|"interrupted", exit, actor, params, ms, fixes:[…]}].
+ * A run without an end is "interrupted" when its process (pid, start time, boot id in run.started) is gone.
+ * runbook NULL = all. */
+json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, struct rb_err *err);
+
+struct rb_verify {
+    int64_t events;
+    char last[RB_HEX_SIZE]; /* of the newest event; "" when empty */
+    bool ok;
+    char run[RB_ID_MAX];    /* the first bad event … */
+    int64_t id, seq;
+    char why[256];          /* … and what is wrong with it */
+};
+/* Recomputes the chain from the stored bytes. 0 also when it is broken: see ok. */
+int rb_journal_verify(struct rb_journal *j, struct rb_verify *out, struct rb_err *err);
+
+#endif

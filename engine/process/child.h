@@ -1,0 +1,58 @@
+/* One child process, as its owner in the host sees it. */
+#ifndef RB_PROCESS_CHILD_H
+#define RB_PROCESS_CHILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+struct rb_spawner;
+struct rb_child;
+
+enum rb_child_access {
+    RB_CHILD_READ,     /* every write is refused by the kernel, no sockets */
+    RB_CHILD_READ_NET, /* the same, but TCP and UDP clients may connect: recorded as "network unenforced" */
+    RB_CHILD_WRITE     /* as the host itself */
+};
+
+struct rb_child_spec {
+    const char *entry;        /* a name of the entries, or NULL for a command */
+    const char *const *argv;  /* NULL-terminated; argv[0] is searched in PATH */
+    const char *const *env;   /* NULL-terminated "NAME=value"; NULL = the host's environment without RUNBOOK_* secrets */
+    const char *cwd;          /* NULL = "/" */
+    const void *stdin_data;   /* written to its stdin, then closed */
+    size_t stdin_len;
+    enum rb_child_access access;
+    bool hold;                /* starts only after rb_child_release */
+};
+
+struct rb_child_events {
+    /* stream 1 or 2; commands only. */
+    void (*output)(struct rb_child *child, int stream, const char *data, size_t len, void *user);
+    /* One frame from an entry; value is borrowed. */
+    void (*frame)(struct rb_child *child, json_t *value, void *user);
+    /* A system call the kernel refused in a read-only child: "unlink /tmp/x". */
+    void (*refused)(struct rb_child *child, const char *what, void *user);
+    /* The last event, exactly once: exit code, or 128 + signal; err is set when it could not be
+     * started (RB_EMISSING, RB_EDENIED, …). orphaned: somebody still holds its pipe. The child is
+     * freed after this returns. Never called from inside rb_child_start. */
+    void (*exit)(struct rb_child *child, int status, bool orphaned, const struct rb_err *err, void *user);
+};
+
+/* Asynchronous; NULL only for a spec that cannot be (too long, no such entry). */
+struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spec *spec,
+                                const struct rb_child_events *events, void *user, struct rb_err *err);
+/* Lets a held command go. */
+void rb_child_release(struct rb_child *child);
+/* One frame to an entry. */
+int rb_child_send(struct rb_child *child, const json_t *value, struct rb_err *err);
+/* Ends it and all its descendants: SIGTERM, then SIGKILL after grace_ms (0 = SIGKILL at once). */
+void rb_child_kill(struct rb_child *child, int grace_ms);
+/* 0 until it was started. */
+pid_t rb_child_pid(const struct rb_child *child);
+
+#endif

@@ -1,0 +1,67 @@
+/* One run: a runner process, the gate, the journal, and the people around it.
+ * Everything is asynchronous on the engine's loop; several runs may share it. */
+#ifndef RB_RUN_RUN_H
+#define RB_RUN_RUN_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "base/text.h"
+
+struct rb_journal;
+struct rb_spawner;
+struct rb_run;
+
+struct rb_engine {
+    uv_loop_t *loop;
+    struct rb_spawner *spawner;
+    struct rb_journal *journal;
+};
+
+enum rb_run_mode { RB_MODE_EXEC, RB_MODE_DIAGNOSE, RB_MODE_DRY_RUN, RB_MODE_DRILL };
+
+struct rb_run_options {
+    const json_t *file;    /* of rb_catalog_find_file */
+    const json_t *params;  /* {name: text or JSON}, as given */
+    enum rb_run_mode mode;
+    const char *drill;     /* RB_MODE_DRILL: its name */
+    bool yes;              /* low and medium risk */
+    bool no_input;         /* nobody can be asked */
+    const json_t *confirm; /* [KEY…] typed beforehand, for high risk */
+    const json_t *fixes;   /* ["stop-process", "stop-process=4711"] chosen beforehand */
+    const json_t *answers; /* {NAME: VALUE} */
+    const char *reason;
+    double timeout;        /* seconds for the whole run, 0 = 1 h */
+    const json_t *repeat;  /* argv of the program and the global flags, to print commands that go on */
+};
+
+/* All calls come on the loop. Bodies are the journal's event bodies (engine/README.md, "events"). */
+struct rb_run_view {
+    /* An event, after it is on disk. */
+    void (*event)(void *user, const char *kind, const json_t *body);
+    /* Live output of a command, raw bytes. */
+    void (*output)(void *user, int stream, const char *data, size_t len);
+    void (*progress)(void *user, const json_t *body); /* {done, total, unit, text} */
+    /* A person is needed; answer by rb_run_answer, later or at once. kind: "choose", "confirm", "ask". */
+    void (*ask)(void *user, struct rb_run *run, const char *kind, const json_t *question);
+    /* The run is over: result is the runbook.run/1 object, borrowed. The run is freed after this returns. */
+    void (*ended)(void *user, const json_t *result);
+};
+
+/* Starts a run; errors before anything is journaled: RB_EUSAGE, RB_ELOAD, RB_EBUSY, RB_EJOURNAL. */
+int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const struct rb_run_options *options,
+                 const struct rb_run_view *view, void *user, struct rb_err *err);
+/* choose: {"fix", "key"} or {} (not now). confirm: {"typed": text} or {} (no). ask: {"answers": {…}} or {}. */
+void rb_run_answer(struct rb_run *run, const json_t *answer);
+/* Ctrl-C: the running call is cancelled, nothing new starts, the run ends 130 or 143. Twice: at once. */
+void rb_run_stop(struct rb_run *run, int signal);
+
+/* The exit code of design.md 5 for a result. */
+int rb_run_exit_code(const char *result);
+/* The runbook.run/1 object of a past run, read from the journal. New reference. */
+json_t *rb_run_report(struct rb_journal *journal, const char *run, struct rb_err *err);
+
+#endif

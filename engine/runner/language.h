@@ -1,0 +1,53 @@
+/* The block language as one table: it validates, documents, and feeds `help`.
+ * Pure data and pure functions over JSON; used by run/, catalog/ and cli/. */
+#ifndef RB_RUNNER_LANGUAGE_H
+#define RB_RUNNER_LANGUAGE_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+enum rb_field_flags { RB_FIELD_REQUIRED = 1 };
+
+struct rb_field {
+    const char *name;
+    /* text string words(string or list) finding(s) duration size bool int any function
+     * texts questions map severity risk enum:a|b|c */
+    const char *type;
+    unsigned flags;
+    const char *en, *zh; /* meaning, unit, default */
+};
+
+struct rb_block {
+    const char *name;
+    bool named;                    /* check "id" { } */
+    const struct rb_field *fields; /* ends with a NULL name */
+    const char *en, *zh;
+    const char *example;
+};
+
+extern const struct rb_block rb_blocks[]; /* ends with a NULL name */
+const struct rb_block *rb_block_find(const char *name);
+const struct rb_field *rb_field_find(const struct rb_block *block, const char *name);
+
+/* What the runner declares after it executed a file (engine/README.md, "declare").
+ * source: {path: text} of the files, to find the line of a field.
+ * Returns a list of problems [{file, line, level: "error"|"warning", text, hint}] in file
+ * order; empty when all is well. New reference. */
+json_t *rb_language_check(const json_t *declared, const json_t *sources);
+/* The declared blocks grouped and completed with defaults: the one shape everything else reads:
+ * {id, alias:[], title, severity, kind, status, source, codes:[], alerts:[], symptoms:[], tags:[], target, …,
+ *  params:{order:[names], name:{type,…}}, findings:[…], checks:[…], prevents:[…], fixes:[…], steps:[…], schedules:[…], drills:[…], tests:[…]}
+ * each block with id, line, file and its fields; functions stay {"$fn": line}. New reference. */
+json_t *rb_language_meta(const char *id, const json_t *declared);
+
+/* Converts one parameter given as text ("30s", "a,b", "true") or JSON to its declared type.
+ * New reference, or NULL with the parameter's own words in err. */
+json_t *rb_param_convert(const char *name, const json_t *param, const json_t *given, struct rb_err *err);
+/* All values of a runbook: given > profile > default; {name} in a default is another parameter.
+ * given: {name: text or JSON}. New reference {name: value} or NULL. */
+json_t *rb_params_resolve(const json_t *meta, const json_t *given, struct rb_err *err);
+
+#endif

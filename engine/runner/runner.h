@@ -1,0 +1,10 @@
+/* The other process: an empty Lua state with the sealed standard library, one
+ * socketpair, no rights. Started by the spawner as entry "runner". */
+#ifndef RB_RUNNER_RUNNER_H
+#define RB_RUNNER_RUNNER_H
+
+/* Reads the start frame from fd, gives up every right, runs stdlib/boot.lua, and ends.
+ * Exit codes: 0 done, 88 memory cap, 70 broken frame or library. */
+int rb_runner_main(int fd);
+
+#endif
