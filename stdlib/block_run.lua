@@ -1,0 +1,306 @@
+-- Runs one function of one block: tells the host which phase begins, gives the
+-- function p, f and r, turns its end into a result, and tells the host.
+local rt = require "rt"
+local seal = require "seal"
+local task = require "task"
+local words = require "words"
+
+local run = {}
+
+-- ---- what blocks see ----
+
+local function parameters(context)
+  local names = {}
+  for name in pairs(context.plain) do names[#names + 1] = name end
+  return seal.view(context.plain, function(name)
+    local near = rt.nearest(tostring(name), names)
+    error(near and rt.text("no_param_near", tostring(name), near) or rt.text("no_param", tostring(name)), 3)
+  end)
+end
+
+-- A result that does not exist ends the reader as skipped, not with a nil error.
+local function results(context)
+  return seal.view(context.results, function(name)
+    error({ kind = "skip", text = {
+      en = rt.text_in("en", "needs_result", tostring(name)), zh = rt.text_in("zh", "needs_result", tostring(name)),
+    } }, 0)
+  end)
+end
+
+-- The host's meta has defaults and marks; the functions are ours.
+local function relink(value, own)
+  if type(value) ~= "table" or value == rt.null then
+    if value == rt.null then return nil end
+    return value
+  end
+  if value["$fn"] then return own end
+  local linked = {}
+  for key, item in pairs(value) do
+    linked[key] = relink(item, type(own) == "table" and own[key] or nil)
+  end
+  return linked
+end
+
+local function own_fields(collected, kind, id)
+  for _, block in ipairs(collected.list) do
+    if block.block == kind and (id == nil or block.id == id) then return block.fields end
+  end
+  return {}
+end
+
+local kinds = {
+  checks = "check", fixes = "fix", steps = "step", findings = "finding", prevents = "prevent", drills = "drill",
+}
+
+local function relink_meta(meta, collected)
+  for list, kind in pairs(kinds) do
+    local linked = {}
+    for i, block in ipairs(meta[list] or {}) do linked[i] = relink(block, own_fields(collected, kind, block.id)) end
+    meta[list] = linked
+  end
+  for _, field in ipairs { "target", "when" } do
+    if meta[field] == rt.null then meta[field] = nil end
+  end
+end
+
+local function parameter_shapes(meta)
+  local shapes = {}
+  for name, param in pairs(meta.params or {}) do
+    if type(param) == "table" and (param.type == "size" or param.type == "duration") then shapes[name] = param.type end
+  end
+  return shapes
+end
+
+function run.prepare(context, collected, answer)
+  context.meta, context.options = answer.meta, answer.options
+  relink_meta(context.meta, collected)
+  context.finding_by_id, context.finding_ids = {}, {}
+  for i, finding in ipairs(context.meta.findings) do
+    context.finding_by_id[finding.id] = finding
+    context.finding_ids[i] = finding.id
+    finding.key = finding.key or {}
+  end
+  context.shapes = parameter_shapes(context.meta)
+  context.results, context.tried, context.round = {}, {}, 0
+  context.found, context.first_now = {}, {}
+  context.mono = rt.mono
+  run.set_params(context, answer.params)
+  context.now = function() return run.now(context) end
+  context.note_finding = function(...) return run.note_finding(context, ...) end
+  context.evidence_of = function(id)
+    local list = {}
+    for _, instance in ipairs(context.found) do
+      if instance.id == id then list[#list + 1] = instance.evidence end
+    end
+    return list
+  end
+end
+
+function run.set_params(context, params)
+  context.plain = params
+  context.p = parameters(context)
+  context.r = results(context)
+end
+
+-- A block's first now() answers the same in its rehearsal and live, so that names made of it match.
+function run.now(context)
+  local block = context.block
+  local name = block and block.id .. " " .. (block.key or "")
+  if block and not block.asked_now then
+    block.asked_now = true
+    if block.block ~= "check" then
+      context.first_now[name] = context.first_now[name] or task.call("time.now", {})
+      return context.first_now[name]
+    end
+  end
+  return task.call("time.now", {})
+end
+
+function run.note_finding(context, block, finding, key, typed, evidence)
+  local instance
+  for _, known in ipairs(context.found) do
+    if known.id == finding.id and known.key == key then instance = known end
+  end
+  if not instance then
+    instance = { id = finding.id, key = key, typed = typed or "" }
+    context.found[#context.found + 1] = instance
+  end
+  instance.evidence = evidence
+  block.found = true
+  local sources = { evidence, context.plain, context.results }
+  task.call("run.found", {
+    id = finding.id, key = key, round = context.round, severity = finding.severity or context.meta.severity,
+    title = words.fill(finding.title, sources, context.shapes), evidence = evidence,
+    explains = finding.explains, blocks = finding.blocks or false,
+    advice = words.fill(finding.advice, sources, context.shapes),
+  })
+end
+
+-- ---- one function ----
+
+local function outcome_of(block, ok, value)
+  if ok then
+    if block.found then return { result = "found", value = value, text = block.text } end
+    return { result = "ok", value = value, text = block.text }
+  end
+  if value.kind == "skip" then return { result = "skipped", text = value.text } end
+  if value.kind == "fail" then return { result = "failed", text = value.text, code = "fail" } end
+  if value.kind == "rehearsed" then return { result = "rehearsed" } end
+  local code = value.code or value.kind
+  local result = code == "unknown" and "unknown" or (code == "forbidden" and "refused") or "failed"
+  return { result = result, code = code, error = value.message or tostring(value.kind), at = value.at, lua = value.kind ~= "verb" }
+end
+
+-- Results are plain data; a function in one is a bug of the runbook and said so.
+local function plain(value)
+  if value == nil then return nil end
+  local ok, text = pcall(rt.json_encode, value)
+  if not ok then return nil, text end
+  if #text > 262144 then return nil, rt.text("result_too_large", #text) end
+  return value
+end
+
+-- spec: phase, block (kind), id, key, timeout, title, rehearse, sources
+local function execute(context, spec, fn, ...)
+  task.call("run.enter", {
+    phase = spec.phase, block = spec.block, id = spec.id, key = spec.key, timeout = spec.timeout,
+    title = spec.title, rehearse = spec.rehearse or false,
+  })
+  local block = { phase = spec.phase, block = spec.block, id = spec.id, key = spec.key, sources = spec.sources }
+  context.block = block
+  rt.deadline(spec.timeout, spec.block .. " " .. spec.id)
+  local returned = table.pack(task.protect(fn, ...))
+  rt.deadline(nil)
+  context.block = nil
+  local ended = outcome_of(block, returned[1], returned[2])
+  ended.why = returned[3]
+  if not returned[1] and block.kept ~= nil then ended.value = block.kept end
+  local value, problem = plain(ended.value)
+  if problem then ended = { result = "failed", error = problem, code = "lua", lua = true } end
+  ended.value = value
+  if ended.lua and spec.phase ~= "verify" then context.lua_error = context.lua_error or not spec.rehearse end
+  task.call("run.leave", {
+    result = spec.result and spec.result(ended) or ended.result, text = ended.text, value = ended.value,
+    error = ended.error, code = ended.code, at = ended.at,
+  })
+  return ended
+end
+
+local function keep_result(context, id, ended)
+  if ended.value ~= nil then context.results[id:gsub("-", "_")] = ended.value end
+end
+
+local function title_of(context, block, sources)
+  return words.fill(block.title, sources, context.shapes)
+end
+
+function run.check(context, check)
+  local sources = { context.plain, context.results }
+  context.results[check.id:gsub("-", "_")] = nil
+  local ended = execute(context, {
+    phase = "check", block = "check", id = check.id, timeout = check.timeout, sources = sources,
+    title = title_of(context, check, sources),
+  }, check.run, context.p, context.r)
+  keep_result(context, check.id, ended)
+  if ended.result == "refused" then ended.result = "failed" end
+  return ended
+end
+
+--- true, or false and why. A verify that raises counts as not yet.
+function run.verify(context, block, kind, instance, evidence)
+  local sources = { instance and instance.evidence or {}, context.plain, context.results }
+  local args = kind == "step" and { context.p, context.r } or { context.p, evidence, context.r }
+  local ended = execute(context, {
+    phase = "verify", block = kind, id = block.id, key = instance and instance.key or "", sources = sources,
+    timeout = kind == "finding" and 30 or 10,
+    result = function(e) return e.result == "ok" and (e.value and "done" or "not_yet") or e.result end,
+  }, block.verify, table.unpack(args))
+  if ended.result == "ok" and ended.value then return true end
+  return false, ended.error or ended.why or ended.text
+end
+
+--- What a fix's functions get as f (or fs).
+function run.evidence(chosen)
+  if not chosen.fix.batch then return chosen.instances[1] and chosen.instances[1].evidence or {} end
+  local list = {}
+  for i, instance in ipairs(chosen.instances) do list[i] = instance.evidence end
+  return list
+end
+
+local function arguments(context, chosen)
+  if chosen.step then return context.p, context.r end
+  return context.p, run.evidence(chosen), context.r
+end
+
+local function spec_of(context, chosen, phase)
+  return {
+    phase = phase, block = chosen.shown.block, id = chosen.fix.id, key = chosen.shown.key,
+    timeout = chosen.fix.timeout, title = chosen.shown.title, sources = chosen.sources,
+  }
+end
+
+function run.guard(context, chosen)
+  local ended = execute(context, spec_of(context, chosen, "guard"), chosen.fix.guard, arguments(context, chosen))
+  if ended.result == "ok" and ended.value then return true end
+  return false, ended.why or ended.error or ended.text
+end
+
+--- Run up to the first unknown result: the host notes the writes, that is the plan people consent to.
+function run.rehearse(context, chosen)
+  local spec = spec_of(context, chosen, chosen.step and "step" or "fix")
+  spec.rehearse = true
+  return execute(context, spec, chosen.fix.run, arguments(context, chosen))
+end
+
+function run.fix(context, chosen)
+  local spec = spec_of(context, chosen, chosen.step and "step" or "fix")
+  spec.result = function(e) return (e.result == "ok" or e.result == "found") and "done" or e.result end
+  local ended = execute(context, spec, chosen.fix.run, arguments(context, chosen))
+  keep_result(context, chosen.fix.id, ended)
+  if ended.result == "ok" or ended.result == "found" then ended.result = "done" end
+  if ended.result == "refused" or ended.result == "skipped" then ended.result = "failed" end
+  return ended
+end
+
+function run.undo(context, chosen)
+  local spec = spec_of(context, chosen, "undo")
+  spec.result = function(e) return e.result == "ok" and "done" or e.result end
+  local ended = execute(context, spec, chosen.fix.undo, arguments(context, chosen))
+  if ended.result == "ok" then ended.result = "done" end
+  return ended
+end
+
+function run.when(context, step)
+  local ended = execute(context, {
+    phase = "guard", block = "step", id = step.id, timeout = 60, sources = { context.plain, context.results },
+  }, step.when, context.p, context.r)
+  return ended.result == "ok" and ended.value and true or false
+end
+
+--- The questions of a step, with choices that are functions looked up now.
+function run.questions(context, step)
+  local asks = {}
+  for name, question in pairs(step.asks or {}) do
+    local copy = {}
+    for key, value in pairs(question) do copy[key] = value end
+    if type(question.choices) == "function" then
+      local ended = execute(context, {
+        phase = "guard", block = "step", id = step.id, timeout = 60, sources = { context.plain, context.results },
+      }, question.choices, context.p, context.r)
+      copy.choices = ended.value or {}
+    end
+    copy.title = words.fill(copy.title, { context.plain, context.results }, context.shapes)
+    asks[name] = copy
+  end
+  return asks
+end
+
+--- Inject and prove of a drill: any verb works.
+function run.drill(context, drill, what, fn, ...)
+  return execute(context, {
+    phase = "inject", block = "drill", id = drill.id, key = what, timeout = drill.timeout or 120,
+    sources = { context.plain },
+  }, fn, ...)
+end
+
+return run

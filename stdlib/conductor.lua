@@ -1,0 +1,107 @@
+-- The conductor: loads a runbook's files, declares its blocks to the host, and, when
+-- the host says so, goes through the run (flow.lua). It decides order; the host decides
+-- what is allowed, asks people, and records.
+local blocks = require "blocks"
+local helpers = require "helpers"
+local rt = require "rt"
+local seal = require "seal"
+local task = require "task"
+local verbs = require "verbs"
+
+local conductor = {}
+
+-- Modules of the standard library that runbooks see by name.
+local library = { "sqlite", "fmt", "text" }
+
+-- A factory (language.md 13) is found by the name after "generic.": its text is executed in the
+-- file's own environment, so that its blocks land in the same collection.
+local function factories(collected, files, environment)
+  local found = {}
+  local function text_of(name)
+    for _, file in ipairs(files) do
+      if file.role == "lib" and file.path:match("([^/]+)%.lua$") == name then return file.text, file.path end
+    end
+    return rt.module_text("generic/" .. name), "stdlib/generic/" .. name .. ".lua"
+  end
+  return setmetatable({}, {
+    __index = function(_, name)
+      if found[name] then return found[name] end
+      local text, path = text_of(name)
+      if not text then error(rt.text("no_factory", tostring(name)), 2) end
+      local chunk, problem = seal.load(text, "@" .. path, environment())
+      if not chunk then error(problem.message, 2) end
+      local factory = chunk()
+      found[name] = function(options) return blocks.expand(collected, factory, options) end
+      return found[name]
+    end,
+  })
+end
+
+local function environment_for(context, files, modules)
+  local names, collected = blocks.collect()
+  local env
+  for name, helper in pairs(helpers.build(context)) do names[name] = helper end
+  for name, module in pairs(modules) do names[name] = names[name] or module end
+  for _, name in ipairs(library) do names[name] = require(name) end
+  names.json = { encode = rt.json_encode, decode = rt.json_decode, null = rt.null, array = rt.array }
+  names.null = rt.null
+  names.generic = factories(collected, files, function() return env end)
+  env = seal.environment(names)
+  return env, collected
+end
+
+-- Executes the files of one runbook; nil and the problem when one does not load.
+local function execute(files, env)
+  for _, file in ipairs(files) do
+    if file.role ~= "lib" then
+      local chunk, problem = seal.load(file.text, "@" .. file.path, env)
+      if not chunk then return nil, problem end
+      local ok, err = task.protect(chunk)
+      if not ok then
+        local where = err.at or file.path .. ":0"
+        local path, line = where:match("^(.*):(%d+)$")
+        return nil, { file = path or file.path, line = math.tointeger(line) or 0, message = err.message or tostring(err.kind) }
+      end
+    end
+  end
+  return true
+end
+
+local function load_runbook(context, files, modules)
+  local env, collected = environment_for(context, files, modules)
+  rt.deadline(2, "load")
+  local ok, problem = execute(files, env)
+  rt.deadline(nil)
+  if not ok then return nil, problem end
+  return collected
+end
+
+local function declare(n, collected, problem)
+  local body = { n = n, blocks = collected and blocks.declared(collected) or rt.array {}, error = problem or rt.null }
+  return task.call("run.declare", body)
+end
+
+local function list(start)
+  for n, files in ipairs(start.runbooks) do
+    local context = { block = nil }
+    local collected, problem = load_runbook(context, files, verbs.build(start.verbs))
+    declare(n - 1, collected, problem)
+  end
+end
+
+local function exec(start)
+  local context = { block = nil }
+  local collected, problem = load_runbook(context, start.files, verbs.build(start.verbs))
+  local answer = declare(0, collected, problem)
+  if not answer.meta then return end
+  require("flow").run(context, collected, answer)
+end
+
+--- start: the start frame of engine/README.md.
+function conductor.main(start)
+  task.main(function()
+    if start.mode == "list" then list(start) else exec(start) end
+  end)
+end
+
+return conductor
