@@ -12,7 +12,7 @@
 char *rb_json_canonical(const json_t *value);
 /* Depth at most 64, duplicate keys and bad UTF-8 refused. */
 json_t *rb_json_parse(const char *text, size_t len, struct rb_err *err);
-/* A JSON string, or {"$b64": …} when the bytes are not UTF-8 or contain NUL. */
+/* A JSON string, or {"$b64": …} when the bytes are not UTF-8 or contain NUL. NULL without memory. */
 json_t *rb_json_bytes(const void *data, size_t len);
 /* The reverse, appended to out. RB_EUSAGE when value is neither. */
 int rb_json_bytes_get(const json_t *value, struct rb_buf *out);

@@ -1,0 +1,52 @@
+/* SHA-256 and random ids. */
+#include "base/hash.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/random.h>
+
+#include <nettle/sha2.h>
+
+#include "base/err.h"
+
+void rb_hash(const void *data, size_t len, unsigned char out[RB_HASH_SIZE])
+{
+    struct sha256_ctx ctx;
+    sha256_init(&ctx);
+    sha256_update(&ctx, len, data);
+    sha256_digest(&ctx, RB_HASH_SIZE, out);
+}
+
+void rb_hex(const unsigned char hash[RB_HASH_SIZE], char out[RB_HEX_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < RB_HASH_SIZE; i++) {
+        out[2 * i] = digits[hash[i] >> 4];
+        out[2 * i + 1] = digits[hash[i] & 15];
+    }
+    out[RB_HEX_SIZE - 1] = '\0';
+}
+
+void rb_hash_hex(const void *data, size_t len, char out[RB_HEX_SIZE])
+{
+    unsigned char hash[RB_HASH_SIZE];
+    rb_hash(data, len, hash);
+    rb_hex(hash, out);
+}
+
+void rb_id_new(char prefix, char out[RB_ID_MAX])
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* without i l o u */
+    unsigned char random[10];
+    ssize_t n;
+    do {
+        n = getrandom(random, sizeof random, 0);
+    } while (n < 0 && errno == EINTR);
+    RB_REQUIRE(n == (ssize_t)sizeof random);
+    out[0] = prefix;
+    out[1] = '-';
+    for (size_t i = 0; i < sizeof random; i++) {
+        out[2 + i] = digits[random[i] & 31];
+    }
+    out[2 + sizeof random] = '\0';
+}
