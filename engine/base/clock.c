@@ -148,7 +148,8 @@ int rb_duration_parse(const char *text, double *seconds)
 
 void rb_duration_format(double seconds, char out[RB_TIME_MAX])
 {
-    double s = isfinite(seconds) && seconds > 0 ? fmin(seconds, 1e12) : 0;
+    double s = seconds > 0 ? seconds : 0; /* also for a NaN */
+    s = s < 1e12 ? s : 1e12;
     long long whole = (long long)(s + 0.5);
     if (s < 0.9995) {
         (void)snprintf(out, RB_TIME_MAX, "%.0fms", s * 1000);
