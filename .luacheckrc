@@ -1,0 +1,23 @@
+-- Lua 5.4 for the standard library; runbooks see the block language and its helpers, nothing else.
+std = "lua54"
+max_line_length = 160
+codes = true
+
+-- "p" and "f" stand in every signature, used or not.
+unused_args = false
+
+local sealed = {
+  globals = {},
+  read_globals = {
+    "assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type",
+    "math", "string", "table", "utf8",
+    "runbook", "param", "finding", "check", "prevent", "fix", "step", "schedule", "drill", "test", "profile",
+    "found", "ok", "advise", "skip", "fail", "note", "attach", "keep", "try", "wait", "wait_until", "parallel",
+    "progress", "previous", "findings", "now", "options", "fmt", "json", "null", "text", "generic",
+    "shell", "file", "system", "sql", "sqlite",
+  },
+}
+stds.runbook = sealed
+
+files["runbooks"] = { std = "runbook" }
+files["examples"] = { std = "runbook" }
