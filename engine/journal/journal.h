@@ -4,7 +4,7 @@
  * Written by several processes at once. WAL with synchronous=FULL; a commit is
  * durable when rb_journal_commit returns. Checkpoints happen only under an
  * exclusive lock that every writer holds shared (SQLite before 3.51.3 can lose a
- * commit otherwise, see docs/promises.md). */
+ * commit otherwise, see docs/promises.md). A handle belongs to one thread at a time. */
 #ifndef RB_JOURNAL_JOURNAL_H
 #define RB_JOURNAL_JOURNAL_H
 
@@ -25,7 +25,7 @@ struct rb_event {
     int64_t utc_us, mono_ns;
     const char *kind;   /* "call.intent" */
     const char *actor;  /* canonical JSON: uid, login, sudo, tty, ssh, host */
-    const char *body;   /* canonical JSON text, or NULL when pruned */
+    const char *body;   /* canonical JSON text, or NULL when pruned (a later `pruned {"upto": id}` says so) */
     const char *hash;   /* 64 hex digits */
 };
 
@@ -41,21 +41,22 @@ void rb_journal_actor_set(struct rb_journal *j, const json_t *actor);
 /* uid, login, sudo origin, tty, SSH client, host and pid of this process. New reference. */
 json_t *rb_journal_actor_find(void);
 
-/* Queues an event in memory; nothing is durable yet. body is borrowed. */
+/* Queues an event in memory; nothing is durable yet. body is borrowed. A run begins with one run.started. */
 int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body, struct rb_err *err);
 /* Writes everything queued in one synced transaction. After an error the events stay queued. */
 int rb_journal_commit(struct rb_journal *j, struct rb_err *err);
-/* True for device and inode of the journal's own files (db, -wal, -shm, lock). */
+/* True for device and inode of the journal's own files (db, -wal, -shm, lock, reserve). */
 bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino);
 
 /* Calls fn for each event in order; a non-zero return ends it and is returned.
  * run NULL = all runs, after = only ids above it. */
 typedef int rb_event_fn(const struct rb_event *event, void *user);
 int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_event_fn *fn, void *user, struct rb_err *err);
-/* The full id of the one run that starts with prefix: RB_ENOT_FOUND, or RB_EUSAGE when several do. */
+/* The full id of the one run that starts with prefix ("r-" may be left out): RB_ENOT_FOUND, or RB_EUSAGE
+ * when several do. */
 int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err);
 /* The run.started and run.ended events of the newest limit runs, newest first, as
- * [{run, runbook, target, started, ended|null, result|"running"|"interrupted", exit, actor, params, ms, fixes:[…]}].
+ * [{run, runbook, mode, target, started, ended|null, result|"running"|"interrupted", exit, actor, params, ms, fixes:[…]}].
  * A run without an end is "interrupted" when its process (pid, start time, boot id in run.started) is gone.
  * runbook NULL = all. */
 json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, struct rb_err *err);
@@ -68,7 +69,8 @@ struct rb_verify {
     int64_t id, seq;
     char why[256];          /* … and what is wrong with it */
 };
-/* Recomputes the chain from the stored bytes. 0 also when it is broken: see ok. */
+/* Recomputes the chain from the stored bytes. 0 also when it is broken: see ok. The newest events cut
+ * off, and a chain computed anew as a whole, can only be found by somebody who kept `last`. */
 int rb_journal_verify(struct rb_journal *j, struct rb_verify *out, struct rb_err *err);
 
 #endif

@@ -1,0 +1,382 @@
+/* Opening the journal, or refusing to, and closing it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/files.h"
+#include "journal/private.h"
+
+#define APPLICATION_ID 1381647970 /* "RZbb", also for file(1) */
+#define TABLE                                                                                                 \
+    "CREATE TABLE events(id INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, "                   \
+    "utc INTEGER NOT NULL, mono INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, body TEXT, "       \
+    "body_digest BLOB NOT NULL, hash BLOB NOT NULL) STRICT"
+/* Two entries a run: lists of runs need no walk through all events, appending pays next to nothing. */
+#define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE kind IN ('run.started', 'run.ended')"
+
+static const char *const companions[] = {"", "-wal", "-shm", ".lock", ".reserve"};
+
+static const char *reason(struct rb_journal *j, char out[256])
+{
+    int errnum = j->db ? sqlite3_system_errno(j->db) : 0;
+    char text[96];
+    (void)snprintf(out, 256, "%s%s%s", j->db ? sqlite3_errmsg(j->db) : "", errnum ? ": " : "",
+                   errnum ? strerror_r(errnum, text, sizeof text) : "");
+    return out;
+}
+
+bool journal_disk_full(struct rb_journal *j)
+{
+    int errnum = sqlite3_system_errno(j->db);
+    return sqlite3_errcode(j->db) == SQLITE_FULL ||
+           (sqlite3_errcode(j->db) == SQLITE_IOERR && (errnum == ENOSPC || errnum == EDQUOT));
+}
+
+int journal_cannot_write(struct rb_journal *j, struct rb_err *err)
+{
+    char why[256];
+    rb_err_set(err, RB_EJOURNAL, RB_T_journal_write, j->path, reason(j, why));
+    if (journal_disk_full(j)) {
+        rb_err_hint(err, RB_T_journal_full_hint, j->path);
+    } else if (sqlite3_errcode(j->db) == SQLITE_BUSY) {
+        rb_err_hint(err, RB_T_journal_busy_hint, j->path);
+    } else {
+        rb_err_hint(err, RB_T_journal_write_hint, j->path);
+    }
+    return RB_EJOURNAL;
+}
+
+int journal_cannot_read(struct rb_journal *j, struct rb_err *err)
+{
+    char why[256];
+    int code = sqlite3_errcode(j->db);
+    bool corrupt = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+    return rb_err_set(err, corrupt ? RB_ECORRUPT : RB_EJOURNAL, RB_T_journal_read, j->path, reason(j, why));
+}
+
+int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql)
+{
+    return sqlite3_prepare_v3(j->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+}
+
+static int refuse(struct rb_journal *j, enum rb_text_id why, struct rb_err *err)
+{
+    return rb_err_set(err, RB_EJOURNAL, RB_T_journal_open, j->path, rb_text(why));
+}
+
+static int refuse_errno(struct rb_journal *j, int errnum, struct rb_err *err)
+{
+    char text[96];
+    return rb_err_set(err, RB_EJOURNAL, RB_T_journal_open, j->path, strerror_r(errnum, text, sizeof text));
+}
+
+/* A folder where others can write is one where they can swap the files below us. */
+static int check_folder(struct rb_journal *j, const char *folder, struct rb_err *err)
+{
+    struct stat st;
+    if (stat(folder, &st)) {
+        return refuse_errno(j, errno, err);
+    }
+    if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0) {
+        return refuse(j, RB_T_journal_folder_owner, err);
+    }
+    if (st.st_mode & 022 && !(st.st_mode & S_ISVTX)) {
+        refuse(j, RB_T_journal_folder_mode, err);
+        rb_err_hint(err, RB_T_journal_folder_hint, folder);
+        return RB_EJOURNAL;
+    }
+    return 0;
+}
+
+/* Resolved once, so that SQLITE_OPEN_NOFOLLOW speaks of the file alone and not of its parents. */
+static int resolve(struct rb_journal *j, const char *path, struct rb_err *err)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    int len = !slash ? 1 : slash == path ? 1 : (int)(slash - path);
+    (void)snprintf(j->path, sizeof j->path, "%s", path); /* for the messages until it is resolved */
+    if (snprintf(folder, sizeof folder, "%.*s", len, slash ? path : ".") >= (int)sizeof folder || !name[0]) {
+        return refuse_errno(j, ENAMETOOLONG, err);
+    }
+    struct rb_err why = {0};
+    if (j->writer && rb_files_mkdirs(folder, 0700, &why)) {
+        return rb_err_set(err, RB_EJOURNAL, RB_T_journal_open, j->path, why.text);
+    }
+    if (!realpath(folder, real)) {
+        return errno == ENOENT && !j->writer ? rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_none, path)
+                                             : refuse_errno(j, errno, err);
+    }
+    if (snprintf(j->path, sizeof j->path, "%s/%s", real[1] ? real : "", name) >= (int)sizeof j->path) {
+        return refuse_errno(j, ENAMETOOLONG, err);
+    }
+    return check_folder(j, real, err);
+}
+
+/* By name and not by descriptor: closing a descriptor of the file drops every lock this process has on it. */
+static int check_file(struct rb_journal *j, const char *suffix, bool *exists, struct rb_err *err)
+{
+    char path[COMPANION_MAX];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s%s", j->path, suffix);
+    *exists = false;
+    if (lstat(path, &st)) {
+        return errno == ENOENT ? 0 : refuse_errno(j, errno, err);
+    }
+    *exists = true;
+    if (!S_ISREG(st.st_mode)) {
+        return refuse(j, RB_T_journal_file_kind, err);
+    }
+    if (st.st_nlink != 1) {
+        return refuse(j, RB_T_journal_file_links, err);
+    }
+    if (st.st_uid != geteuid() && (j->writer || geteuid() != 0)) {
+        return refuse(j, RB_T_journal_file_owner, err);
+    }
+    if (j->writer && st.st_mode & 077 && chmod(path, 0600)) {
+        return refuse_errno(j, errno, err);
+    }
+    return 0;
+}
+
+/* A file that is new has no locks to lose; SQLite would create it with the umask's mode. */
+static int create_file(struct rb_journal *j, struct rb_err *err)
+{
+    int fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno != EEXIST) {
+        return refuse_errno(j, errno, err);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return 0;
+}
+
+static int check_files(struct rb_journal *j, struct rb_err *err)
+{
+    bool exists, ignored;
+    int rc = check_file(j, "", &exists, err);
+    for (size_t i = 1; !rc && i < sizeof companions / sizeof companions[0]; i++) {
+        rc = check_file(j, companions[i], &ignored, err);
+    }
+    if (!rc && !exists) {
+        rc = j->writer ? create_file(j, err) : rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_none, j->path);
+    }
+    return rc;
+}
+
+static int open_lock(struct rb_journal *j, struct rb_err *err)
+{
+    char path[COMPANION_MAX];
+    (void)snprintf(path, sizeof path, "%s.lock", j->path);
+    j->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return j->lock_fd < 0 ? refuse_errno(j, errno, err) : 0;
+}
+
+static int wal_hook(void *user, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    ((struct rb_journal *)user)->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int open_db(struct rb_journal *j, struct rb_err *err)
+{
+    int flags = (j->writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOFOLLOW |
+                SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(j->path, &j->db, flags, NULL) != SQLITE_OK) {
+        char why[256];
+        return rb_err_set(err, RB_EJOURNAL, RB_T_journal_open, j->path, reason(j, why));
+    }
+    (void)sqlite3_extended_result_codes(j->db, 0);
+    (void)sqlite3_busy_timeout(j->db, JOURNAL_WAIT_MS);
+    (void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    (void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    (void)sqlite3_wal_autocheckpoint(j->db, 0);
+    (void)sqlite3_wal_hook(j->db, wal_hook, j); /* never together with an automatic checkpoint: it is one */
+    if (sqlite3_exec(j->db, "PRAGMA cell_size_check=1; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216",
+                     NULL, NULL, NULL) != SQLITE_OK) {
+        return journal_cannot_read(j, err);
+    }
+    return 0;
+}
+
+/* One integer; -1 when SQLite will not say. */
+static int64_t ask(struct rb_journal *j, const char *sql, const char *one, const char *two)
+{
+    sqlite3_stmt *s = NULL;
+    int64_t value = -1;
+    if (journal_prepare(j, &s, sql) == SQLITE_OK &&
+        (!one || sqlite3_bind_text(s, 1, one, -1, SQLITE_STATIC) == SQLITE_OK) &&
+        (!two || sqlite3_bind_text(s, 2, two, -1, SQLITE_STATIC) == SQLITE_OK) && sqlite3_step(s) == SQLITE_ROW) {
+        value = sqlite3_column_int64(s, 0);
+    }
+    (void)sqlite3_finalize(s); /* repeats the error of the step */
+    return value;
+}
+
+enum state { BROKEN, EMPTY, FOREIGN, READY };
+
+/* A trigger or another definition of the table would write other rows than the ones that were hashed. */
+static enum state look(struct rb_journal *j)
+{
+    int64_t id = ask(j, "PRAGMA application_id", NULL, NULL);
+    int64_t objects = ask(j, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'trigger')", NULL, NULL);
+    if (id < 0 || objects < 0) {
+        return BROKEN;
+    }
+    if (objects == 0 && id == 0) {
+        return EMPTY;
+    }
+    int64_t ours = ask(j, "SELECT count(*) FROM sqlite_schema WHERE sql IN (?1, ?2)", TABLE, INDEX);
+    bool ready = id == APPLICATION_ID && objects == 1 && ours == 2 && ask(j, "PRAGMA user_version", NULL, NULL) == 1;
+    return ready ? READY : FOREIGN;
+}
+
+static int create(struct rb_journal *j)
+{
+    static const char tables[] = "BEGIN IMMEDIATE; " TABLE "; " INDEX ";";
+    char end[96];
+    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=1; COMMIT", APPLICATION_ID);
+    int rc = sqlite3_exec(j->db, tables, NULL, NULL, NULL);
+    return rc ? rc : sqlite3_exec(j->db, end, NULL, NULL, NULL);
+}
+
+static bool in_wal_mode(struct rb_journal *j)
+{
+    return ask(j, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", NULL, NULL) == 1;
+}
+
+/* Under the exclusive lock: switching to WAL answers "busy" at once, whatever the timeout says. */
+static int create_schema(struct rb_journal *j, struct rb_err *err)
+{
+    int rc = lock_take(j, true, err);
+    if (rc) {
+        return rc;
+    }
+    bool failed = sqlite3_exec(j->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) ||
+                  (look(j) == EMPTY && create(j));
+    rc = failed ? journal_cannot_write(j, err) : 0;
+    lock_release(j);
+    return rc;
+}
+
+static int check_schema(struct rb_journal *j, struct rb_err *err)
+{
+    enum state state = look(j);
+    if (j->writer && (state == EMPTY || (state == READY && !in_wal_mode(j)))) {
+        int rc = create_schema(j, err);
+        if (rc) {
+            return rc;
+        }
+        state = look(j);
+    }
+    switch (state) {
+    case READY:
+        return 0;
+    case BROKEN:
+        return journal_cannot_read(j, err);
+    case EMPTY:
+        return rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_none, j->path);
+    default:
+        return refuse(j, RB_T_journal_foreign, err);
+    }
+}
+
+static int prepare_all(struct rb_journal *j, struct rb_err *err)
+{
+    bool failed =
+        journal_prepare(j, &j->begin, "BEGIN IMMEDIATE") || journal_prepare(j, &j->commit, "COMMIT") ||
+        journal_prepare(j, &j->rollback, "ROLLBACK") ||
+        journal_prepare(j, &j->newest, "SELECT id, hash FROM events ORDER BY id DESC LIMIT 1") ||
+        journal_prepare(j, &j->since, "SELECT run, seq FROM events WHERE id > ?1 ORDER BY id") ||
+        journal_prepare(j, &j->seq_of, "SELECT seq FROM events NOT INDEXED WHERE run = ?1 ORDER BY id DESC LIMIT 1") ||
+        journal_prepare(j, &j->insert, "INSERT INTO events VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)");
+    return failed ? journal_cannot_read(j, err) : 0;
+}
+
+static int open_any(struct rb_journal **out, const char *path, bool writer, struct rb_err *err)
+{
+    struct rb_journal *j = rb_xcalloc(1, sizeof *j);
+    j->writer = writer;
+    j->lock_fd = -1;
+    j->end = &j->first;
+    *out = NULL;
+    int rc = resolve(j, path, err);
+    rc = rc ? rc : check_files(j, err);
+    rc = rc || !writer ? rc : open_lock(j, err);
+    rc = rc ? rc : open_db(j, err);
+    rc = rc ? rc : check_schema(j, err);
+    rc = rc || !writer ? rc : prepare_all(j, err);
+    if (rc) {
+        rb_journal_close(j);
+        return rc;
+    }
+    if (writer) {
+        reserve_keep(j);
+    }
+    *out = j;
+    return 0;
+}
+
+int rb_journal_open(struct rb_journal **out, const char *path, struct rb_err *err)
+{
+    return open_any(out, path, true, err);
+}
+
+int rb_journal_open_reader(struct rb_journal **out, const char *path, struct rb_err *err)
+{
+    return open_any(out, path, false, err);
+}
+
+void rb_journal_close(struct rb_journal *j)
+{
+    if (!j) {
+        return;
+    }
+    sqlite3_stmt *all[] = {j->begin, j->commit, j->rollback, j->newest, j->since, j->seq_of, j->insert};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        (void)sqlite3_finalize(all[i]); /* repeats the error of the last step */
+    }
+    if (j->db) {
+        checkpoint_if_due(j);
+        (void)sqlite3_close(j->db); /* nothing is open in it any more */
+    }
+    if (j->lock_fd >= 0) {
+        close(j->lock_fd);
+    }
+    queue_free(j);
+    free(j->actor);
+    free(j);
+}
+
+int rb_journal_default_path(char *out, size_t size, struct rb_err *err)
+{
+    char folder[PATH_MAX];
+    int rc = rb_files_state_dir(folder, err);
+    if (rc) {
+        return rc;
+    }
+    int n = snprintf(out, size, "%s/journal.db", folder);
+    return n > 0 && (size_t)n < size ? 0 : rb_err_errno(err, ENAMETOOLONG, "%s", folder);
+}
+
+bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino)
+{
+    for (size_t i = 0; i < sizeof companions / sizeof companions[0]; i++) {
+        char path[COMPANION_MAX];
+        struct stat st;
+        (void)snprintf(path, sizeof path, "%s%s", j->path, companions[i]);
+        if (stat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,75 @@
+/* What the files of this folder share. Nobody else includes it. */
+#ifndef RB_JOURNAL_PRIVATE_H
+#define RB_JOURNAL_PRIVATE_H
+
+#include <limits.h>
+#include <stddef.h>
+
+#include <sqlite3.h>
+
+#include "journal/journal.h"
+
+#define JOURNAL_WAIT_MS 5000
+#define COMPANION_MAX (PATH_MAX + 16) /* the path with its longest suffix */
+
+/* An event in memory until the next commit. */
+struct queued {
+    struct queued *next;
+    int64_t utc_us, mono_ns;
+    char run[RB_ID_MAX];
+    char *kind, *actor, *body;
+    unsigned char digest[RB_HASH_SIZE];
+};
+
+/* The last seq of a run that is being written here. */
+struct run_seq {
+    struct run_seq *next;
+    char run[RB_ID_MAX];
+    int64_t seq;
+};
+
+struct rb_journal {
+    char path[PATH_MAX];
+    sqlite3 *db;
+    bool writer;
+    int lock_fd;
+    int wal_pages; /* in the WAL after our last commit */
+    char *actor;
+    struct queued *first, **end;
+    size_t queued_bytes;
+    struct run_seq *runs;
+    int64_t last_id; /* newest event seen by our last commit; 0 = none yet */
+    unsigned char last_hash[RB_HASH_SIZE];
+    sqlite3_stmt *begin, *commit, *rollback, *newest, *since, *seq_of, *insert;
+};
+
+/* The bytes of a row that its hash protects. */
+struct chain_row {
+    int64_t id, seq, utc_us, mono_ns;
+    const void *run, *kind, *actor;
+    size_t run_len, kind_len, actor_len;
+    const unsigned char *digest; /* SHA-256 of the body */
+};
+/* SHA-256(0x00 || previous || SHA-256(row)), the row as written at chain_row_digest. */
+void chain_hash(const struct chain_row *row, const unsigned char previous[RB_HASH_SIZE],
+                unsigned char out[RB_HASH_SIZE]);
+
+/* open.c: says in *err what SQLite said of the last call, with errno where it has one. */
+int journal_cannot_write(struct rb_journal *j, struct rb_err *err);
+int journal_cannot_read(struct rb_journal *j, struct rb_err *err);
+bool journal_disk_full(struct rb_journal *j);
+int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql);
+
+/* lock.c: the lock file between commits (shared) and checkpoints (exclusive). */
+int lock_take(struct rb_journal *j, bool exclusive, struct rb_err *err);
+void lock_release(struct rb_journal *j);
+/* Moves the WAL into the file when it is long and nobody commits just now. Never waits. */
+void checkpoint_if_due(struct rb_journal *j);
+/* The disk space kept for a full disk: made where missing; released, true when there was one. */
+void reserve_keep(struct rb_journal *j);
+bool reserve_release(struct rb_journal *j);
+
+/* commit.c */
+void queue_free(struct rb_journal *j);
+
+#endif

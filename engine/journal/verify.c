@@ -1,0 +1,173 @@
+/* Recomputing the chain from the stored bytes.
+ *
+ * Found: any change, removal, exchange, repetition or new number of an event before the newest one.
+ * Not found: the newest events cut off (nothing follows that would miss them), and a whole chain
+ * computed anew by somebody who may write the file. Both need the last hash kept elsewhere. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "journal/private.h"
+
+enum column { ID, RUN, SEQ, UTC, MONO, KIND, ACTOR, BODY, DIGEST, HASH, COLUMNS };
+
+struct walk {
+    sqlite3_stmt *s;
+    unsigned char previous[RB_HASH_SIZE];
+    int64_t id;
+    int64_t last_missing; /* newest event without a body */
+    int64_t pruned;       /* retention says it removed bodies up to this event */
+};
+
+static void name_event(sqlite3_stmt *s, struct rb_verify *out)
+{
+    struct rb_buf run;
+    rb_buf_init(&run, RB_ID_MAX - 1);
+    const char *text = (const char *)sqlite3_column_text(s, RUN);
+    (void)rb_utf8_clean(&run, text ? text : "", text ? strlen(text) : 0, false); /* too long is cut */
+    (void)snprintf(out->run, sizeof out->run, "%s", rb_buf_str(&run));
+    rb_buf_deinit(&run);
+    out->id = sqlite3_column_int64(s, ID);
+    out->seq = sqlite3_column_int64(s, SEQ);
+}
+
+static bool right_types(sqlite3_stmt *s)
+{
+    static const int types[COLUMNS] = {SQLITE_INTEGER, SQLITE_TEXT, SQLITE_INTEGER, SQLITE_INTEGER, SQLITE_INTEGER,
+                                       SQLITE_TEXT,    SQLITE_TEXT, SQLITE_TEXT,    SQLITE_BLOB,    SQLITE_BLOB};
+    for (int i = 0; i < COLUMNS; i++) {
+        int type = sqlite3_column_type(s, i);
+        if (type != types[i] && !(i == BODY && type == SQLITE_NULL)) {
+            return false;
+        }
+    }
+    return sqlite3_column_bytes(s, DIGEST) == RB_HASH_SIZE && sqlite3_column_bytes(s, HASH) == RB_HASH_SIZE;
+}
+
+static bool body_matches(struct walk *w)
+{
+    if (sqlite3_column_type(w->s, BODY) == SQLITE_NULL) {
+        w->last_missing = w->id;
+        return true;
+    }
+    unsigned char digest[RB_HASH_SIZE];
+    const void *body = sqlite3_column_text(w->s, BODY);
+    rb_hash(body, (size_t)sqlite3_column_bytes(w->s, BODY), digest);
+    return memcmp(digest, sqlite3_column_blob(w->s, DIGEST), RB_HASH_SIZE) == 0;
+}
+
+static bool hash_matches(struct walk *w)
+{
+    sqlite3_stmt *s = w->s;
+    struct chain_row row = {.id = w->id,
+                            .seq = sqlite3_column_int64(s, SEQ),
+                            .utc_us = sqlite3_column_int64(s, UTC),
+                            .mono_ns = sqlite3_column_int64(s, MONO),
+                            .run = sqlite3_column_text(s, RUN),
+                            .run_len = (size_t)sqlite3_column_bytes(s, RUN),
+                            .kind = sqlite3_column_text(s, KIND),
+                            .kind_len = (size_t)sqlite3_column_bytes(s, KIND),
+                            .actor = sqlite3_column_text(s, ACTOR),
+                            .actor_len = (size_t)sqlite3_column_bytes(s, ACTOR),
+                            .digest = sqlite3_column_blob(s, DIGEST)};
+    chain_hash(&row, w->previous, w->previous);
+    return memcmp(w->previous, sqlite3_column_blob(s, HASH), RB_HASH_SIZE) == 0;
+}
+
+/* `pruned {"upto": id}`: bodies may be missing up to that event. */
+static void note_pruned(struct walk *w)
+{
+    const char *kind = (const char *)sqlite3_column_text(w->s, KIND);
+    const char *body = (const char *)sqlite3_column_text(w->s, BODY);
+    if (strcmp(kind, "pruned") != 0 || !body) {
+        return;
+    }
+    json_t *value = rb_json_parse(body, (size_t)sqlite3_column_bytes(w->s, BODY), NULL);
+    int64_t upto = rb_json_int(value, "upto", 0);
+    if (upto < w->id && upto > w->pruned) {
+        w->pruned = upto;
+    }
+    json_decref(value);
+}
+
+static enum rb_text_id check_event(struct walk *w)
+{
+    int64_t expected = w->id + 1;
+    w->id = sqlite3_column_int64(w->s, ID);
+    if (w->id != expected) {
+        return RB_T_journal_verify_gap;
+    }
+    if (!right_types(w->s)) {
+        return RB_T_journal_verify_type;
+    }
+    if (!body_matches(w)) {
+        return RB_T_journal_verify_body;
+    }
+    if (!hash_matches(w)) {
+        return RB_T_journal_verify_hash;
+    }
+    note_pruned(w);
+    return RB_T_none;
+}
+
+static void say(struct rb_verify *out, const char *why)
+{
+    out->ok = false;
+    (void)snprintf(out->why, sizeof out->why, "%s", why);
+}
+
+/* Walks all events; SQLite's last code. */
+static int walk_events(struct walk *w, struct rb_verify *out)
+{
+    int rc;
+    while ((rc = sqlite3_step(w->s)) == SQLITE_ROW) {
+        enum rb_text_id why = check_event(w);
+        if (why != RB_T_none) {
+            name_event(w->s, out);
+            say(out, rb_text(why));
+            return rc;
+        }
+        out->events++;
+    }
+    return rc;
+}
+
+/* The oldest event whose body is gone although retention never said so. */
+static int check_missing(struct rb_journal *j, const struct walk *w, struct rb_verify *out)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = journal_prepare(j, &s, "SELECT id, run, seq FROM events NOT INDEXED WHERE id > ?1 AND body IS NULL "
+                                    "ORDER BY id LIMIT 1");
+    rc = rc ? rc : sqlite3_bind_int64(s, 1, w->pruned);
+    rc = rc ? rc : sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        name_event(s, out);
+        say(out, rb_text(RB_T_journal_verify_missing));
+    }
+    (void)sqlite3_finalize(s); /* repeats rc */
+    return rc == SQLITE_ROW ? SQLITE_DONE : rc;
+}
+
+int rb_journal_verify(struct rb_journal *j, struct rb_verify *out, struct rb_err *err)
+{
+    struct walk w = {0};
+    *out = (struct rb_verify){.ok = true};
+    int rc = journal_prepare(j, &w.s, "SELECT id, run, seq, utc, mono, kind, actor, body, body_digest, hash "
+                                      "FROM events NOT INDEXED ORDER BY id");
+    rc = rc ? rc : walk_events(&w, out);
+    if (rc == SQLITE_DONE && w.last_missing > w.pruned) {
+        rc = check_missing(j, &w, out);
+    }
+    if (rc == SQLITE_CORRUPT) { /* a page that cannot be read is a changed event too */
+        out->id = w.id + 1;
+        say(out, sqlite3_errmsg(j->db));
+        rc = SQLITE_ROW;
+    }
+    int failed = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : journal_cannot_read(j, err);
+    (void)sqlite3_finalize(w.s); /* reported above */
+    if (out->events && out->ok) {
+        rb_hex(w.previous, out->last);
+    }
+    return failed;
+}
