@@ -1,0 +1,134 @@
+-- db-locked on real SQLite files and real processes. Loaded with db-locked.lua; drill and test only.
+
+local function database(d, mode)
+  d:set { db = d.dir .. "/us.sqlite" }
+  d:sqlite(d.p.db, "PRAGMA journal_mode = " .. mode, "CREATE TABLE orders(id INTEGER PRIMARY KEY, state TEXT, note TEXT)",
+    "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+      .. "INSERT INTO orders SELECT i, 'paid', hex(zeroblob(100)) FROM n")
+end
+local function all_rows(d)
+  local paid = d:sqlite(d.p.db, "SELECT count(*) FROM orders WHERE state = 'paid'")
+  assert(paid == 1000, "of 1000 committed rows " .. paid .. " are left")
+end
+
+-- Another program: opens the file, runs the statements, says so, and stays.
+local CLIENT = [[
+import signal, sqlite3, sys, time
+path, mood, *statements = sys.argv[1:]
+if mood == "deaf": signal.signal(signal.SIGTERM, signal.SIG_IGN)
+db = sqlite3.connect(path, isolation_level=None)
+for one in statements: db.execute(one).fetchall()
+print("standing", flush=True)
+time.sleep(600)]]
+local function client(d, path, mood, ...) return d:spawn { ready = "standing", "python3", "-c", CLIENT, path, mood, ... } end
+local function holder(d, ...) return client(d, d.p.db, "", ...) end
+
+drill "healthy" {
+  needs = { "python3", "sqlite3" }, expect = {},
+  inject = function(d) database(d, "delete") holder(d, "SELECT count(*) FROM orders") end, -- open and idle is no lock
+}
+drill "healthy-wal-closed" { needs = { "sqlite3" }, inject = function(d) database(d, "wal") end, expect = {} }
+drill "exclusive" {
+  needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process", prove = all_rows,
+  inject = function(d) database(d, "delete") holder(d, "BEGIN EXCLUSIVE", "DELETE FROM orders") end,
+}
+drill "wal-writer" {
+  needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process", prove = all_rows,
+  inject = function(d) database(d, "wal") holder(d, "BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost'") end,
+}
+drill "suspended" {
+  needs = { "python3", "sqlite3" }, expect = { "locked", "suspended" }, repair = { "wake", "stop-process" }, prove = all_rows,
+  inject = function(d) database(d, "delete") d:signal(holder(d, "BEGIN EXCLUSIVE"), "STOP") end,
+}
+drill "deaf" {
+  needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process", prove = all_rows, within = "60s",
+  inject = function(d) database(d, "delete") client(d, d.p.db, "deaf", "BEGIN IMMEDIATE") end,
+}
+drill "orphan" {
+  needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process", prove = all_rows,
+  inject = function(d)
+    database(d, "delete")
+    d:spawn { "sh", "-c", 'python3 -c "$0" "$@" &', CLIENT, d.p.db, "", "BEGIN EXCLUSIVE", ready = "standing" }
+  end,
+}
+drill "old-reader" {
+  needs = { "python3", "sqlite3" }, expect = { "wal-big", "reader" }, repair = { "stop-reader", "checkpoint" },
+  inject = function(d)
+    database(d, "wal")
+    d:set { wal_warn = 0 }
+    holder(d, "BEGIN", "SELECT count(*) FROM orders")
+    d:sqlite(d.p.db, "UPDATE orders SET note = 'newer'")
+  end,
+  prove = function(d)
+    all_rows(d)
+    local wal = file.stat(d.p.db .. "-wal")
+    assert(not wal or wal.size == 0, "the WAL is still there")
+    assert(d:sqlite(d.p.db, "SELECT count(*) FROM orders WHERE note = 'newer'") == 1000, "what the WAL held is lost")
+  end,
+}
+drill "hot-journal" {
+  needs = { "python3", "sqlite3" }, expect = { "hot-journal" }, repair = "recover-journal",
+  inject = function(d)
+    database(d, "delete")
+    -- A small cache writes into the database before the commit: then the journal is all that can undo it.
+    local writer = holder(d, "PRAGMA cache_size = 2", "BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost', note = hex(zeroblob(200))")
+    d:signal(writer, "KILL")
+    wait_until(function() return not d:alive(writer) end, { within = "5s", every = "50ms" })
+  end,
+  prove = function(d)
+    all_rows(d)
+    assert(#file.list(d.p.backup_dir) == 2, "the files from before the rollback are not kept")
+  end,
+}
+
+-- Starts the client again whenever it ends; after SIGHUP without the lock.
+local SUPERVISOR = [[
+import signal, subprocess, sys
+clean = False
+def again(*_):
+    global clean
+    clean = True
+    child.terminate()
+signal.signal(signal.SIGHUP, again)
+while True:
+    child = subprocess.Popen([sys.executable, "-c", sys.argv[1], sys.argv[2], "", "SELECT 1" if clean else "BEGIN IMMEDIATE"])
+    child.wait()]]
+drill "supervised" {
+  needs = { "python3", "sqlite3" }, expect = { "locked", "service" }, repair = "restart-service",
+  inject = function(d)
+    database(d, "delete")
+    d.supervisor = d:spawn { "python3", "-c", SUPERVISOR, CLIENT, d.p.db, ready = "standing" }
+    d:set { restart = { "kill", "-HUP", tostring(d.supervisor.pid) } }
+  end,
+  prove = function(d)
+    all_rows(d)
+    assert(d:alive(d.supervisor), "the supervisor was stopped")
+  end,
+}
+drill "bystander" {
+  needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process",
+  inject = function(d)
+    database(d, "delete")
+    d.other = client(d, d.dir .. "/other.sqlite", "", "BEGIN EXCLUSIVE")
+    d.idle = holder(d, "SELECT count(*) FROM orders")
+    holder(d, "BEGIN IMMEDIATE")
+  end,
+  prove = function(d)
+    all_rows(d)
+    assert(d:alive(d.other), "a process with another database was touched")
+    assert(d:alive(d.idle), "a process that only had the file open was touched")
+  end,
+}
+drill "corrupt" {
+  needs = { "python3", "sqlite3" }, expect = { "corrupt" }, result = "found",
+  inject = function(d)
+    database(d, "delete")
+    d.idle = holder(d)
+    shell.run { "python3", "-c", "f = open(__import__('sys').argv[1], 'r+b'); f.write(b'not a database, not any more')", d.p.db }
+    d.size = file.stat(d.p.db).size
+  end,
+  prove = function(d)
+    assert(d:alive(d.idle), "a process was stopped over a corrupt file")
+    assert(file.stat(d.p.db).size == d.size, "the corrupt file was changed")
+  end,
+}
