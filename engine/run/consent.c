@@ -1,0 +1,289 @@
+/* What is chosen and what is agreed to: by flags, by rules, or by a person. One place decides. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "run/state.h"
+
+void rb_plan_clear(struct rb_plan *plan)
+{
+    free(plan->id);
+    free(plan->key);
+    json_decref(plan->writes);
+    *plan = (struct rb_plan){.writes = json_array()};
+}
+
+/* ---- questions to a person ---- */
+
+static void ask_person(struct rb_run *run, json_int_t seq, const char *kind, const json_t *question)
+{
+    run->question_seq = seq;
+    free(run->question_kind);
+    run->question_kind = rb_xstrdup(kind);
+    json_decref(run->question);
+    run->question = json_deep_copy(question);
+    run->view->ask(run->user, run, kind, run->question);
+}
+
+/* ---- which fix ---- */
+
+static bool lists(const json_t *list, const char *word)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item) {
+        if (json_is_string(item) && !strcmp(json_string_value(item), word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool typed_beforehand(const struct rb_run *run, const json_t *shown)
+{
+    return lists(run->confirm, rb_json_str(shown, "typed", ""));
+}
+
+/* "--fix ID" or "--fix ID=KEY"; KEY is the instance's key or the word that is typed for it. */
+static bool chosen_by_flag(const struct rb_run *run, const json_t *offer)
+{
+    char with[512];
+    const char *fix = rb_json_str(offer, "fix", "");
+    if (lists(run->fixes, fix)) {
+        return true;
+    }
+    snprintf(with, sizeof with, "%s=%s", fix, rb_json_str(offer, "key", ""));
+    if (lists(run->fixes, with)) {
+        return true;
+    }
+    snprintf(with, sizeof with, "%s=%s", fix, rb_json_str(offer, "typed", ""));
+    return lists(run->fixes, with);
+}
+
+static bool consented_beforehand(const struct rb_run *run, const json_t *shown)
+{
+    const char *risk = rb_json_str(shown, "risk", "low");
+    if (!strcmp(risk, "low") || !strcmp(risk, "medium")) {
+        return run->yes;
+    }
+    return !strcmp(risk, "high") && typed_beforehand(run, shown);
+}
+
+static const json_t *drill_of(const struct rb_run *run)
+{
+    size_t i;
+    json_t *drill;
+    json_array_foreach(json_object_get(run->meta, "drills"), i, drill) {
+        if (!strcmp(rb_json_str(drill, "id", ""), run->drill)) {
+            return drill;
+        }
+    }
+    return NULL;
+}
+
+static bool drill_repairs(const struct rb_run *run, const char *fix)
+{
+    const json_t *repair = json_object_get(drill_of(run), "repair");
+    return json_is_array(repair) ? lists(repair, fix) : json_is_string(repair) && !strcmp(json_string_value(repair), fix);
+}
+
+static bool wanted(const struct rb_run *run, const json_t *offer)
+{
+    if (json_object_get(offer, "grey")) {
+        return false;
+    }
+    if (run->mode == RB_MODE_DRILL) {
+        return drill_repairs(run, rb_json_str(offer, "fix", ""));
+    }
+    if (json_array_size(run->fixes)) {
+        return chosen_by_flag(run, offer);
+    }
+    return !rb_json_bool(offer, "asked", false);
+}
+
+static json_t *choice(const json_t *offer)
+{
+    return json_pack("{s:O, s:O}", "fix", json_object_get(offer, "fix"), "key", json_object_get(offer, "key"));
+}
+
+/* The first that is wanted. Without a flag for it and without a person it must also be agreed to already:
+ * nothing later in the file is safer. */
+static const json_t *pick(const struct rb_run *run, const json_t *offers)
+{
+    size_t i;
+    json_t *offer;
+    bool chosen = run->mode == RB_MODE_DRILL || run->mode == RB_MODE_DRY_RUN || json_array_size(run->fixes);
+    json_array_foreach(offers, i, offer) {
+        if (wanted(run, offer)) {
+            return chosen || consented_beforehand(run, offer) ? offer : NULL;
+        }
+    }
+    return NULL;
+}
+
+void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    const json_t *offers = json_object_get(args, "offers");
+    const json_t *offer = pick(run, offers);
+    if (offer) {
+        rb_run_reply(run, seq, choice(offer));
+    } else if (!run->no_input && run->mode == RB_MODE_EXEC && !json_array_size(run->fixes)) {
+        ask_person(run, seq, "choose", args);
+    } else {
+        rb_run_reply(run, seq, json_object());
+    }
+}
+
+/* ---- may it be done ---- */
+
+static void record_plan(struct rb_run *run, const json_t *shown)
+{
+    json_t *body = json_deep_copy(shown);
+    json_object_set(body, "writes", run->plan.writes);
+    json_object_set_new(body, "open", json_boolean(run->plan.open));
+    rb_record(run, "plan", body);
+}
+
+static void decide(struct rb_run *run, json_int_t seq, const json_t *shown, const char *answer, const char *how)
+{
+    struct rb_err err = {0};
+    run->plan.consented = !strcmp(answer, "yes");
+    json_t *body = json_pack("{s:O, s:O, s:O, s:s, s:s}", "fix", json_object_get(shown, "fix"), "key",
+                             json_object_get(shown, "key"), "risk", json_object_get(shown, "risk"), "answer", answer,
+                             "how", how);
+    rb_record(run, "confirm.answered", body);
+    if (rb_record_flush(run, &err) < 0) {
+        run->plan.consented = false;
+        rb_run_fail(run, "failed", 10, err.text);
+        return;
+    }
+    rb_run_reply(run, seq, json_pack("{s:s, s:s}", "answer", answer, "how", how));
+}
+
+static bool risk_is(const json_t *shown, const char *risk)
+{
+    return !strcmp(rb_json_str(shown, "risk", "low"), risk);
+}
+
+/* NULL when a person must say; else the rule or flag that says yes. */
+static const char *agreed(const struct rb_run *run, const json_t *shown)
+{
+    if (consented_beforehand(run, shown)) {
+        return "flag";
+    }
+    if (!risk_is(shown, "low")) {
+        return NULL;
+    }
+    return !run->no_input || chosen_by_flag(run, shown) ? "risk" : NULL;
+}
+
+static json_t *question_of(struct rb_run *run, const json_t *shown)
+{
+    json_t *question = json_deep_copy(shown);
+    json_object_set(question, "plan", run->plan.writes);
+    json_object_set_new(question, "open", json_boolean(run->plan.open));
+    if (risk_is(shown, "medium") || risk_is(shown, "low")) {
+        json_object_set_new(question, "typed", json_null());
+    }
+    return question;
+}
+
+void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
+{
+    bool undo = !strcmp(rb_json_str(shown, "phase", ""), "undo");
+    record_plan(run, shown);
+    rb_record(run, "confirm.asked", json_deep_copy(shown));
+    const char *how = undo ? NULL : agreed(run, shown);
+    if (run->mode == RB_MODE_DRILL) {
+        decide(run, seq, shown, "yes", "drill");
+    } else if (run->mode == RB_MODE_DRY_RUN) {
+        decide(run, seq, shown, "no", "dry-run");
+    } else if (how) {
+        decide(run, seq, shown, "yes", how);
+    } else if (run->no_input || risk_is(shown, "critical")) {
+        decide(run, seq, shown, "person", "no-input"); /* approvals by a second person come with their own verbs */
+    } else {
+        json_t *question = question_of(run, shown);
+        ask_person(run, seq, "confirm", question);
+        json_decref(question);
+    }
+}
+
+/* ---- by hand, questions ---- */
+
+static json_t *answer_given(const struct rb_run *run, const char *id, const char *field)
+{
+    char name[256];
+    snprintf(name, sizeof name, field ? "%s.%s" : "%s", id, field);
+    return json_object_get(run->answers, name);
+}
+
+/* All that is asked, from --answer; NULL when something is missing. */
+static json_t *answers_beforehand(const struct rb_run *run, const json_t *args)
+{
+    const char *id = rb_json_str(args, "id", ""), *field;
+    json_t *asks = json_object_get(args, "asks"), *question, *answers = json_object();
+    if (!json_object_size(asks)) {
+        if (answer_given(run, id, NULL)) {
+            return answers;
+        }
+        json_decref(answers);
+        return NULL;
+    }
+    json_object_foreach(asks, field, question) {
+        json_t *value = answer_given(run, id, field);
+        value = value ? value : json_object_get(question, "default");
+        if (!value && rb_json_bool(question, "required", true)) {
+            json_decref(answers);
+            return NULL;
+        }
+        if (value) {
+            json_object_set(answers, field, value);
+        }
+    }
+    return answers;
+}
+
+void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    json_t *answers = answers_beforehand(run, args);
+    if (answers) {
+        rb_run_reply(run, seq, json_pack("{s:o}", "answers", answers));
+    } else if (run->no_input || run->mode != RB_MODE_EXEC) {
+        rb_run_reply(run, seq, json_pack("{s:b}", "person", 1));
+    } else {
+        ask_person(run, seq, "ask", args);
+    }
+}
+
+void rb_consent_go_on(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    (void)args;
+    rb_run_reply(run, seq, json_pack("{s:b}", "yes", !run->no_input && run->mode == RB_MODE_EXEC));
+}
+
+/* ---- a person's answer ---- */
+
+static void confirm_answered(struct rb_run *run, json_int_t seq, const json_t *question, const json_t *answer)
+{
+    const char *typed = rb_json_str(answer, "typed", "");
+    const char *key = rb_json_str(question, "typed", NULL);
+    bool yes = key ? !strcmp(typed, key) : !strcasecmp(typed, "y") || !strcasecmp(typed, "yes");
+    decide(run, seq, question, yes ? "yes" : "no", key ? "typed" : "prompt");
+}
+
+void rb_consent_answered(struct rb_run *run, const json_t *answer)
+{
+    json_int_t seq = run->question_seq;
+    json_t *question = run->question;
+    run->question_seq = 0;
+    run->question = NULL;
+    if (!strcmp(run->question_kind, "confirm")) {
+        confirm_answered(run, seq, question, answer);
+    } else if (!strcmp(run->question_kind, "ask") && !json_object_get(answer, "answers")) {
+        rb_run_reply(run, seq, json_pack("{s:b}", "person", 1));
+    } else {
+        rb_run_reply(run, seq, json_deep_copy(answer));
+    }
+    json_decref(question);
+}

@@ -1,0 +1,319 @@
+/* One call: look up, arguments, gate, intent on disk, start, outcome on disk, reply. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "run/arguments.h"
+#include "run/state.h"
+
+#define TEXT_MAX 400             /* of a call in lists and plans */
+#define RECORDED_VALUE_MAX 65536 /* longer values are in the record by size and beginning */
+#define DEFAULT_TIMEOUT 30.0
+
+static const struct rb_verb *verb_in(const struct rb_binding *binding, const char *name)
+{
+    for (const struct rb_verb *v = binding->verbs; v->name; v++) {
+        if (!strcmp(v->name, name)) {
+            return v;
+        }
+    }
+    return NULL;
+}
+
+static int look_up(const char *full, const struct rb_binding **binding, const struct rb_verb **verb, struct rb_err *err)
+{
+    const char *dot = strchr(full, '.');
+    for (size_t i = 0; dot && rb_bindings[i]; i++) {
+        if (strlen(rb_bindings[i]->name) == (size_t)(dot - full) &&
+            !strncmp(rb_bindings[i]->name, full, (size_t)(dot - full))) {
+            *binding = rb_bindings[i];
+            *verb = verb_in(*binding, dot + 1);
+            return *verb ? 0 : rb_err_set(err, RB_EUSAGE, RB_T_run_no_verb, full);
+        }
+    }
+    return rb_err_set(err, RB_EUSAGE, RB_T_run_no_verb, full);
+}
+
+/* What the call is, in one line: the verb's own words, else the verb and its arguments. */
+static char *text_of(const struct rb_binding *binding, const struct rb_verb *verb, const json_t *args)
+{
+    struct rb_buf out;
+    rb_buf_init(&out, 1 << 20);
+    char *own = verb->preview ? verb->preview(args) : NULL;
+    char *json = own ? NULL : rb_json_canonical(args);
+    struct rb_buf clean;
+    rb_buf_init(&clean, 1 << 20);
+    rb_utf8_clean(&clean, own ? own : json, strlen(own ? own : json), false);
+    rb_buf_addf(&out, "%s.%s ", binding->name, verb->name);
+    rb_utf8_pad(&out, rb_buf_str(&clean), 0, TEXT_MAX);
+    rb_buf_deinit(&clean);
+    free(own);
+    free(json);
+    return rb_buf_take(&out);
+}
+
+static void call_free(struct rb_call *call)
+{
+    struct rb_run *run = call->run;
+    struct rb_call **p = &run->calls;
+    while (*p && *p != call) {
+        p = &(*p)->next;
+    }
+    if (*p) {
+        *p = call->next;
+    }
+    if (call->deadline) {
+        uv_timer_stop(call->deadline);
+        uv_close((uv_handle_t *)call->deadline, (uv_close_cb)free);
+    }
+    json_decref(call->args);
+    json_decref(call->remarks);
+    free(call->at);
+    free(call->text);
+    free(call);
+    rb_run_settle(run);
+}
+
+static json_t *recorded_value(const json_t *value)
+{
+    char *text = rb_json_canonical(value);
+    json_t *body;
+    if (!text || strlen(text) <= RECORDED_VALUE_MAX) {
+        body = json_incref((json_t *)value);
+    } else {
+        size_t cut = RECORDED_VALUE_MAX / 2;
+        while (cut && ((unsigned char)text[cut] & 0xC0) == 0x80) {
+            cut--;
+        }
+        body = json_pack("{s:I, s:o}", "bytes", (json_int_t)strlen(text), "head", json_stringn(text, cut));
+    }
+    free(text);
+    return body;
+}
+
+static void record_outcome(struct rb_call *call, const json_t *value, const struct rb_err *err)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
+    static const char *const effects[] = {"read", "probe", "write"};
+    json_t *body = json_pack("{s:I, s:s, s:s, s:s, s:b, s:I, s:s}", "call", (json_int_t)call->number, "verb", name,
+                             "text", call->text, "effect", effects[call->verb->effect], "ok", !err, "ms",
+                             (json_int_t)((rb_clock_mono_ns() - call->started_ns) / 1000000), "phase",
+                             rb_phase_name(call->phase));
+    if (err) {
+        json_object_set_new(body, "error",
+                            json_pack("{s:s, s:s}", "code", rb_err_name(err->code), "message", err->text));
+    } else {
+        json_object_set_new(body, "value", recorded_value(value));
+    }
+    if (json_array_size(call->remarks)) {
+        json_object_set(body, "remarks", call->remarks);
+    }
+    rb_record(call->run, "call.outcome", body);
+}
+
+/* A write that was cut off may have happened. */
+static void settle_unknown(const struct rb_call *call, struct rb_err *err)
+{
+    bool cut_off = call->timed_out || call->cancelled || err->code == RB_ERESET;
+    if (call->verb->effect == RB_EFFECT_WRITE && cut_off) {
+        struct rb_err before = *err;
+        rb_err_set(err, RB_EUNKNOWN, RB_T_run_unknown, call->text, before.text);
+        call->run->unknown = true;
+    }
+}
+
+void rb_call_done(struct rb_call *call, json_t *value)
+{
+    struct rb_err err = {0};
+    record_outcome(call, value, NULL);
+    if (rb_record_flush(call->run, &err) < 0 && call->verb->effect == RB_EFFECT_WRITE) {
+        rb_run_reply_error(call->run, call->seq, &err, call->text, true);
+        json_decref(value);
+    } else {
+        rb_run_reply(call->run, call->seq, value);
+    }
+    call_free(call);
+}
+
+void rb_call_fail(struct rb_call *call, const struct rb_err *given)
+{
+    struct rb_err err = *given, journal = {0};
+    if (call->timed_out) {
+        rb_err_set(&err, RB_ETIMEOUT, RB_T_run_call_timeout, call->text, call->timeout);
+    }
+    settle_unknown(call, &err);
+    record_outcome(call, NULL, &err);
+    rb_record_flush(call->run, &journal);
+    bool fatal = err.code == RB_EUNKNOWN || err.code == RB_EFORBIDDEN || err.code == RB_ECANCELLED;
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
+    rb_run_reply_error(call->run, call->seq, &err, name, fatal);
+    call_free(call);
+}
+
+void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call)
+{
+    if (call->cancelled) {
+        return;
+    }
+    call->cancelled = true;
+    if (call->verb->work) {
+        struct rb_err err = {.code = RB_ECANCELLED};
+        rb_err_set(&err, RB_ECANCELLED, RB_T_run_cancelled, call->text);
+        rb_workers_cancel(run->workers, call);
+        rb_call_fail(call, &err);
+    } else {
+        call->verb->cancel(call);
+    }
+}
+
+void rb_dispatch_cancel_all(struct rb_run *run)
+{
+    for (struct rb_call *call = run->calls, *next; call; call = next) {
+        next = call->next;
+        rb_dispatch_cancel(run, call);
+    }
+}
+
+static void deadline_passed(uv_timer_t *timer)
+{
+    struct rb_call *call = timer->data;
+    call->timed_out = true;
+    rb_dispatch_cancel(call->run, call);
+}
+
+static void set_deadline(struct rb_call *call)
+{
+    const json_t *own = json_object_get(call->args, "timeout");
+    call->timeout = own ? json_number_value(own) : call->verb->timeout > 0 ? call->verb->timeout : DEFAULT_TIMEOUT;
+    call->deadline = rb_xcalloc(1, sizeof *call->deadline);
+    uv_timer_init(call->run->engine.loop, call->deadline);
+    call->deadline->data = call;
+    uv_timer_start(call->deadline, deadline_passed, (uint64_t)(call->timeout * 1000), 0);
+}
+
+static struct rb_call *call_new(struct rb_run *run, json_t *frame, const struct rb_binding *binding,
+                                const struct rb_verb *verb, json_t *args, char *text)
+{
+    struct rb_call *call = rb_xcalloc(1, sizeof *call);
+    *call = (struct rb_call){.run = run, .next = run->calls, .binding = binding, .verb = verb};
+    call->seq = rb_json_int(frame, "seq", 0);
+    call->args = json_incref(args);
+    call->remarks = json_array();
+    call->at = rb_xstrdup(rb_json_str(frame, "at", ""));
+    call->text = text;
+    call->number = ++run->call_count;
+    call->phase = run->now.phase;
+    call->started_ns = rb_clock_mono_ns();
+    run->calls = call;
+    return call;
+}
+
+/* Before a write starts its intent is on disk; a probe's is recorded too, with its outcome. */
+static int record_intent(struct rb_call *call, const char *name, struct rb_err *err)
+{
+    if (call->verb->effect != RB_EFFECT_WRITE) {
+        return 0;
+    }
+    struct rb_run *run = call->run;
+    rb_record(run, "call.intent",
+              json_pack("{s:I, s:s, s:s, s:O, s:s, s:s, s:s, s:s}", "call", (json_int_t)call->number, "verb", name,
+                        "text", call->text, "args", call->args, "phase", rb_phase_name(call->phase), "id", run->now.id,
+                        "key", run->now.key, "at", call->at));
+    int rc = rb_record_flush(run, err);
+    if (rc == 0) {
+        run->wrote = true;
+    }
+    return rc;
+}
+
+static void start(struct rb_call *call, const char *name)
+{
+    struct rb_err err = {0};
+    int rc = record_intent(call, name, &err);
+    if (rc == 0) {
+        set_deadline(call);
+        if (call->verb->work) {
+            rb_workers_submit(call->run->workers, call);
+            return;
+        }
+        rc = call->verb->start(call, call->args, &err);
+    }
+    if (rc < 0) {
+        rb_call_fail(call, &err);
+    }
+}
+
+void rb_dispatch(struct rb_run *run, json_t *frame)
+{
+    struct rb_err err = {0};
+    const char *name = rb_json_str(frame, "verb", "");
+    json_int_t seq = rb_json_int(frame, "seq", 0);
+    const struct rb_binding *binding = NULL;
+    const struct rb_verb *verb = NULL;
+    json_t *args = NULL;
+    char *text = NULL;
+
+    int rc = look_up(name, &binding, &verb, &err);
+    if (rc == 0) {
+        args = rb_arguments_convert(verb, name, json_object_get(frame, "args"), &err);
+        rc = args ? 0 : err.code;
+    }
+    if (rc == 0) {
+        text = text_of(binding, verb, args);
+        rc = rb_gate(run, binding, verb, args, text, &err);
+    }
+    if (rc == RB_GATE_NOTE) {
+        rb_run_reply_noted(run, seq);
+    } else if (rc < 0) {
+        rb_run_reply_error(run, seq, &err, name, rc == RB_EFORBIDDEN || rc == RB_EUSAGE);
+    } else {
+        start(call_new(run, frame, binding, verb, args, text), name);
+        text = NULL;
+    }
+    free(text);
+    json_decref(args);
+}
+
+void *rb_call_data(const struct rb_call *call)
+{
+    return call->data;
+}
+
+void rb_call_data_set(struct rb_call *call, void *data)
+{
+    call->data = data;
+}
+
+uv_loop_t *rb_call_loop(const struct rb_call *call)
+{
+    return call->run->engine.loop;
+}
+
+struct rb_spawner *rb_call_spawner(const struct rb_call *call)
+{
+    return call->run->engine.spawner;
+}
+
+bool rb_call_read_only(const struct rb_call *call)
+{
+    return rb_phase_reads_only(call->phase) || call->verb->effect == RB_EFFECT_READ;
+}
+
+void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)
+{
+    if (call->run->view->output && call->verb->effect == RB_EFFECT_WRITE) {
+        call->run->view->output(call->run->user, stream, data, len);
+    }
+}
+
+void rb_call_remark(struct rb_call *call, const char *kind, const char *text)
+{
+    if (json_array_size(call->remarks) < 64) {
+        json_t *remark = rb_json_bytes(text, strlen(text));
+        json_array_append_new(call->remarks, json_pack("{s:s, s:o}", "kind", kind, "text", remark));
+    }
+}

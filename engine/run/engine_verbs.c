@@ -1,0 +1,438 @@
+/* What the conductor says and asks: run.* and time.*. One function a verb, one table. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "run/state.h"
+#include "runner/language.h"
+
+#define WAITS_MAX 1024
+#define DEFAULT_BLOCK_SECONDS 60
+
+/* ---- declare, begin ---- */
+
+static json_t *sources_of(const json_t *file)
+{
+    json_t *sources = json_object(), *one;
+    size_t i;
+    json_array_foreach(json_object_get(file, "files"), i, one) {
+        json_object_set(sources, rb_json_str(one, "path", "?"), json_object_get(one, "text"));
+    }
+    return sources;
+}
+
+static const json_t *first_error(const json_t *problems)
+{
+    size_t i;
+    json_t *problem;
+    json_array_foreach(problems, i, problem) {
+        if (!strcmp(rb_json_str(problem, "level", "error"), "error")) {
+            return problem;
+        }
+    }
+    return NULL;
+}
+
+static void load_failed(struct rb_run *run, const json_t *problem)
+{
+    char text[1500];
+    snprintf(text, sizeof text, "%s:%lld: %s", rb_json_str(problem, "file", "?"), rb_json_int(problem, "line", 0),
+             rb_json_str(problem, "text", rb_json_str(problem, "message", "")));
+    rb_run_fail(run, "failed", 6, text);
+}
+
+static json_t *options_of(const struct rb_run *run)
+{
+    json_t *options = json_pack("{s:b, s:b}", "diagnose", run->mode == RB_MODE_DIAGNOSE, "dry_run",
+                                run->mode == RB_MODE_DRY_RUN);
+    if (run->drill) {
+        json_object_set_new(options, "drill", json_string(run->drill));
+    }
+    return options;
+}
+
+/* In a drill the lab sets the parameters, so that nothing required is missing before. */
+static json_t *resolve(struct rb_run *run, struct rb_err *err)
+{
+    json_t *params = rb_params_resolve(run->meta, run->given, err);
+    if (!params && run->mode == RB_MODE_DRILL) {
+        params = json_object();
+    }
+    return params;
+}
+
+static void declare(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    struct rb_err err = {0};
+    const json_t *failed = json_object_get(args, "error");
+    if (failed && !json_is_null(failed)) {
+        load_failed(run, failed);
+        return;
+    }
+    json_t *sources = sources_of(run->file);
+    json_t *problems = rb_language_check(args, sources);
+    json_decref(sources);
+    const json_t *error = first_error(problems);
+    if (error) {
+        load_failed(run, error);
+    } else {
+        run->meta = rb_language_meta(rb_json_str(run->file, "id", "?"), args);
+        run->params = resolve(run, &err);
+        if (run->params) {
+            rb_run_reply(run, seq, json_pack("{s:O, s:O, s:o}", "meta", run->meta, "params", run->params, "options",
+                                             options_of(run)));
+        } else {
+            rb_run_fail(run, "failed", 2, err.text);
+        }
+    }
+    json_decref(problems);
+}
+
+/* Default target: this runbook, host, and every parameter that names a thing (design.md 3, promise 6). */
+static void default_target(const struct rb_run *run, struct rb_buf *out)
+{
+    static const char *const naming[] = {"path", "host", "url", "sql", "redis", "rpc"};
+    char host[256] = "";
+    const char *name;
+    json_t *value;
+    gethostname(host, sizeof host - 1);
+    rb_buf_adds(out, host);
+    json_t *declared = json_object_get(run->meta, "params");
+    json_object_foreach(run->params, name, value) {
+        const char *type = rb_json_str(json_object_get(declared, name), "type", "");
+        for (size_t i = 0; i < sizeof naming / sizeof *naming; i++) {
+            if (!strcmp(type, naming[i]) && json_is_string(value)) {
+                rb_buf_addf(out, " %s=%s", name, json_string_value(value));
+            }
+        }
+    }
+}
+
+static json_t *started_body(const struct rb_run *run, const char *target)
+{
+    static const char *const modes[] = {"exec", "diagnose", "dry-run", "drill"};
+    json_t *actor = rb_journal_actor_find();
+    json_t *body = json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:O, s:s, s:o}", "run", run->id, "runbook",
+                             json_object_get(run->file, "id"), "title", json_object_get(run->meta, "title"),
+                             "severity", json_object_get(run->meta, "severity"), "sha256",
+                             json_object_get(run->file, "sha256"), "mode", modes[run->mode], "params", run->params,
+                             "target", target, "actor", actor);
+    json_object_set_new(body, "pid", json_integer(getpid()));
+    static const char *const process[] = {"started", "boot"};
+    for (size_t i = 0; i < sizeof process / sizeof *process; i++) {
+        json_t *value = json_object_get(actor, process[i]);
+        if (value) {
+            json_object_set(body, process[i], value);
+        }
+    }
+    json_t *source = json_object_get(run->meta, "source");
+    if (source) {
+        json_object_set(body, "source", source);
+    }
+    if (run->reason) {
+        json_object_set_new(body, "reason", json_string(run->reason));
+    }
+    return body;
+}
+
+static int lock_target(struct rb_run *run, const char *target, struct rb_err *err)
+{
+    struct rb_buf name;
+    rb_buf_init(&name, 1 << 16);
+    rb_buf_addf(&name, "%s %s", rb_json_str(run->file, "id", ""), target);
+    int rc = rb_target_lock(rb_buf_str(&name), run->id, &run->lock_fd, err);
+    rb_buf_deinit(&name);
+    return rc;
+}
+
+static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    struct rb_err err = {0};
+    struct rb_buf fallback;
+    rb_buf_init(&fallback, 1 << 16);
+    const char *target = rb_json_str(args, "target", NULL);
+    if (!target) {
+        default_target(run, &fallback);
+        target = rb_buf_str(&fallback);
+    }
+    int rc = run->mode == RB_MODE_DRILL ? 0 : lock_target(run, target, &err);
+    if (rc < 0) {
+        rb_run_fail(run, rc == RB_EBUSY ? "busy" : "failed", rc == RB_EBUSY ? 8 : 10, err.text);
+    } else {
+        rb_record(run, "run.started", started_body(run, target));
+        rc = rb_record_flush(run, &err);
+        if (rc < 0) {
+            rb_run_fail(run, "failed", 10, err.text);
+        } else {
+            run->begun = true;
+            rb_run_reply(run, seq, json_object());
+        }
+    }
+    rb_buf_deinit(&fallback);
+}
+
+/* ---- blocks ---- */
+
+static void set(char **field, const char *value)
+{
+    free(*field);
+    *field = rb_xstrdup(value);
+}
+
+static void start_plan(struct rb_run *run)
+{
+    rb_plan_clear(&run->plan);
+    run->plan.id = rb_xstrdup(run->now.id);
+    run->plan.key = rb_xstrdup(run->now.key);
+}
+
+static json_t *block_body(const struct rb_run *run, const json_t *args)
+{
+    json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "phase", rb_phase_name(run->now.phase), "block", run->now.kind,
+                             "id", run->now.id, "key", run->now.key);
+    static const char *const kept[] = {"title", "result", "text", "value", "error", "code", "at"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        json_t *value = json_object_get(args, kept[i]);
+        if (value && !json_is_null(value)) {
+            json_object_set(body, kept[i], value);
+        }
+    }
+    return body;
+}
+
+static void enter(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    run->now.phase = rb_phase_parse(rb_json_str(args, "phase", ""));
+    set(&run->now.kind, rb_json_str(args, "block", ""));
+    set(&run->now.id, rb_json_str(args, "id", ""));
+    set(&run->now.key, rb_json_str(args, "key", ""));
+    run->now.rehearse = rb_json_bool(args, "rehearse", false);
+    run->now.started_ns = rb_clock_mono_ns();
+    double timeout = json_number_value(json_object_get(args, "timeout"));
+    rb_run_block_deadline(run, timeout > 0 ? timeout : DEFAULT_BLOCK_SECONDS);
+    if (run->now.rehearse) {
+        start_plan(run);
+    } else {
+        rb_record(run, run->now.phase == RB_PHASE_CHECK ? "check.started" : "block.started", block_body(run, args));
+    }
+    rb_run_reply(run, seq, json_object());
+}
+
+static void leave(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    struct rb_err err = {0};
+    rb_run_block_deadline(run, 0);
+    if (run->now.rehearse) {
+        run->plan.open = strcmp(rb_json_str(args, "result", ""), "ok") != 0;
+    } else {
+        json_t *body = block_body(run, args);
+        json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->now.started_ns) / 1000000));
+        rb_record(run, run->now.phase == RB_PHASE_CHECK ? "check.ended" : "block.ended", body);
+        rb_record_flush(run, &err);
+    }
+    run->now.phase = RB_PHASE_NONE;
+    run->now.rehearse = false;
+    rb_run_reply(run, seq, json_object());
+}
+
+/* ---- remarks: recorded, shown with the next outcome ---- */
+
+static void recorded(struct rb_run *run, json_int_t seq, const char *kind, const json_t *args)
+{
+    rb_record(run, kind, json_copy((json_t *)args));
+    rb_run_reply(run, seq, json_object());
+}
+
+static void found(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    recorded(run, seq, "finding", args);
+}
+
+static void diagnosis(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    struct rb_err err = {0};
+    rb_record(run, "diagnosis", json_copy((json_t *)args));
+    rb_record_flush(run, &err);
+    rb_run_reply(run, seq, json_object());
+}
+
+static void say(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    recorded(run, seq, "note", args);
+}
+
+static void attach(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    recorded(run, seq, "attachment", args);
+}
+
+static void fixed(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    recorded(run, seq, "fix.ended", args);
+}
+
+static void stepped(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    recorded(run, seq, "step.ended", args);
+}
+
+static void progress(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    if (run->view->progress) {
+        run->view->progress(run->user, args);
+    }
+    rb_run_reply(run, seq, json_object());
+}
+
+/* ---- previous(id): what a check returned in the last run of this runbook and target ---- */
+
+struct previous {
+    const char *run, *check;
+    json_t *value;
+};
+
+static int keep_value(const struct rb_event *event, void *user)
+{
+    struct previous *previous = user;
+    if (strcmp(event->kind, "check.ended") || !event->body) {
+        return 0;
+    }
+    json_t *body = rb_json_parse(event->body, strlen(event->body), NULL);
+    if (!strcmp(rb_json_str(body, "id", ""), previous->check)) {
+        char when[RB_TIME_MAX];
+        rb_clock_format(event->utc_us, 0, when);
+        json_decref(previous->value);
+        json_t *value = json_object_get(body, "value");
+        previous->value = json_pack("{s:O, s:s}", "value", value ? value : json_null(), "at", when);
+    }
+    json_decref(body);
+    return 0;
+}
+
+static void previous_value(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    struct rb_err err = {0};
+    struct previous previous = {.check = rb_json_str(args, "id", "")};
+    json_t *runs = rb_journal_runs(run->engine.journal, rb_json_str(run->file, "id", ""), 50, &err), *one;
+    size_t i;
+    json_array_foreach(runs, i, one) {
+        const char *id = rb_json_str(one, "run", "");
+        if (strcmp(id, run->id) && json_equal(json_object_get(one, "params"), run->params)) {
+            rb_journal_read(run->engine.journal, id, 0, keep_value, &previous, &err);
+            break;
+        }
+    }
+    json_decref(runs);
+    rb_run_reply(run, seq, previous.value ? previous.value : json_null());
+}
+
+/* ---- time ---- */
+
+struct rb_wait {
+    uv_timer_t timer;
+    struct rb_run *run;
+    struct rb_wait *next;
+    json_int_t seq;
+};
+
+static void wait_free(struct rb_wait *wait)
+{
+    struct rb_wait **p = &wait->run->waits;
+    while (*p != wait) {
+        p = &(*p)->next;
+    }
+    *p = wait->next;
+    uv_timer_stop(&wait->timer);
+    uv_close((uv_handle_t *)&wait->timer, (uv_close_cb)free);
+}
+
+static void waited(uv_timer_t *timer)
+{
+    struct rb_wait *wait = timer->data;
+    rb_run_reply(wait->run, wait->seq, json_object());
+    wait_free(wait);
+}
+
+static void time_wait(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    double seconds = json_number_value(json_object_get(args, "seconds"));
+    struct rb_wait *wait = rb_xcalloc(1, sizeof *wait);
+    *wait = (struct rb_wait){.run = run, .next = run->waits, .seq = seq};
+    run->waits = wait;
+    uv_timer_init(run->engine.loop, &wait->timer);
+    wait->timer.data = wait;
+    uv_timer_start(&wait->timer, waited, seconds > 0 ? (uint64_t)(seconds * 1000) : 0, 0);
+}
+
+void rb_waits_cancel(struct rb_run *run, const struct rb_err *err)
+{
+    while (run->waits) {
+        rb_run_reply_error(run, run->waits->seq, err, "wait", false);
+        wait_free(run->waits);
+    }
+}
+
+void rb_waits_free(struct rb_run *run)
+{
+    while (run->waits) {
+        wait_free(run->waits);
+    }
+}
+
+static void time_now(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    (void)args;
+    rb_run_reply(run, seq, json_real((double)rb_clock_utc_us() / 1e6));
+}
+
+/* ---- the end ---- */
+
+static void finish(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    rb_run_reply(run, seq, json_object());
+    if (!run->ending) {
+        run->finish = json_deep_copy(args);
+        rb_run_end(run);
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*serve)(struct rb_run *run, json_int_t seq, const json_t *args);
+} verbs[] = {
+    {"run.declare", declare},         {"run.begin", begin},     {"run.enter", enter},
+    {"run.leave", leave},             {"run.found", found},     {"run.diagnosis", diagnosis},
+    {"run.say", say},                 {"run.attach", attach},   {"run.progress", progress},
+    {"run.offer", rb_consent_offer},  {"run.confirm", rb_consent_confirm},
+    {"run.ask", rb_consent_ask},      {"run.go_on", rb_consent_go_on},
+    {"run.fixed", fixed},             {"run.stepped", stepped}, {"run.previous", previous_value},
+    {"run.finish", finish},           {"time.now", time_now},   {"time.wait", time_wait},
+};
+
+/* Before run.begin only run.declare; the runner cannot skip the lock and the record. */
+static bool in_order(const struct rb_run *run, const char *verb)
+{
+    if (!strcmp(verb, "run.declare")) {
+        return !run->meta;
+    }
+    if (!strcmp(verb, "run.begin")) {
+        return run->meta && !run->begun;
+    }
+    return run->begun;
+}
+
+int rb_engine_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args)
+{
+    if (!in_order(run, verb)) {
+        rb_run_fail(run, "failed", 1, rb_text(RB_T_run_bad_frame));
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (!strcmp(verbs[i].name, verb)) {
+            verbs[i].serve(run, seq, args);
+            return 1;
+        }
+    }
+    return rb_drill_verb(run, verb, seq, args);
+}

@@ -1,0 +1,58 @@
+/* Events: into the journal first, then to the report and to whoever watches. */
+#include <string.h>
+
+#include "run/state.h"
+
+/* What only says that something begins is shown at once; an outcome only after it is on disk. */
+static bool shown_at_once(const char *kind)
+{
+    static const char *const kinds[] = {"check.started", "block.started", "confirm.asked"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!strcmp(kind, kinds[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void show(struct rb_run *run, const char *kind, const json_t *body)
+{
+    rb_report_apply(run->report, kind, body, rb_clock_utc_us());
+    if (run->view->event) {
+        run->view->event(run->user, kind, body);
+    }
+}
+
+int rb_record(struct rb_run *run, const char *kind, json_t *body)
+{
+    struct rb_err err = {0};
+    int rc = rb_journal_add(run->engine.journal, run->id, kind, body, &err);
+    if (rc < 0) {
+        run->journal_failed = true;
+    }
+    if (shown_at_once(kind)) {
+        show(run, kind, body);
+    } else {
+        json_array_append_new(run->pending, json_pack("[s, O]", kind, body));
+    }
+    json_decref(body);
+    return rc;
+}
+
+int rb_record_flush(struct rb_run *run, struct rb_err *err)
+{
+    int rc = rb_journal_commit(run->engine.journal, err);
+    if (rc < 0) {
+        run->journal_failed = true;
+        return rc;
+    }
+    json_t *pending = run->pending;
+    run->pending = json_array();
+    size_t i;
+    json_t *event;
+    json_array_foreach(pending, i, event) {
+        show(run, json_string_value(json_array_get(event, 0)), json_array_get(event, 1));
+    }
+    json_decref(pending);
+    return 0;
+}

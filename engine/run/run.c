@@ -1,0 +1,400 @@
+/* The life of a run: start the runner, listen to it, stop, end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "run/arguments.h"
+#include "run/state.h"
+
+#define DEFAULT_RUN_SECONDS 3600
+#define RUNNER_MEMORY (64 << 20)
+#define KILL_AFTER_MS 1500 /* after a block's deadline, when its own courtesy stop did not come */
+#define EXIT_MEMORY 88
+
+/* The runner's events may come after the run is gone. */
+struct rb_link {
+    struct rb_run *run;
+};
+
+static json_t *copy(const json_t *value, json_t *fallback)
+{
+    if (!value) {
+        return fallback;
+    }
+    json_decref(fallback);
+    return json_deep_copy(value);
+}
+
+static struct rb_run *run_new(const struct rb_engine *engine, const struct rb_run_options *o,
+                              const struct rb_run_view *view, void *user)
+{
+    struct rb_run *run = rb_xcalloc(1, sizeof *run);
+    *run = (struct rb_run){.engine = *engine, .view = view, .user = user, .mode = o->mode, .lock_fd = -1};
+    rb_id_new('r', run->id);
+    run->file = copy(o->file, json_object());
+    run->given = copy(o->params, json_object());
+    run->confirm = copy(o->confirm, json_array());
+    run->fixes = copy(o->fixes, json_array());
+    run->answers = copy(o->answers, json_object());
+    run->repeat = copy(o->repeat, json_array());
+    run->drill = o->drill ? rb_xstrdup(o->drill) : NULL;
+    run->reason = o->reason ? rb_xstrdup(o->reason) : NULL;
+    run->yes = o->yes;
+    run->no_input = o->no_input || !view->ask;
+    run->timeout = o->timeout > 0 ? o->timeout : DEFAULT_RUN_SECONDS;
+    run->report = rb_report_new();
+    run->pending = json_array();
+    run->plan.writes = json_array();
+    run->workers = rb_workers_new(run);
+    return run;
+}
+
+static uv_timer_t *timer_new(struct rb_run *run)
+{
+    uv_timer_t *timer = rb_xcalloc(1, sizeof *timer);
+    uv_timer_init(run->engine.loop, timer);
+    timer->data = run;
+    return timer;
+}
+
+static void timer_free(uv_timer_t *timer)
+{
+    uv_timer_stop(timer);
+    uv_close((uv_handle_t *)timer, (uv_close_cb)free);
+}
+
+static void block_now_clear(struct rb_run *run)
+{
+    free(run->now.kind);
+    free(run->now.id);
+    free(run->now.key);
+}
+
+static void run_free(struct rb_run *run)
+{
+    json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
+                        run->params, run->report,  run->pending,  run->finish, run->failure, run->question};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        json_decref(values[i]);
+    }
+    rb_plan_clear(&run->plan);
+    json_decref(run->plan.writes);
+    block_now_clear(run);
+    free(run->drill);
+    free(run->reason);
+    free(run->question_kind);
+    free(run);
+}
+
+/* ---- replies ---- */
+
+static void send(struct rb_run *run, json_t *frame)
+{
+    struct rb_err err = {0};
+    if (run->runner && rb_child_send(run->runner, frame, &err) < 0) {
+        rb_run_fail(run, "failed", 1, err.text);
+    }
+    json_decref(frame);
+}
+
+void rb_run_reply(struct rb_run *run, json_int_t seq, json_t *ok)
+{
+    send(run, json_pack("{s:I, s:o}", "seq", seq, "ok", ok));
+}
+
+void rb_run_reply_noted(struct rb_run *run, json_int_t seq)
+{
+    send(run, json_pack("{s:I, s:b}", "seq", seq, "noted", 1));
+}
+
+void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *err, const char *verb, bool fatal)
+{
+    json_t *error = json_pack("{s:s, s:o, s:s, s:b}", "code", rb_err_name(err->code), "message",
+                              rb_json_bytes(err->text, strlen(err->text)), "verb", verb, "fatal", fatal);
+    if (err->hint[0]) {
+        json_object_set_new(error, "hint", rb_json_bytes(err->hint, strlen(err->hint)));
+    }
+    send(run, json_pack("{s:I, s:o}", "seq", seq, "error", error));
+}
+
+/* ---- the end ---- */
+
+int rb_run_exit_code(const char *result)
+{
+    static const struct {
+        const char *result;
+        int code;
+    } codes[] = {
+        {"healthy", 0}, {"fixed", 0},   {"done", 0},     {"found", 3},    {"failed", 1},      {"unknown", 9},
+        {"waiting", 4}, {"denied", 5},  {"rejected", 4}, {"aborted", 130}, {"timed_out", 124}, {"busy", 8},
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (!strcmp(codes[i].result, result)) {
+            return codes[i].code;
+        }
+    }
+    return 1;
+}
+
+static bool never_reached(const char *code)
+{
+    static const char *const codes[] = {"refused", "timeout", "dns", "tls", "reset", "unreachable"};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (!strcmp(code, codes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* 7 when nothing was found and every failed check failed by not reaching its target. */
+static int exit_of_finish(const json_t *finish, const char *result)
+{
+    size_t i, unreachable = 0;
+    json_t *code, *codes = json_object_get(finish, "failed_checks");
+    json_array_foreach(codes, i, code) {
+        unreachable += never_reached(json_string_value(code));
+    }
+    if (!strcmp(result, "failed") && !rb_json_int(finish, "standing", 0) && unreachable &&
+        unreachable == json_array_size(codes)) {
+        return 7;
+    }
+    return rb_run_exit_code(result);
+}
+
+static json_t *ended_body(const struct rb_run *run)
+{
+    json_t *body = json_object();
+    if (run->failure) {
+        json_object_update(body, run->failure);
+        json_object_set_new(body, "next", json_array());
+        return body;
+    }
+    const char *result = rb_json_str(run->finish, "result", "failed");
+    json_object_set_new(body, "result", json_string(result));
+    json_object_set_new(body, "exit", json_integer(exit_of_finish(run->finish, result)));
+    json_object_set_new(body, "next", rb_next_commands(run, json_object_get(run->finish, "left")));
+    static const char *const kept[] = {"advice", "wrote", "drill"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        json_t *value = json_object_get(run->finish, kept[i]);
+        if (value) {
+            json_object_set(body, kept[i], value);
+        }
+    }
+    return body;
+}
+
+static void record_end(struct rb_run *run)
+{
+    struct rb_err err = {0};
+    json_t *body = ended_body(run);
+    json_object_set_new(body, "run", json_string(run->id));
+    if (run->begun) {
+        rb_record(run, "run.ended", json_incref(body));
+        if (rb_record_flush(run, &err) < 0) {
+            json_object_set_new(body, "error", json_string(err.text));
+            json_object_set_new(body, "exit", json_integer(10));
+            rb_report_apply(run->report, "run.ended", body, rb_clock_utc_us());
+        }
+    } else {
+        rb_report_apply(run->report, "run.ended", body, rb_clock_utc_us());
+    }
+    json_decref(body);
+}
+
+static void finalize(struct rb_run *run)
+{
+    record_end(run);
+    rb_workers_free(run->workers);
+    rb_lab_free(run->lab);
+    rb_waits_free(run);
+    timer_free(run->run_deadline);
+    timer_free(run->block_deadline);
+    if (run->lock_fd >= 0) {
+        close(run->lock_fd);
+    }
+    run->view->ended(run->user, run->report);
+    run_free(run);
+}
+
+void rb_run_settle(struct rb_run *run)
+{
+    if (run->ending && !run->calls && !uv_is_active((uv_handle_t *)run->block_deadline)) {
+        finalize(run);
+    }
+}
+
+static void settle_now(uv_timer_t *timer)
+{
+    struct rb_run *run = timer->data;
+    rb_run_settle(run);
+}
+
+/* From here on nothing new starts; the end comes when nothing is in flight. */
+void rb_run_end(struct rb_run *run)
+{
+    run->ending = true; /* replies go nowhere from here on */
+    if (run->runner) {
+        run->link->run = NULL;
+        rb_child_kill(run->runner, 0);
+        run->runner = NULL;
+    }
+    uv_timer_stop(run->run_deadline);
+    /* Settled by the loop, never inside the caller's frame: the run must outlive it. */
+    uv_timer_start(run->block_deadline, settle_now, 0, 0);
+    rb_dispatch_cancel_all(run);
+}
+
+void rb_run_fail(struct rb_run *run, const char *result, int exit_code, const char *text)
+{
+    if (run->failure || run->ending) {
+        return;
+    }
+    if (run->unknown) {
+        result = "unknown";
+        exit_code = 9;
+    }
+    run->failure = json_pack("{s:s, s:i, s:o}", "result", result, "exit", exit_code, "error",
+                             rb_json_bytes(text, strlen(text)));
+    rb_run_end(run);
+}
+
+void rb_run_stop(struct rb_run *run, int signal)
+{
+    char text[256];
+    if (run->stop_signal) {
+        return;
+    }
+    run->stop_signal = signal;
+    snprintf(text, sizeof text, rb_text(run->wrote ? RB_T_run_stopped_wrote : RB_T_run_stopped), signal);
+    rb_run_fail(run, "aborted", 128 + signal, text);
+}
+
+/* ---- deadlines ---- */
+
+static void run_deadline_passed(uv_timer_t *timer)
+{
+    struct rb_run *run = timer->data;
+    char text[256];
+    snprintf(text, sizeof text, rb_text(RB_T_run_timed_out), run->timeout);
+    rb_run_fail(run, "timed_out", 124, text);
+}
+
+static void block_not_ending(uv_timer_t *timer)
+{
+    struct rb_run *run = timer->data;
+    char text[512];
+    snprintf(text, sizeof text, rb_text(RB_T_run_block_killed), run->now.kind, run->now.id);
+    rb_run_fail(run, "failed", 1, text);
+}
+
+static void block_deadline_passed(uv_timer_t *timer)
+{
+    struct rb_run *run = timer->data;
+    struct rb_err err = {0};
+    rb_err_set(&err, RB_ETIMEOUT, RB_T_run_block_timeout, run->now.kind, run->now.id);
+    for (struct rb_call *call = run->calls; call; call = call->next) {
+        call->timed_out = true;
+    }
+    uv_timer_start(timer, block_not_ending, KILL_AFTER_MS, 0);
+    rb_waits_cancel(run, &err);
+    rb_dispatch_cancel_all(run);
+}
+
+void rb_run_block_deadline(struct rb_run *run, double seconds)
+{
+    uv_timer_stop(run->block_deadline);
+    if (seconds > 0) {
+        uv_timer_start(run->block_deadline, block_deadline_passed, (uint64_t)(seconds * 1000), 0);
+    }
+}
+
+/* ---- the runner ---- */
+
+static void on_frame(struct rb_child *child, json_t *frame, void *user)
+{
+    (void)child;
+    struct rb_run *run = ((struct rb_link *)user)->run;
+    if (!run || run->ending) {
+        return;
+    }
+    const char *verb = rb_json_str(frame, "verb", NULL);
+    json_int_t seq = rb_json_int(frame, "seq", 0);
+    if (!verb) {
+        rb_run_fail(run, "failed", 1, rb_text(RB_T_run_bad_frame));
+    } else if (!rb_engine_verb(run, verb, seq, json_object_get(frame, "args"))) {
+        rb_dispatch(run, frame);
+    }
+}
+
+static void on_exit(struct rb_child *child, int status, bool orphaned, const struct rb_err *err, void *user)
+{
+    (void)child;
+    (void)orphaned;
+    struct rb_link *link = user;
+    struct rb_run *run = link->run;
+    if (run) {
+        char text[512];
+        run->runner = NULL;
+        if (err) {
+            rb_run_fail(run, "failed", 1, err->text);
+        } else {
+            snprintf(text, sizeof text, rb_text(status == EXIT_MEMORY ? RB_T_run_memory : RB_T_run_runner_died),
+                     status == EXIT_MEMORY ? RUNNER_MEMORY >> 20 : status, run->now.id ? run->now.id : "-");
+            rb_run_fail(run, "failed", 1, text);
+        }
+    }
+    free(link);
+}
+
+static int start_runner(struct rb_run *run, struct rb_err *err)
+{
+    static const struct rb_child_events events = {.frame = on_frame, .exit = on_exit};
+    const struct rb_child_spec spec = {.entry = "runner", .access = RB_CHILD_WRITE};
+    run->link = rb_xcalloc(1, sizeof *run->link);
+    run->link->run = run;
+    run->runner = rb_child_start(run->engine.spawner, &spec, &events, run->link, err);
+    if (!run->runner) {
+        return err->code;
+    }
+    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:O, s:o, s:i}}", "start", "mode", "exec", "lang",
+                              rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "id", json_object_get(run->file, "id"),
+                              "files", json_object_get(run->file, "files"), "verbs", rb_arguments_verbs(), "memory",
+                              RUNNER_MEMORY);
+    int rc = rb_child_send(run->runner, start, err);
+    json_decref(start);
+    return rc;
+}
+
+int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const struct rb_run_options *options,
+                 const struct rb_run_view *view, void *user, struct rb_err *err)
+{
+    struct rb_run *run = run_new(engine, options, view, user);
+    run->run_deadline = timer_new(run);
+    run->block_deadline = timer_new(run);
+    int rc = start_runner(run, err);
+    if (rc < 0) {
+        timer_free(run->run_deadline);
+        timer_free(run->block_deadline);
+        if (!run->runner) {
+            free(run->link);
+        } else {
+            run->link->run = NULL;
+        }
+        rb_workers_free(run->workers);
+        run_free(run);
+        return rc;
+    }
+    uv_timer_start(run->run_deadline, run_deadline_passed, (uint64_t)(run->timeout * 1000), 0);
+    *out = run;
+    return 0;
+}
+
+void rb_run_answer(struct rb_run *run, const json_t *answer)
+{
+    if (run->question_seq && !run->ending) {
+        rb_consent_answered(run, answer);
+    }
+}
