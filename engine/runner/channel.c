@@ -1,0 +1,54 @@
+/* The runner's one way out: whole frames, one after the other. */
+#include <unistd.h>
+
+#include "base/frame.h"
+#include "runner/internal.h"
+
+/* Without the host nothing of a run can go on, and no one is there to be told. */
+static _Noreturn void end_broken(void)
+{
+    _exit(RB_EXIT_PROTOCOL);
+}
+
+static int l_send(lua_State *L)
+{
+    char why[512];
+    luaL_checktype(L, 1, LUA_TTABLE);
+    json_t *frame = rb_json_from_lua(L, 1, why, sizeof why);
+    if (!frame) {
+        lua_pushstring(L, why);
+        return lua_error(L);
+    }
+    struct rb_err err = {0};
+    int rc = rb_frame_write(rb_runner_of(L)->fd, frame, &err);
+    json_decref(frame);
+    if (rc == RB_ETOO_LARGE) {
+        lua_pushstring(L, err.text);
+        return lua_error(L);
+    }
+    if (rc != 0) {
+        end_broken();
+    }
+    return 0;
+}
+
+static int l_recv(lua_State *L)
+{
+    struct rb_runner *runner = rb_runner_of(L);
+    json_t *frame = NULL;
+    if (rb_frame_read(runner->fd, &runner->in, &frame, NULL) != 0 || !json_is_object(frame)) {
+        end_broken();
+    }
+    lx_json_push(L, frame);
+    json_decref(frame);
+    return 1;
+}
+
+/* For a frame that is well-formed but means nothing here. */
+static int l_broken(lua_State *L)
+{
+    (void)L;
+    end_broken();
+}
+
+const luaL_Reg rb_rt_channel[] = {{"send", l_send}, {"recv", l_recv}, {"broken", l_broken}, {NULL, NULL}};

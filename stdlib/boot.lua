@@ -1,0 +1,4 @@
+-- The first file of the standard library that runs. The host's start frame is its argument.
+local start = ...
+
+require("conductor").main(start)

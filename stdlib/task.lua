@@ -1,0 +1,213 @@
+-- Tasks: coroutines that wait for the host. A call suspends its task until the reply with its
+-- number comes; one queue resumes tasks, in the order in which their replies arrived, and never
+-- from inside another task. Nothing else in the runner may yield.
+local rt = require "rt"
+
+local task = {}
+
+local TOKEN = {} -- what our own yields carry; any other yield is a mistake and ends the run
+
+--- What a write in a rehearsal is answered with: it was recorded, not done.
+task.NOTED = setmetatable({}, {
+  __index = function() error({ kind = "rehearsed" }, 0) end,
+  __tostring = function() error({ kind = "rehearsed" }, 0) end,
+  __metatable = false,
+})
+
+local current -- the task that is running; nil in the scheduler
+local ready = {} -- tasks to resume, oldest first; the value to resume with is in task.value
+local waiting = {} -- seq -> task
+local last_seq = 0
+
+-- ---- errors ----
+
+local error_meta = {
+  __tostring = function(err) return err.message or err.code or err.kind end,
+  __name = "error",
+  __metatable = false,
+}
+
+--- An error of a verb: what `try` catches, unless it is fatal.
+function task.error(fields)
+  return setmetatable({
+    kind = "verb", code = fields.code or "internal", message = fields.message or fields.code or "?",
+    verb = fields.verb, fatal = fields.fatal or false, at = fields.at,
+  }, error_meta)
+end
+
+-- The handler made a table of whatever was raised; when Lua could not even call it, a text is left.
+local function normal(err)
+  if type(err) == "table" and err.kind then return err end
+  local message = type(err) == "table" and "error without a kind" or tostring(err)
+  return setmetatable({ kind = "lua", message = message }, error_meta)
+end
+
+local function finish(ok, ...)
+  if ok then return true, ... end
+  local err = normal((...))
+  if err.kind == "lua" and not rt.metatable(err) then setmetatable(err, error_meta) end
+  return false, err
+end
+
+--- true and fn's values, or false and an error with a kind: verb, lua, timeout, or that of a helper.
+function task.protect(fn, ...)
+  return finish(xpcall(fn, rt.handler, ...))
+end
+
+-- ---- calls ----
+
+local function suspend(self)
+  local reply = coroutine.yield(TOKEN)
+  current = self
+  return reply
+end
+
+local function answer(reply, verb, at)
+  if reply.error then
+    local err = reply.error
+    error(task.error { code = err.code, message = err.message, verb = err.verb or verb, fatal = err.fatal, at = at }, 0)
+  end
+  if reply.noted then return task.NOTED end
+  if reply.ok == rt.null then return nil end
+  return reply.ok
+end
+
+--- Asks the host and waits. A null answer is nil. Raises what the host answers as an error.
+function task.call(verb, args, at)
+  local self = current
+  if not self or not coroutine.isyieldable() then error(rt.text("call_in_callback", verb), 2) end
+  at = at or rt.where()
+  last_seq = last_seq + 1
+  local seq = last_seq
+  rt.send { seq = seq, task = self.id, verb = verb, args = args, at = at }
+  self.seq = seq
+  waiting[seq] = self
+  return answer(suspend(self), verb, at)
+end
+
+-- ---- the scheduler ----
+
+local function wake(one, value)
+  one.value = value
+  ready[#ready + 1] = one
+end
+
+-- Runs fn to its end as a task of its own, then calls done(ok, value | err).
+local function spawn(id, fn, done)
+  local one = { id = id }
+  one.co = coroutine.create(function()
+    current = one
+    one.ended = true
+    return TOKEN, done(task.protect(fn))
+  end)
+  wake(one)
+  return one
+end
+
+local function step(one)
+  local value = one.value
+  one.value = nil
+  local ok, token = coroutine.resume(one.co, value)
+  current = nil
+  if not ok then error(token, 0) end
+  if token ~= TOKEN then error("stray yield in task " .. one.id, 0) end
+end
+
+local function run_ready()
+  while #ready > 0 do
+    local now = ready
+    ready = {}
+    for _, one in ipairs(now) do step(one) end
+  end
+end
+
+local function receive()
+  local reply = rt.recv()
+  local one = waiting[reply.seq]
+  if not one then rt.broken() end
+  waiting[reply.seq] = nil
+  one.seq = nil
+  wake(one, reply)
+end
+
+--- Runs fn as the main task until it returns; returns its value or raises its error.
+function task.main(fn)
+  local ended, ok, value
+  spawn("1", fn, function(...)
+    ended = true
+    ok, value = ...
+  end)
+  run_ready()
+  while not ended do
+    receive()
+    run_ready()
+  end
+  if not ok then error(value, 0) end
+  return value
+end
+
+-- ---- parallel ----
+
+-- After one of these nothing may go on; everything else lets the other items end.
+local function is_fatal(err)
+  return err.kind == "timeout" or err.fatal or err.kind == "lua"
+end
+
+-- The host is told that nobody needs the answers any more; it still answers each call.
+local function cancel(group)
+  group.stopped = true
+  for _, child in ipairs(group.children) do
+    if child.seq then rt.send { cancel = child.seq } end
+  end
+end
+
+local start_next
+
+local function child_ended(group, i, ok, value)
+  group.active = group.active - 1
+  if ok then
+    group.results[i] = value
+  else
+    group.errors[i] = value
+    if is_fatal(value) and not group.stopped then cancel(group) end
+  end
+  start_next(group)
+  if group.active == 0 and group.parked then wake(group.parent) end
+end
+
+function start_next(group)
+  if group.stopped or group.next > group.count then return end
+  local i = group.next
+  group.next = i + 1
+  group.active = group.active + 1
+  local item = group.list[i]
+  group.children[i] = spawn(group.parent.id .. "." .. i, function() return group.fn(item, i) end, function(ok, value)
+    child_ended(group, i, ok, value)
+  end)
+end
+
+local function first_error(group)
+  for i = 1, group.count do
+    if group.errors[i] then return group.errors[i] end
+  end
+end
+
+--- fn(item, i) for every item, at most max at a time. Always waits for all that were started, then
+--- returns the results in the order of the list, or raises the first error in that order.
+function task.parallel(list, fn, max)
+  local self = current
+  if not self or not coroutine.isyieldable() then error(rt.text("call_in_callback", "parallel"), 2) end
+  local group = {
+    parent = self, list = list, fn = fn, count = #list, next = 1, active = 0, results = rt.array {}, errors = {}, children = {},
+  }
+  for _ = 1, math.min(max or 8, group.count) do start_next(group) end
+  if group.active > 0 then
+    group.parked = true
+    suspend(self)
+  end
+  local err = first_error(group)
+  if err then error(err, 0) end
+  return group.results
+end
+
+return task
