@@ -29,7 +29,7 @@ int64_t rb_clock_mono_ns(void)
 void rb_clock_format(int64_t utc_us, int ms, char out[RB_TIME_MAX])
 {
     int64_t fraction = (utc_us % 1000000 + 1000000) % 1000000;
-    time_t seconds = (utc_us - fraction) / 1000000;
+    time_t seconds = utc_us / 1000000 - (utc_us % 1000000 < 0);
     struct tm tm;
     if (!gmtime_r(&seconds, &tm) || !strftime(out, RB_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm)) {
         (void)snprintf(out, RB_TIME_MAX, "?"); /* a year of six digits: only from a forged row */

@@ -1,6 +1,6 @@
 /* Everything a person reads exists in Chinese and English, side by side, in
  * base/texts/<folder>.def as T(name, "English with %s", "中文 %s"). Both sides take
- * the same arguments in the same order (checked in the test run). */
+ * the same arguments in the same order, or name their places (%2$s); checked in the test run. */
 #ifndef RB_BASE_TEXT_H
 #define RB_BASE_TEXT_H
 

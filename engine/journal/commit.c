@@ -262,6 +262,6 @@ int rb_journal_commit(struct rb_journal *j, struct rb_err *err)
         return RB_EJOURNAL;
     }
     queue_clear(j);
-    checkpoint_if_due(j);
+    checkpoint_after_commit(j);
     return 0;
 }

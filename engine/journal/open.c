@@ -346,7 +346,7 @@ void rb_journal_close(struct rb_journal *j)
         (void)sqlite3_finalize(all[i]); /* repeats the error of the last step */
     }
     if (j->db) {
-        checkpoint_if_due(j);
+        checkpoint_at_close(j);
         (void)sqlite3_close(j->db); /* nothing is open in it any more */
     }
     if (j->lock_fd >= 0) {

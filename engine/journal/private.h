@@ -64,7 +64,8 @@ int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql);
 int lock_take(struct rb_journal *j, bool exclusive, struct rb_err *err);
 void lock_release(struct rb_journal *j);
 /* Moves the WAL into the file when it is long and nobody commits just now. Never waits. */
-void checkpoint_if_due(struct rb_journal *j);
+void checkpoint_after_commit(struct rb_journal *j);
+void checkpoint_at_close(struct rb_journal *j);
 /* The disk space kept for a full disk: made where missing; released, true when there was one. */
 void reserve_keep(struct rb_journal *j);
 bool reserve_release(struct rb_journal *j);
