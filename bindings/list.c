@@ -1,0 +1,9 @@
+#include "list.h"
+
+const struct rb_binding *const rb_bindings[] = {
+    &rb_binding_file,
+    &rb_binding_shell,
+    &rb_binding_sql,
+    &rb_binding_system,
+    NULL,
+};

@@ -1,0 +1,9 @@
+/* The bindings, each defined in the file of its name. */
+#ifndef RB_BINDINGS_LIST_H
+#define RB_BINDINGS_LIST_H
+
+#include "binding.h"
+
+extern const struct rb_binding rb_binding_file, rb_binding_shell, rb_binding_sql, rb_binding_system;
+
+#endif

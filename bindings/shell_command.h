@@ -1,0 +1,20 @@
+/* The words of a shell call: what is executed, in which environment, and how it reads in a record. */
+#ifndef RB_BINDINGS_SHELL_COMMAND_H
+#define RB_BINDINGS_SHELL_COMMAND_H
+
+#include "bind.h"
+
+struct rb_shell_command {
+    const char **argv; /* NULL-terminated, words borrowed from args */
+    const char **env;  /* NULL = the host's own */
+    char **env_made;   /* the strings of env that are ours */
+    size_t env_count;
+};
+
+/* From { argv = {…} } or { sh = "…", args = {…} } and env. 0 or RB_EUSAGE. args must outlive out. */
+int rb_shell_command_init(struct rb_shell_command *out, const json_t *args, struct rb_err *err);
+void rb_shell_command_deinit(struct rb_shell_command *c);
+/* The words as one would type them, quoted where needed. malloc'ed. */
+char *rb_shell_command_text(const json_t *args);
+
+#endif
