@@ -90,7 +90,7 @@ static void run_free(struct rb_run *run)
 
 /* ---- replies ---- */
 
-static void send(struct rb_run *run, json_t *frame)
+static void send_frame(struct rb_run *run, json_t *frame)
 {
     struct rb_err err = {0};
     if (run->runner && rb_child_send(run->runner, frame, &err) < 0) {
@@ -101,12 +101,12 @@ static void send(struct rb_run *run, json_t *frame)
 
 void rb_run_reply(struct rb_run *run, json_int_t seq, json_t *ok)
 {
-    send(run, json_pack("{s:I, s:o}", "seq", seq, "ok", ok));
+    send_frame(run, json_pack("{s:I, s:o}", "seq", seq, "ok", ok));
 }
 
 void rb_run_reply_noted(struct rb_run *run, json_int_t seq)
 {
-    send(run, json_pack("{s:I, s:b}", "seq", seq, "noted", 1));
+    send_frame(run, json_pack("{s:I, s:b}", "seq", seq, "noted", 1));
 }
 
 void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *err, const char *verb, bool fatal)
@@ -116,7 +116,7 @@ void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err 
     if (err->hint[0]) {
         json_object_set_new(error, "hint", rb_json_bytes(err->hint, strlen(err->hint)));
     }
-    send(run, json_pack("{s:I, s:o}", "seq", seq, "error", error));
+    send_frame(run, json_pack("{s:I, s:o}", "seq", seq, "error", error));
 }
 
 /* ---- the end ---- */
@@ -329,7 +329,7 @@ static void on_frame(struct rb_child *child, json_t *frame, void *user)
     }
 }
 
-static void on_exit(struct rb_child *child, int status, bool orphaned, const struct rb_err *err, void *user)
+static void runner_ended(struct rb_child *child, int status, bool orphaned, const struct rb_err *err, void *user)
 {
     (void)child;
     (void)orphaned;
@@ -351,7 +351,7 @@ static void on_exit(struct rb_child *child, int status, bool orphaned, const str
 
 static int start_runner(struct rb_run *run, struct rb_err *err)
 {
-    static const struct rb_child_events events = {.frame = on_frame, .exit = on_exit};
+    static const struct rb_child_events events = {.frame = on_frame, .exit = runner_ended};
     const struct rb_child_spec spec = {.entry = "runner", .access = RB_CHILD_WRITE};
     run->link = rb_xcalloc(1, sizeof *run->link);
     run->link->run = run;

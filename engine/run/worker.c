@@ -243,7 +243,7 @@ static void on_frame(struct rb_child *child, json_t *frame, void *user)
     serve_queue(w->pool);
 }
 
-static void on_exit(struct rb_child *child, int status, bool orphaned, const struct rb_err *given, void *user)
+static void worker_ended(struct rb_child *child, int status, bool orphaned, const struct rb_err *given, void *user)
 {
     (void)child;
     (void)orphaned;
@@ -272,7 +272,7 @@ static void on_exit(struct rb_child *child, int status, bool orphaned, const str
 
 static struct worker *start_worker(struct rb_workers *pool, bool read_only, struct rb_err *err)
 {
-    static const struct rb_child_events events = {.frame = on_frame, .exit = on_exit};
+    static const struct rb_child_events events = {.frame = on_frame, .exit = worker_ended};
     struct worker *w = rb_xcalloc(1, sizeof *w);
     *w = (struct worker){.pool = pool, .next = pool->list, .read_only = read_only};
     const struct rb_child_spec spec = {.entry = "worker", .access = read_only ? RB_CHILD_READ : RB_CHILD_WRITE};

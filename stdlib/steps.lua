@@ -1,0 +1,114 @@
+-- A procedure: steps in order; the first that fails, is declined or unknown ends it,
+-- and the undo of the finished ones is offered in reverse (language.md 1.6).
+local block_run = require "block_run"
+local diagnosis = require "diagnosis"
+local task = require "task"
+local words = require "words"
+
+local steps = {}
+
+local function step_needed(context, step)
+  if step.when == nil then return true end
+  if type(step.when) == "function" then return block_run.when(context, step) end
+  for _, id in ipairs(step.when) do
+    if diagnosis.stands(context.standing, id) then return true end
+  end
+  return false
+end
+
+local function step_offer(context, step)
+  local sources = { context.plain, context.results }
+  local function text(field) return words.fill(step[field], sources, context.shapes) end
+  return {
+    fix = step, instances = {}, sources = sources, step = true,
+    shown = {
+      fix = step.id, block = "step", key = "", risk = step.risk or "low", title = text "title" or step.id,
+      why = text "why", no_undo = text "no_undo", undo = step.undo ~= nil, confirm = text "confirm",
+      typed = step.key and words.fill("{" .. step.key .. "}", sources) or step.id,
+    },
+  }
+end
+
+local function ask_step(context, step, one)
+  local asks = block_run.questions(context, step)
+  local answer = task.call("run.ask", {
+    block = "step", id = step.id, key = "", title = one.shown.title,
+    text = words.fill(step.by_hand, one.sources, context.shapes), asks = asks,
+  })
+  if not answer.answers then return "person" end
+  context.results[step.id:gsub("-", "_")] = answer.answers
+  return "done"
+end
+
+local function verify_step(context, step, one)
+  if not step.verify then return true end
+  local started, pause = context.mono(), 1
+  while true do
+    local ok, why = block_run.verify(context, step, "step", nil, nil)
+    if ok then return true end
+    if context.mono() - started >= (step.within or 0) then return false, why end
+    task.call("time.wait", { seconds = pause })
+    pause = math.min(5, pause + 1)
+  end
+end
+
+local function run_step(context, step)
+  local one = step_offer(context, step)
+  if not step.run then return ask_step(context, step, one) end
+  block_run.rehearse(context, one)
+  local answer = task.call("run.confirm", one.shown)
+  if answer.answer ~= "yes" then return answer.answer == "no" and "declined" or "person" end
+  context.wrote = true
+  local result = block_run.fix(context, one).result
+  if result ~= "done" and result ~= "unknown" then return result end
+  local verified, why = verify_step(context, step, one)
+  if verified and (result == "done" or step.verify) then return "done" end
+  return result == "unknown" and "unknown" or "not_verified", why
+end
+
+local function undo_finished(context, done)
+  for i = #done, 1, -1 do
+    local step = done[i]
+    if step.undo then
+      local one = step_offer(context, step)
+      one.shown.phase = "undo"
+      if task.call("run.confirm", one.shown).answer ~= "yes" then return end
+      if block_run.undo(context, one).result ~= "done" then return end
+    end
+  end
+end
+
+--- All steps, as far as they go.
+function steps.go(context)
+  local done = {}
+  for _, step in ipairs(context.meta.steps) do
+    if step_needed(context, step) then
+      local result, why = run_step(context, step)
+      task.call("run.stepped", { id = step.id, result = result, why = why })
+      if result == "done" then
+        done[#done + 1] = step
+      elseif not (step.optional and result ~= "unknown") then
+        context.step_stopped = result
+        if result ~= "person" then undo_finished(context, done) end
+        return
+      elseif result ~= "declined" then
+        context.fix_failed = true
+      end
+    else
+      task.call("run.stepped", { id = step.id, result = "not_needed" })
+    end
+  end
+end
+
+--- Is the procedure needed? Without one of its findings it is not.
+function steps.needed(context)
+  if #context.meta.steps == 0 then return false end
+  local when = context.meta.when
+  if not when then return true end
+  for _, id in ipairs(when) do
+    if diagnosis.stands(context.standing, id) then return true end
+  end
+  return false
+end
+
+return steps
