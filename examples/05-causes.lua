@@ -24,8 +24,8 @@ check "claims" {
   title = { zh = "被占的任务", en = "claimed jobs" },
   run = function(p)
     local time, old = now(), {}
-    for _, entry in ipairs(file.list(p.queue)) do
-      if entry.name:match("%.claim$") and time - entry.mtime > p.stuck then old[#old + 1] = p.queue .. "/" .. entry.name end
+    for _, entry in ipairs(file.list(p.queue, { pattern = "*.claim" })) do
+      if time - entry.mtime > p.stuck then old[#old + 1] = entry.path end
     end
     if #old > 0 then found("stuck", { n = #old }) else ok { zh = "没有卡住的", en = "none is stuck" } end
     return old -- r.claims for the blocks below

@@ -48,7 +48,8 @@ drill "orphan" {
   needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process", prove = all_rows,
   inject = function(d)
     database(d, "delete")
-    d:spawn { "sh", "-c", 'python3 -c "$0" "$@" &', CLIENT, d.p.db, "", "BEGIN EXCLUSIVE", ready = "standing" }
+    -- The subshell between the two ends at once.
+    d:spawn { ready = "standing", "sh", "-c", '(python3 -c "$0" "$@" &); exec sleep 600', CLIENT, d.p.db, "", "BEGIN EXCLUSIVE" }
   end,
 }
 drill "old-reader" {
