@@ -148,7 +148,8 @@ local function outcome_of(block, ok, value)
   if value.kind == "rehearsed" then return { result = "rehearsed" } end
   local code = value.code or value.kind
   local result = code == "unknown" and "unknown" or (code == "forbidden" and "refused") or "failed"
-  return { result = result, code = code, error = value.message or tostring(value.kind), at = value.at, lua = value.kind ~= "verb" }
+  return { result = result, code = code, error = value.message or tostring(value.kind), at = value.at,
+    lua = value.kind ~= "verb" or value.verb == "wait" } -- its own time ran out: no target failed to answer
 end
 
 -- Results are plain data; a function in one is a bug of the runbook and said so.

@@ -47,7 +47,7 @@ end
 local function finish(context)
   local result = result_of(context)
   local codes = rt.array {}
-  for i, failed in ipairs(context.failed_checks) do codes[i] = failed.code or "lua" end
+  for i, failed in ipairs(context.failed_checks) do codes[i] = failed.lua and "lua" or failed.code or "fail" end
   task.call("run.finish", {
     result = result, standing = #context.standing, failed_checks = codes, wrote = context.wrote or false,
     left = shown_offers(result == "found" and context.left or result == "failed" and context.left or nil),
