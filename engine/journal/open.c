@@ -17,7 +17,7 @@
     "utc INTEGER NOT NULL, mono INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, body TEXT, "       \
     "body_digest BLOB NOT NULL, hash BLOB NOT NULL) STRICT"
 /* Two entries a run: lists of runs need no walk through all events, appending pays next to nothing. */
-#define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE kind IN ('run.started', 'run.ended')"
+#define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE " RUNS_CONDITION
 
 static const char *const companions[] = {"", "-wal", "-shm", ".lock", ".reserve"};
 

@@ -10,6 +10,8 @@
 #include "journal/journal.h"
 
 #define JOURNAL_WAIT_MS 5000
+/* The index `runs`. SQLite uses a partial index only where a query repeats its condition word for word. */
+#define RUNS_CONDITION "kind IN ('run.started', 'run.ended')"
 #define COMPANION_MAX (PATH_MAX + 16) /* the path with its longest suffix */
 
 /* An event in memory until the next commit. */

@@ -129,11 +129,11 @@ json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, st
     json_t *runs = json_array();
     RB_REQUIRE(runs);
     int rc = journal_prepare(j, &s,
-                             "SELECT id, run, utc, actor, body FROM events INDEXED BY runs WHERE kind = 'run.started' "
-                             "ORDER BY id DESC");
+                             "SELECT id, run, utc, actor, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION
+                             " AND kind = 'run.started' ORDER BY id DESC");
     rc = rc ? rc
-            : journal_prepare(j, &end, "SELECT utc, body FROM events INDEXED BY runs WHERE kind = 'run.ended' "
-                                       "AND id > ?1 AND run = ?2 ORDER BY id DESC LIMIT 1");
+            : journal_prepare(j, &end, "SELECT utc, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION
+                                       " AND kind = 'run.ended' AND id > ?1 AND run = ?2 ORDER BY id DESC LIMIT 1");
     rc = rc ? rc : list(s, end, runbook, limit > 0 ? limit : 0, runs);
     if (rc) {
         journal_cannot_read(j, err);
