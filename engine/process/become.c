@@ -1,0 +1,146 @@
+#include "process/become.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "process/readonly.h"
+#include "process/wire.h"
+
+extern char **environ;
+
+#define STATUS_CANNOT 127 /* nobody sees it: the failure is told over the link */
+
+void rb_become_reset_signals(void)
+{
+    sigset_t none;
+    for (int sig = 1; sig < NSIG; sig++) {
+        struct sigaction dfl = {.sa_handler = SIG_DFL};
+        (void)sigaction(sig, &dfl, NULL); /* KILL, STOP and glibc's own refuse, rightly */
+    }
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void rb_become_ignore_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2};
+    struct sigaction ign = {.sa_handler = SIG_IGN};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+        (void)sigaction(signals[i], &ign, NULL);
+    }
+}
+
+static _Noreturn void give_up(const struct rb_become *b, enum rb_stage stage, int errnum)
+{
+    struct rb_wire msg = {.kind = RB_WIRE_FAILED, .stage = (int)stage, .value = errnum};
+    int link = b->link;
+    (void)snprintf(msg.text, sizeof(msg.text), "%s", b->task->cwd);
+    if (link >= 0) {
+        (void)rb_wire_send(link, &msg, NULL, 0, 0); /* no keeper: then nobody wants to know */
+    }
+    _exit(STATUS_CANNOT);
+}
+
+static bool limit(const struct rb_become *b)
+{
+    struct rlimit none = {0, 0};
+    return setrlimit(RLIMIT_NOFILE, &b->files) == 0 && setrlimit(RLIMIT_CORE, &none) == 0 &&
+           prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == b->parent;
+}
+
+/* The descriptors may be any numbers, 0 to 2 among them, so they go up first. */
+static bool arrange(const struct rb_become *b)
+{
+    int from[3] = {b->in, b->out, b->err};
+    for (int i = 0; i < 3; i++) {
+        if (from[i] < 0) {
+            from[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        } else {
+            from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+        }
+        if (from[i] < 0) {
+            return false;
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        if (dup2(from[i], i) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Before the wait: the filter is in place when the word comes. */
+static void make_readonly(const struct rb_become *b)
+{
+    struct rb_wire msg = {.kind = RB_WIRE_LISTENER};
+    int listener = -1;
+    if (b->task->access == RB_CHILD_WRITE) {
+        return;
+    }
+    int rc = rb_readonly_apply(b->task->access == RB_CHILD_READ_NET, &listener);
+    rc = rc ? rc : rb_wire_send(b->link, &msg, &listener, 1, 0);
+    if (rc != 0) {
+        give_up(b, RB_STAGE_READ_ONLY, -rc);
+    }
+    (void)close(listener);
+}
+
+static void wait_for_word(const struct rb_become *b)
+{
+    struct rb_wire msg;
+    if (b->task->hold && (rb_wire_recv(b->link, &msg, NULL, NULL, 0) <= 0 || msg.kind != RB_WIRE_RELEASE)) {
+        _exit(STATUS_CANNOT); /* the host is gone: never run */
+    }
+}
+
+static _Noreturn void become_command(const struct rb_become *b)
+{
+    if (setsid() < 0 || !limit(b) || !arrange(b)) {
+        give_up(b, RB_STAGE_SETUP, errno);
+    }
+    rb_wire_close_others(&b->link, 1);
+    if (chdir(b->task->cwd) != 0) {
+        give_up(b, RB_STAGE_CWD, errno);
+    }
+    make_readonly(b);
+    wait_for_word(b);
+    rb_become_reset_signals();
+    environ = b->task->env;
+    (void)execvp(b->task->argv[0], b->task->argv);
+    give_up(b, RB_STAGE_EXEC, errno);
+}
+
+static _Noreturn void become_entry(const struct rb_become *b)
+{
+    const struct rb_entry *entry = &b->entries[b->task->entry];
+    char name[16];
+    (void)snprintf(name, sizeof(name), "runbook-%s", entry->name);
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
+    int keep[] = {b->out, b->link};
+    rb_wire_close_others(keep, 2);
+    if (!limit(b) || chdir(b->task->cwd) != 0) {
+        give_up(b, RB_STAGE_SETUP, errno);
+    }
+    environ = b->task->env;
+    make_readonly(b);
+    if (b->link >= 0) {
+        (void)close(b->link);
+    }
+    rb_become_reset_signals();
+    _exit(entry->main(b->out) & 0xff);
+}
+
+_Noreturn void rb_become(const struct rb_become *b)
+{
+    if (b->task->entry >= 0) {
+        become_entry(b);
+    }
+    become_command(b);
+}

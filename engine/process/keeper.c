@@ -1,0 +1,260 @@
+#include "process/keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "process/become.h"
+#include "process/refusal.h"
+#include "process/tree.h"
+
+#define ROUND_MS 5             /* between two looks for survivors */
+#define GIVE_UP_NS 5000000000  /* a process in an uninterruptible wait cannot be killed */
+#define LINK_MESSAGES 3        /* listener, failure, end of file */
+#define STATUS_KILLED (128 + SIGKILL)
+
+enum { P_CTL, P_CHILDREN, P_LINK, P_LISTENER, P_COUNT };
+
+struct keeper {
+    struct pollfd polls[P_COUNT]; /* fd -1: none (left) */
+    pid_t child;
+    bool read_only;
+    bool exited, empty; /* the child; everything below us */
+    int status;
+    bool killing, host_gone;
+    int64_t kill_at; /* SIGKILL from then on */
+    bool failed;
+    struct rb_wire failure;
+    struct rb_refusals refusals;
+};
+
+int rb_keeper_status(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+static void tell(struct keeper *k, const struct rb_wire *msg)
+{
+    /* an error means that the host is gone, which poll tells, too */
+    (void)rb_wire_send(k->polls[P_CTL].fd, msg, NULL, 0, 0);
+}
+
+static void tell_refused(void *user, const char *what)
+{
+    struct rb_wire msg = {.kind = RB_WIRE_REFUSED};
+    (void)snprintf(msg.text, sizeof(msg.text), "%s", what);
+    tell(user, &msg);
+}
+
+static void drop(struct keeper *k, int which)
+{
+    rb_wire_close(&k->polls[which].fd, 1);
+}
+
+static void start_killing(struct keeper *k, int grace_ms)
+{
+    int64_t at = rb_clock_mono_ns() + (int64_t)grace_ms * 1000000;
+    if (k->killing && at >= k->kill_at) {
+        return; /* an earlier end stands */
+    }
+    k->killing = true;
+    k->kill_at = at;
+    if (grace_ms > 0) {
+        (void)rb_tree_signal(getpid(), SIGTERM);
+        (void)rb_tree_signal(getpid(), SIGCONT); /* a stopped one must hear it, too */
+    }
+}
+
+static void on_ctl(struct keeper *k)
+{
+    struct rb_wire msg;
+    int rc = rb_wire_recv(k->polls[P_CTL].fd, &msg, NULL, NULL, MSG_DONTWAIT);
+    if (rc == 0) {
+        k->host_gone = true;
+        drop(k, P_CTL);
+        start_killing(k, 0);
+    } else if (rc == 1 && msg.kind == RB_WIRE_KILL) {
+        start_killing(k, msg.value);
+    } else if (rc == 1 && msg.kind == RB_WIRE_RELEASE && k->polls[P_LINK].fd >= 0) {
+        (void)rb_wire_send(k->polls[P_LINK].fd, &msg, NULL, 0, 0); /* it may have died meanwhile */
+    }
+}
+
+/* End of file: it runs, as what it was meant to be. */
+static void on_link(struct keeper *k)
+{
+    struct rb_wire msg;
+    int fds[RB_WIRE_FDS];
+    size_t count = 0;
+    int rc = rb_wire_recv(k->polls[P_LINK].fd, &msg, fds, &count, MSG_DONTWAIT);
+    if (rc == 1 && msg.kind == RB_WIRE_LISTENER && count == 1) {
+        k->polls[P_LISTENER].fd = k->refusals.listener = fds[0];
+    } else if (rc == 1 && msg.kind == RB_WIRE_FAILED) {
+        k->failed = true;
+        k->failure = msg;
+    } else if (rc != -EAGAIN) {
+        drop(k, P_LINK);
+    }
+}
+
+static void reap(struct keeper *k)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
+        if (pid == k->child) {
+            k->exited = true;
+            k->status = rb_keeper_status(status);
+        }
+    }
+    k->empty = pid < 0 && errno == ECHILD;
+}
+
+static void on_children(struct keeper *k)
+{
+    struct signalfd_siginfo info;
+    (void)!read(k->polls[P_CHILDREN].fd, &info, sizeof(info)); /* only a bell: reap looks itself */
+    reap(k);
+}
+
+static _Noreturn void leave(struct keeper *k)
+{
+    struct rb_wire more = {.kind = RB_WIRE_MORE, .value = k->refusals.more};
+    struct rb_wire end = {.kind = RB_WIRE_EXIT, .value = k->exited ? k->status : STATUS_KILLED};
+    for (int i = 0; i < LINK_MESSAGES && k->polls[P_LINK].fd >= 0; i++) {
+        on_link(k); /* its last words may still wait there */
+    }
+    if (more.value > 0) {
+        tell(k, &more);
+    }
+    tell(k, k->failed ? &k->failure : &end);
+    _exit(0);
+}
+
+static void one_round(struct keeper *k)
+{
+    int64_t now = rb_clock_mono_ns();
+    if (k->exited && k->read_only && !k->empty) {
+        start_killing(k, 0);
+    }
+    if (k->exited && (k->empty || !k->killing)) {
+        leave(k);
+    }
+    if (k->killing && now >= k->kill_at) {
+        (void)rb_tree_signal(getpid(), SIGKILL);
+        reap(k);
+        if ((k->exited && k->empty) || now >= k->kill_at + GIVE_UP_NS) {
+            leave(k);
+        }
+    }
+}
+
+static int patience(const struct keeper *k)
+{
+    if (!k->killing) {
+        return -1; /* as long as the command takes: its deadline is the host's to keep */
+    }
+    int64_t left = (k->kill_at - rb_clock_mono_ns()) / 1000000;
+    return left < ROUND_MS ? ROUND_MS : left > 60000 ? 60000 : (int)left;
+}
+
+static _Noreturn void watch(struct keeper *k)
+{
+    for (;;) {
+        one_round(k);
+        int n = poll(k->polls, P_COUNT, patience(k));
+        if (n < 0 && errno != EINTR) {
+            leave(k); /* cannot be */
+        }
+        if (n <= 0) {
+            continue;
+        }
+        if (k->polls[P_LINK].revents) {
+            on_link(k);
+        }
+        if (k->polls[P_LISTENER].revents && !((k->polls[P_LISTENER].revents & POLLIN) &&
+                                              rb_refusals_answer(&k->refusals))) {
+            drop(k, P_LISTENER);
+        }
+        if (k->polls[P_CTL].revents) {
+            on_ctl(k);
+        }
+        if (k->polls[P_CHILDREN].revents) {
+            on_children(k);
+        }
+    }
+}
+
+static int open_children(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static pid_t fork_child(struct rb_become *b, int link[2])
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) != 0) {
+        return -1;
+    }
+    b->link = link[1];
+    b->parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(link[0]);
+        rb_become(b);
+    }
+    (void)close(link[1]);
+    return pid;
+}
+
+static _Noreturn void keep(struct keeper *k, struct rb_become *b)
+{
+    int link[2] = {-1, -1};
+    k->polls[P_CHILDREN].fd = open_children();
+    k->child = k->polls[P_CHILDREN].fd < 0 ? -1 : fork_child(b, link);
+    if (k->child < 0) {
+        struct rb_wire msg = {.kind = RB_WIRE_FAILED, .stage = RB_STAGE_FORK, .value = errno};
+        tell(k, &msg);
+        _exit(0);
+    }
+    k->polls[P_LINK].fd = link[0];
+    struct rb_wire msg = {.kind = RB_WIRE_STARTED, .pid = k->child};
+    tell(k, &msg);
+    /* held here, the ends of its pipes would never be seen to close */
+    int given[] = {b->out, b->err, b->in};
+    rb_wire_close(given, 3);
+    watch(k);
+}
+
+_Noreturn void rb_keeper_main(const struct rb_entry *entries, const struct rb_task *task,
+                              const struct rlimit *files, const int *fds, size_t count)
+{
+    struct keeper k = {.read_only = task->access != RB_CHILD_WRITE};
+    struct rb_become b = {.entries = entries, .task = task, .files = *files, .err = -1, .in = -1};
+    (void)prctl(PR_SET_NAME, "runbook-keep", 0, 0, 0);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    rb_wire_close_others(fds, count);
+    for (int i = 0; i < P_COUNT; i++) {
+        k.polls[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+    }
+    k.polls[P_CTL].fd = fds[RB_FD_CTL];
+    k.refusals = (struct rb_refusals){.listener = -1, .root = getpid(), .tell = tell_refused, .user = &k};
+    k.refusals.net = task->access == RB_CHILD_READ_NET;
+    b.out = fds[RB_FD_OUT];
+    b.err = count > RB_FD_ERR ? fds[RB_FD_ERR] : -1;
+    b.in = count > RB_FD_IN ? fds[RB_FD_IN] : -1;
+    keep(&k, &b);
+}

@@ -1,0 +1,83 @@
+/* The descriptors of a child, and their way to the spawner. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "process/host.h"
+
+/* The ends of the host, and in the order of enum rb_start_fd those of the child. */
+struct ends {
+    struct rb_child_ends ours;
+    int theirs[RB_WIRE_FDS];
+};
+
+static int pair_of(int type, int *ours, int *theirs)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) != 0) {
+        return -errno;
+    }
+    *ours = pair[0];
+    *theirs = pair[1];
+    return 0;
+}
+
+static int pipe_of(int *reader, int *writer)
+{
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC) != 0) {
+        return -errno;
+    }
+    *reader = pair[0];
+    *writer = pair[1];
+    return 0;
+}
+
+static int make_ends(const struct rb_child *child, struct ends *e)
+{
+    *e = (struct ends){{-1, {-1, -1}, -1}, {-1, -1, -1, -1, -1}};
+    int rc = pair_of(SOCK_SEQPACKET, &e->ours.ctl, &e->theirs[RB_FD_CTL]);
+    if (child->entry) {
+        return rc ? rc : pair_of(SOCK_STREAM, &e->ours.streams[0], &e->theirs[RB_FD_OUT]);
+    }
+    rc = rc ? rc : pipe_of(&e->ours.streams[0], &e->theirs[RB_FD_OUT]);
+    rc = rc ? rc : pipe_of(&e->ours.streams[1], &e->theirs[RB_FD_ERR]);
+    if (rc == 0 && child->input) {
+        rc = pipe_of(&e->theirs[RB_FD_IN], &e->ours.in);
+    }
+    return rc;
+}
+
+static int send_start(struct rb_child *child, struct ends *e)
+{
+    struct rb_wire msg = {.kind = RB_WIRE_START};
+    size_t count = child->entry ? RB_FD_OUT + 1 : child->input ? RB_FD_IN + 1 : RB_FD_ERR + 1;
+    e->theirs[RB_FD_SPEC] = child->spec;
+    int rc = rb_wire_send(child->spawner->control, &msg, e->theirs, count, MSG_DONTWAIT);
+    e->theirs[RB_FD_SPEC] = -1;
+    return rc;
+}
+
+static bool is_passing(int rc)
+{
+    return rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS ||
+           rc == -ENOMEM;
+}
+
+int rb_child_launch(struct rb_child *child, struct rb_child_ends *ours)
+{
+    struct ends e;
+    int rc = make_ends(child, &e);
+    rc = rc ? rc : send_start(child, &e);
+    rb_wire_close(e.theirs, RB_WIRE_FDS);
+    *ours = e.ours;
+    if (rc != 0) {
+        rb_wire_close(&ours->ctl, 1);
+        rb_wire_close(&ours->in, 1);
+        rb_wire_close(ours->streams, 2);
+        return is_passing(rc) ? -EAGAIN : rc;
+    }
+    rb_wire_close(&child->spec, 1);
+    return 0;
+}

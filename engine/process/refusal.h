@@ -1,0 +1,22 @@
+/* The keeper's half of a read-only child: answers what the filter asks. */
+#ifndef RB_PROCESS_REFUSAL_H
+#define RB_PROCESS_REFUSAL_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define RB_REFUSALS_MAX 64 /* told one by one, per child */
+
+struct rb_refusals {
+    int listener; /* -1: none (yet) */
+    pid_t root;   /* the keeper: what is below it is the child's own */
+    bool net;
+    int told, more;
+    void (*tell)(void *user, const char *what); /* "unlink /tmp/x" */
+    void *user;
+};
+
+/* Answers one question. False when nobody is left who could ask. */
+bool rb_refusals_answer(struct rb_refusals *r);
+
+#endif

@@ -1,0 +1,135 @@
+#include "process/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+struct head {
+    int entry, access, hold;
+    unsigned argc, envc;
+};
+
+extern char **environ;
+
+static bool is_ours(const char *variable)
+{
+    return strncmp(variable, "RUNBOOK_", 8) == 0;
+}
+
+static unsigned add_list(struct rb_buf *b, const char *const *list, bool filter, int *rc)
+{
+    unsigned n = 0;
+    for (; list && *list && *rc == 0; list++) {
+        if (!filter || !is_ours(*list)) {
+            *rc = rb_buf_add(b, *list, strlen(*list) + 1);
+            n++;
+        }
+    }
+    return n;
+}
+
+static int find_entry(const char *name, const struct rb_entry *entries, size_t count)
+{
+    for (size_t i = 0; name && i < count; i++) {
+        if (strcmp(entries[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static int store(const struct rb_buf *b, int *fd, struct rb_err *err)
+{
+    *fd = memfd_create("runbook-task", MFD_CLOEXEC);
+    if (*fd < 0) {
+        return rb_err_errno(err, errno, "memfd_create");
+    }
+    for (size_t at = 0; at < b->len;) {
+        ssize_t n = write(*fd, b->data + at, b->len - at);
+        if (n < 0 && errno != EINTR) {
+            int rc = rb_err_errno(err, errno, "memfd");
+            (void)close(*fd);
+            *fd = -1;
+            return rc;
+        }
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int rb_task_write(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count, int *fd,
+                  struct rb_err *err)
+{
+    *fd = -1;
+    struct head head = {.entry = find_entry(spec->entry, entries, count)};
+    if (spec->entry && head.entry < 0) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_process_no_entry, spec->entry);
+    }
+    if (!spec->entry && (!spec->argv || !spec->argv[0] || !spec->argv[0][0])) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_process_no_command);
+    }
+    head.access = (int)spec->access;
+    head.hold = spec->hold;
+    struct rb_buf b;
+    rb_buf_init(&b, RB_TASK_MAX);
+    const char *cwd = spec->cwd ? spec->cwd : "/";
+    int rc = rb_buf_add(&b, &head, sizeof(head));
+    rc = rc ? rc : rb_buf_add(&b, cwd, strlen(cwd) + 1);
+    head.argc = add_list(&b, spec->argv, false, &rc);
+    const char *const *env = spec->env ? spec->env : (const char *const *)environ;
+    head.envc = add_list(&b, env, spec->env == NULL, &rc);
+    if (rc == 0) {
+        memcpy(b.data, &head, sizeof(head));
+        rc = store(&b, fd, err);
+    } else {
+        rc = rb_err_set(err, RB_ETOO_LARGE, RB_T_process_too_long, RB_TASK_MAX / 1024);
+    }
+    rb_buf_deinit(&b);
+    return rc;
+}
+
+static char **split(char **at, char *end, unsigned n)
+{
+    char **list = calloc((size_t)n + 1, sizeof(char *));
+    for (unsigned i = 0; list && i < n && *at < end; i++) {
+        list[i] = *at;
+        *at += strlen(*at) + 1;
+    }
+    return list;
+}
+
+int rb_task_read(int fd, struct rb_task *task)
+{
+    struct stat st;
+    struct head head;
+    if (fstat(fd, &st) != 0) {
+        return -errno;
+    }
+    size_t len = (size_t)st.st_size;
+    if (len <= sizeof(head) || len > RB_TASK_MAX) {
+        return -EPROTO;
+    }
+    task->bytes = malloc(len + 1);
+    if (!task->bytes) {
+        return -ENOMEM;
+    }
+    if (pread(fd, task->bytes, len, 0) != (ssize_t)len) {
+        return -EIO; /* an anonymous file is read whole or not at all */
+    }
+    task->bytes[len] = '\0';
+    memcpy(&head, task->bytes, sizeof(head));
+    char *at = task->bytes + sizeof(head), *end = task->bytes + len;
+    task->cwd = at;
+    at += strlen(at) + 1;
+    task->argv = split(&at, end, head.argc);
+    task->env = split(&at, end, head.envc);
+    task->entry = head.entry;
+    task->access = (enum rb_child_access)head.access;
+    task->hold = head.hold != 0;
+    return task->argv && task->env ? 0 : -ENOMEM;
+}

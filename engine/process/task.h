@@ -1,0 +1,29 @@
+/* A child specification on its way to the process that becomes it: written to
+ * an anonymous file by the host, read back by the keeper. */
+#ifndef RB_PROCESS_TASK_H
+#define RB_PROCESS_TASK_H
+
+#include <stdbool.h>
+
+#include "process/child.h"
+#include "process/spawner.h"
+
+/* argv and environment together; the kernel's own limit is a quarter of the stack, 2 MiB. */
+#define RB_TASK_MAX (2u << 20)
+
+struct rb_task {
+    char *bytes; /* owns all strings below */
+    const char *cwd;
+    char **argv, **env;
+    int entry; /* index in the entries, -1 for a command */
+    enum rb_child_access access;
+    bool hold;
+};
+
+/* 0 and *fd, or an error: RB_ETOO_LARGE, RB_EUSAGE for no command and no such entry. */
+int rb_task_write(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count, int *fd,
+                  struct rb_err *err);
+/* 0 or -errno. The process ends soon after, so nothing frees a task. */
+int rb_task_read(int fd, struct rb_task *task);
+
+#endif
