@@ -124,9 +124,13 @@ static bool share_names(const struct rb_declared *a, const struct rb_declared *b
     return strcmp(a->kind, b->kind) == 0 || (rb_word_in(a->kind, shared, 3) && rb_word_in(b->kind, shared, 3));
 }
 
-/* A parameter of the profile is named again by the runbook; profiles of two files are merged. */
+/* A parameter of the profile is named again by the runbook; profiles of two files are merged; of
+ * a second runbook enough is said. */
 static bool may_repeat(const struct rb_declared *a, const struct rb_declared *b)
 {
+    if (strcmp(a->kind, "runbook") == 0) {
+        return true;
+    }
     bool apart = strcmp(a->file, b->file) != 0;
     bool shared = strcmp(a->kind, "profile") == 0 || strcmp(a->kind, "param") == 0;
     return apart && shared && rb_lint_role(a->file) == RB_ROLE_PROFILE;

@@ -78,8 +78,7 @@ static void check_ways(struct rb_lint *lint, const struct rb_declared *block, bo
     }
     if (call && (run || hand || (asks && has(block, "asks")))) {
         rb_lint_error(lint, block, "call", RB_T_catalog_call_alone);
-    }
-    if (call && !rb_path_id_valid(rb_json_str(block->fields, "call", ""))) {
+    } else if (call && !rb_path_id_valid(rb_json_str(block->fields, "call", ""))) {
         rb_lint_error(lint, block, "call", RB_T_catalog_call_form);
     } else if (call) {
         rb_lint_warning(lint, block, "call", RB_T_catalog_call_later);
