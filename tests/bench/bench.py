@@ -1,0 +1,144 @@
+"""Ratios against what an operator would use instead, both taken in turn in the same run.
+
+    bench.py RUNBOOK [--quick]
+
+Only ratios count: the machine is noisy. "Cool" is after 100 ms of idleness, what somebody typing a command sees."""
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ONE = """
+runbook "one" { title = "one step", severity = "P4" }
+step "true" { title = "true", risk = "low", run = function() shell.run { "/bin/true" } end }
+"""
+MANY = """
+runbook "many" { title = "a hundred", severity = "P4" }
+step "true" { title = "true", risk = "low", run = function() for _ = 1, 100 do shell.run { "/bin/true" } end end }
+"""
+CALLS = """
+runbook "calls" { title = "calls", severity = "P4" }
+param "n" { type = "int", default = 0 }
+check "calls" { title = "calls", run = function(p) for _ = 1, p.n do now() end end }
+"""
+READS = """
+runbook "reads" { title = "reads", severity = "P4" }
+param "n" { type = "int", default = 0 }
+check "reads" { title = "reads", timeout = "5m", run = function(p)
+  local list = {}
+  for i = 1, p.n do list[i] = i end
+  parallel(list, function() shell.read { "/bin/true" } end, { max = 50 })
+end }
+"""
+WAIT = """
+runbook "wait" { title = "wait", severity = "P4" }
+check "wait" { title = "wait", run = function() wait "2s" end }
+"""
+
+
+class Bench:
+    def __init__(self, runbook, quick):
+        self.runbook, self.rounds = os.path.abspath(runbook), 5 if quick else 15
+        self.dir = tempfile.mkdtemp(prefix="runbook-bench-")
+        self.folder = os.path.join(self.dir, "runbooks")
+        os.mkdir(self.folder, 0o755)
+        for name, text in (("one", ONE), ("many", MANY), ("calls", CALLS), ("reads", READS), ("wait", WAIT)):
+            with open(os.path.join(self.folder, name + ".lua"), "w") as f:
+                f.write(text)
+        self.env = dict(os.environ, HOME=self.dir, XDG_STATE_HOME=self.dir + "/state", RUNBOOK_LANG="en")
+
+    def script(self, shell, lines):
+        path = os.path.join(self.dir, "%s-%d" % (shell, lines))
+        with open(path, "w") as f:
+            f.write("#!/bin/%s\n" % shell + "/bin/true\n" * lines)
+        os.chmod(path, 0o755)
+        return [path]
+
+    def exec(self, *args):
+        return [self.runbook, "--runbooks", self.folder, "exec", *args, "--no-input", "--yes", "-q"]
+
+    def once(self, argv, cool):
+        if cool:
+            time.sleep(0.1)
+        start = time.perf_counter()
+        done = subprocess.run(argv, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, check=False)
+        took = (time.perf_counter() - start) * 1000
+        if done.returncode != 0:
+            sys.exit("%s: exit %d\n%s" % (" ".join(argv), done.returncode, done.stderr.decode(errors="replace")))
+        return took
+
+    def pair(self, ours, theirs, cool=True, rounds=None):
+        """Medians of both, and the median of the ratios of neighbours."""
+        self.once(ours, False)
+        pairs = [(self.once(ours, cool), self.once(theirs, cool)) for _ in range(rounds or self.rounds)]
+        return (statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs),
+                statistics.median(a / b for a, b in pairs))
+
+    def memory(self):
+        """Proportional memory of all our processes while a check waits, in MB."""
+        child = subprocess.Popen(self.exec("wait"), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        total, count = 0, 0
+        for pid in family(child.pid):
+            with open("/proc/%d/smaps_rollup" % pid) as f:
+                total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+            count += 1
+        child.wait()
+        return total / 1024, count
+
+
+def family(root):
+    """The process and all its descendants."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name) as f:
+                    parents.setdefault(int(f.read().rpartition(")")[2].split()[1]), []).append(int(name))
+            except OSError:
+                continue
+    found = [root]
+    for pid in found:
+        found += parents.get(pid, [])
+    return found
+
+
+def line(*cells):
+    print("%-44s %12s %24s %10s %12s" % cells, flush=True)
+
+
+def main():
+    quick = "--quick" in sys.argv
+    bench = Bench(sys.argv[1], quick)
+    try:
+        line("measure", "ours", "beside it", "ratio", "goal")
+        for cool in (True, False):
+            ours, theirs, ratio = bench.pair(bench.exec("one"), bench.script("bash", 1), cool)
+            line("one step, %s" % ("cool" if cool else "hot"), "%.1f ms" % ours, "bash %.1f ms" % theirs,
+                 "%.2f" % ratio, "<= 2 (3)" if cool else "")
+        ours, theirs, _ = bench.pair(bench.exec("many"), bench.script("dash", 100), False)
+        one, dash, _ = bench.pair(bench.exec("one"), bench.script("dash", 1), False)
+        step, shell = (ours - one) / 99, (theirs - dash) / 99
+        line("a step of 100, intent and outcome synced", "%.2f ms" % step, "dash %.2f ms" % shell,
+             "%.2f" % (step / shell), "<= 1.8")
+        n = 2000 if quick else 10000
+        many, none, _ = bench.pair(bench.exec("calls", "n=%d" % n), bench.exec("calls"), False, 5)
+        line("a call and its reply", "%.1f us" % ((many - none) * 1000 / n), "", "", "<= 25 us")
+        n = 200 if quick else 1000
+        xargs = ["sh", "-c", "seq %d | xargs -P50 -n1 /bin/true" % n]
+        ours, theirs, ratio = bench.pair(bench.exec("reads", "n=%d" % n), xargs, False, 3)
+        line("%d recorded reads, 50 at once" % n, "%.0f ms" % ours, "xargs -P50 %.0f ms" % theirs, "%.2f" % ratio,
+             "<= 1.5 spawn")
+        mb, count = bench.memory()
+        line("memory of a run", "%.1f MB" % mb, "%d processes" % count, "", "<= 16 MB")
+    finally:
+        shutil.rmtree(bench.dir, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
