@@ -117,7 +117,7 @@ json_t *rb_disk_json(const char *path, struct rb_err *err)
                     "inodes", (json_int_t)fs.f_files, "inodes_free", (json_int_t)fs.f_favail,
                     "inodes_free_pct", percent(fs.f_favail, fs.f_files), "read_only",
                     (fs.f_flag & ST_RDONLY) != 0, "network", found && is_network(mount.type));
-    json_object_set_new(out, "mount", found ? rb_json_bytes(mount.point, strlen(mount.point)) : json_null());
-    json_object_set_new(out, "fstype", found ? json_string(mount.type) : json_null());
+    json_object_set_new(out, "mount", found ? rb_json_bytes(mount.point, strlen(mount.point)) : NULL);
+    json_object_set_new(out, "fstype", found ? json_string(mount.type) : NULL);
     return out;
 }

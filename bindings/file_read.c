@@ -125,7 +125,7 @@ static json_t *user_name(uid_t uid)
     char space[4096];
 
     (void)getpwuid_r(uid, &entry, space, sizeof space, &found);
-    return found ? rb_json_bytes(found->pw_name, strlen(found->pw_name)) : json_null();
+    return found ? rb_json_bytes(found->pw_name, strlen(found->pw_name)) : NULL;
 }
 
 static json_t *group_name(gid_t gid)
@@ -134,7 +134,7 @@ static json_t *group_name(gid_t gid)
     char space[16384];
 
     (void)getgrgid_r(gid, &entry, space, sizeof space, &found);
-    return found ? rb_json_bytes(found->gr_name, strlen(found->gr_name)) : json_null();
+    return found ? rb_json_bytes(found->gr_name, strlen(found->gr_name)) : NULL;
 }
 
 json_t *rb_file_stat(const json_t *args, struct rb_work *work, struct rb_err *err)
@@ -153,7 +153,7 @@ json_t *rb_file_stat(const json_t *args, struct rb_work *work, struct rb_err *er
         rb_err_errno(err, errno, "%s", path);
         return NULL;
     }
-    return json_pack("{s:I, s:I, s:i, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I}", "size", (json_int_t)st.st_size, "mtime",
+    return json_pack("{s:I, s:I, s:i, s:I, s:I, s:o*, s:o*, s:s, s:I, s:I, s:I}", "size", (json_int_t)st.st_size, "mtime",
                      (json_int_t)st.st_mtime, "mode", (int)(st.st_mode & 07777), "uid", (json_int_t)st.st_uid, "gid",
                      (json_int_t)st.st_gid, "owner", user_name(st.st_uid), "group", group_name(st.st_gid), "type",
                      rb_file_type(&st), "dev", (json_int_t)st.st_dev, "inode", (json_int_t)st.st_ino, "links",

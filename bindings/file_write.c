@@ -203,8 +203,8 @@ json_t *rb_file_write(const json_t *args, struct rb_work *work, struct rb_err *e
     }
     if (get_data(args, &data, err) == 0 && resolve(&r, path, args, work, err) == 0 &&
         replace(&r, &data, rb_json_bool(args, "backup", true), work, err) == 0) {
-        out = json_pack("{s:o, s:I, s:o}", "path", rb_json_bytes(r.path, strlen(r.path)), "bytes", (json_int_t)data.len,
-                        "backup", r.backup[0] ? rb_json_bytes(r.backup, strlen(r.backup)) : json_null());
+        out = json_pack("{s:o, s:I, s:o*}", "path", rb_json_bytes(r.path, strlen(r.path)), "bytes", (json_int_t)data.len,
+                        "backup", r.backup[0] ? rb_json_bytes(r.backup, strlen(r.backup)) : NULL);
     }
     if (r.old >= 0) {
         close(r.old);

@@ -78,10 +78,10 @@ static json_t *lock_json(const struct rb_file_lock *lock, int fd)
     for (size_t i = 0; lock->type[i]; i++) {
         type[i] = (char)tolower((unsigned char)lock->type[i]);
     }
-    out = json_pack("{s:s, s:s, s:I, s:o}", "type", strcmp(type, "ofdlck") == 0 ? "ofd" : type, "access",
+    out = json_pack("{s:s, s:s, s:I, s:o*}", "type", strcmp(type, "ofdlck") == 0 ? "ofd" : type, "access",
                     lock->write ? "write" : "read", "from", (json_int_t)lock->from, "to",
-                    lock->to == INT64_MAX ? json_null() : json_integer(lock->to));
-    json_object_set_new(out, "pid", lock->pid > 0 ? json_integer(lock->pid) : json_null());
+                    lock->to == INT64_MAX ? NULL : json_integer(lock->to));
+    json_object_set_new(out, "pid", lock->pid > 0 ? json_integer(lock->pid) : NULL);
     if (strcmp(type, "posix") == 0) { /* the only kind that can be asked for without being taken */
         json_object_set_new(out, "confirmed", json_boolean(rb_file_lock_ask(fd, lock->from, lock->to, &asked)));
     }

@@ -83,7 +83,7 @@ static json_t *link_json(pid_t pid, const char *what)
 
     (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, what);
     len = readlink(path, target, sizeof target);
-    return len > 0 ? rb_json_bytes(target, (size_t)len) : json_null();
+    return len > 0 ? rb_json_bytes(target, (size_t)len) : NULL;
 }
 
 static json_t *user_json(uid_t uid)
@@ -92,7 +92,7 @@ static json_t *user_json(uid_t uid)
     char space[4096];
 
     if (getpwuid_r(uid, &entry, space, sizeof space, &found) != 0 || !found) {
-        return json_null();
+        return NULL;
     }
     return rb_json_bytes(found->pw_name, strlen(found->pw_name));
 }
@@ -120,11 +120,11 @@ static json_t *started_json(uint64_t ticks)
     long long boot;
 
     if (rb_bind_slurp("/proc/stat", text, sizeof text) <= 0) {
-        return json_null();
+        return NULL;
     }
     line = strstr(text, "\nbtime ");
     if (!line || sscanf(line, "\nbtime %lld", &boot) != 1) {
-        return json_null();
+        return NULL;
     }
     rb_clock_format((boot + (int64_t)(ticks / (uint64_t)sysconf(_SC_CLK_TCK))) * 1000000, 0, out);
     return json_string(out);
@@ -140,11 +140,12 @@ json_t *rb_proc_json(const struct rb_proc *proc)
                             "kernel", proc->kernel);
 
     json_object_set_new(out, "command", rb_proc_command(proc));
+    /* What cannot be seen is left out: setting NULL sets nothing. */
     json_object_set_new(out, "name", rb_json_bytes(proc->comm, strlen(proc->comm)));
     json_object_set_new(out, "exe", link_json(proc->pid, "exe"));
     json_object_set_new(out, "cwd", link_json(proc->pid, "cwd"));
-    json_object_set_new(out, "uid", uid >= 0 ? json_integer(uid) : json_null());
-    json_object_set_new(out, "user", uid >= 0 ? user_json((uid_t)uid) : json_null());
+    json_object_set_new(out, "uid", uid >= 0 ? json_integer(uid) : NULL);
+    json_object_set_new(out, "user", uid >= 0 ? user_json((uid_t)uid) : NULL);
     json_object_set_new(out, "started_at", started_json(proc->started));
     return out;
 }

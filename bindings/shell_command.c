@@ -9,6 +9,7 @@
 #include "base/json.h"
 
 #define TEXT_MAX 4096 /* of a preview */
+#define WORD_MAX (128 << 10) /* the kernel takes no longer one */
 
 /* sh -c SCRIPT sh ARG…: a parameter is a word of its own, never part of the script. */
 static size_t sh_words(const json_t *args, const char **argv)
@@ -22,6 +23,24 @@ static size_t sh_words(const json_t *args, const char **argv)
     return n;
 }
 
+/* A file name in GBK is a word as well. */
+static int make_word(struct rb_shell_command *out, const json_t *word, struct rb_err *err)
+{
+    struct rb_buf bytes;
+    int rc = 0;
+
+    rb_buf_init(&bytes, WORD_MAX);
+    if (rb_json_bytes_get(word, &bytes) != 0) {
+        rc = rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_args);
+    } else if (memchr(rb_buf_str(&bytes), '\0', bytes.len)) {
+        rc = rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_nul);
+    } else {
+        out->made[out->made_count++] = bytes.data ? rb_buf_take(&bytes) : rb_xstrdup("");
+    }
+    rb_buf_deinit(&bytes);
+    return rc;
+}
+
 static int make_argv(struct rb_shell_command *out, const json_t *args, struct rb_err *err)
 {
     bool sh = json_is_string(json_object_get(args, "sh"));
@@ -32,16 +51,18 @@ static int make_argv(struct rb_shell_command *out, const json_t *args, struct rb
         return rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_args);
     }
     out->argv = rb_xcalloc(count + 5, sizeof *out->argv);
+    out->made = rb_xcalloc(count + json_object_size(json_object_get(args, "env")) + 1, sizeof *out->made);
     n = sh ? sh_words(args, out->argv) : 0;
     for (size_t i = 0; i < count; i++) {
         const json_t *word = json_array_get(list, i);
-        if (!json_is_string(word)) {
-            return rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_args);
+        int rc = json_is_string(word) ? 0 : make_word(out, word, err);
+        if (rc != 0) {
+            return rc;
         }
-        if (strlen(json_string_value(word)) != json_string_length(word)) {
+        if (json_is_string(word) && strlen(json_string_value(word)) != json_string_length(word)) {
             return rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_nul);
         }
-        out->argv[n++] = json_string_value(word);
+        out->argv[n++] = json_is_string(word) ? json_string_value(word) : out->made[out->made_count - 1];
     }
     return 0;
 }
@@ -71,7 +92,7 @@ static int add_env(struct rb_shell_command *out, const char *name, const json_t 
     if (asprintf(&entry, "%s=%s", name, json_string_value(value)) < 0) {
         return rb_err_set(err, RB_EMEMORY, RB_T_bindings_shell_env);
     }
-    out->env_made[out->env_count++] = entry;
+    out->made[out->made_count++] = entry;
     return 0;
 }
 
@@ -91,7 +112,6 @@ static int make_env(struct rb_shell_command *out, const json_t *args, struct rb_
     while (environ[host]) {
         host++;
     }
-    out->env_made = rb_xcalloc(json_object_size(env) + 1, sizeof *out->env_made);
     out->env = rb_xcalloc(host + json_object_size(env) + 1, sizeof *out->env);
     for (size_t i = 0; i < host; i++) {
         if (!overridden(environ[i], env)) {
@@ -104,7 +124,7 @@ static int make_env(struct rb_shell_command *out, const json_t *args, struct rb_
         if (rc != 0) {
             return rc;
         }
-        out->env[kept++] = out->env_made[out->env_count - 1];
+        out->env[kept++] = out->made[out->made_count - 1];
     }
     return 0;
 }
@@ -124,10 +144,10 @@ int rb_shell_command_init(struct rb_shell_command *out, const json_t *args, stru
 
 void rb_shell_command_deinit(struct rb_shell_command *c)
 {
-    for (size_t i = 0; i < c->env_count; i++) {
-        free(c->env_made[i]);
+    for (size_t i = 0; i < c->made_count; i++) {
+        free(c->made[i]);
     }
-    free(c->env_made);
+    free(c->made);
     free((void *)c->env);
     free((void *)c->argv);
     memset(c, 0, sizeof *c);

@@ -7,8 +7,8 @@
 struct rb_shell_command {
     const char **argv; /* NULL-terminated, words borrowed from args */
     const char **env;  /* NULL = the host's own */
-    char **env_made;   /* the strings of env that are ours */
-    size_t env_count;
+    char **made;       /* the strings that are ours: of env, and words that are not UTF-8 */
+    size_t made_count;
 };
 
 /* From { argv = {…} } or { sh = "…", args = {…} } and env. 0 or RB_EUSAGE. args must outlive out. */

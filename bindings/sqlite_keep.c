@@ -11,7 +11,7 @@
 
 static json_t *probed(bool ok, const char *code, const char *message)
 {
-    return json_pack("{s:b, s:s?, s:s?}", "ok", ok, "code", code, "message", message);
+    return json_pack("{s:b, s:s*, s:s*}", "ok", ok, "code", code, "message", message);
 }
 
 static json_t *probe_failed(const struct rb_sqlite *c, int code)
@@ -78,7 +78,7 @@ json_t *rb_sqlite_probe(const json_t *args, struct rb_work *work, struct rb_err 
 
 static json_t *state(const char *name, const char *message)
 {
-    return json_pack("{s:s, s:s?}", "state", name, "message", message);
+    return json_pack("{s:s, s:s*}", "state", name, "message", message);
 }
 
 static json_t *state_of(int code, const char *message)

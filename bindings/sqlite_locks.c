@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -248,12 +248,22 @@ static void add_parent(json_t *out, const struct rb_proc *proc)
     struct rb_proc parent;
 
     if (proc->ppid <= 0 || rb_proc_read(proc->ppid, &parent) != 0) {
-        json_object_set_new(out, "parent", json_null());
         return;
     }
     json_object_set_new(out, "parent", json_pack("{s:i, s:o, s:I}", "pid", (int)parent.pid, "command",
                                                  rb_proc_command(&parent), "started",
                                                  (json_int_t)parent.started));
+}
+
+/* Also of a process that /proc hides. */
+static bool exists(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0 || errno != ESRCH;
 }
 
 /* NULL for an owner without a name or one that is gone. */
@@ -269,7 +279,7 @@ static json_t *owner_json(const struct owner *owner, bool *hidden)
     }
     if (rb_proc_read(owner->pid, &proc) != 0) {
         *hidden = true;
-        if (kill(owner->pid, 0) != 0 && errno == ESRCH) {
+        if (!exists(owner->pid)) {
             return NULL; /* a process of another host, or one that has just ended */
         }
         return json_pack("{s:i, s:b, s:o}", "pid", (int)owner->pid, "visible", 0, "locks",
@@ -281,7 +291,7 @@ static json_t *owner_json(const struct owner *owner, bool *hidden)
     json_object_set_new(out, "orphan", json_boolean(proc.ppid == 1));
     json_object_set_new(out, "visible", json_true());
     json_object_set_new(out, "service",
-                        rb_proc_service(proc.pid, service, sizeof service) ? json_string(service) : json_null());
+                        rb_proc_service(proc.pid, service, sizeof service) ? json_string(service) : NULL);
     return out;
 }
 
@@ -305,10 +315,10 @@ static json_t *file_json(const char *path, const char *suffix)
 
     rb_sqlite_companion(name, path, suffix);
     if (stat(name, &st) != 0) {
-        return json_null();
+        return NULL;
     }
     (void)getpwuid_r(st.st_uid, &entry, space, sizeof space, &owner);
-    return json_pack("{s:I, s:i, s:I, s:s?, s:I}", "size", (json_int_t)st.st_size, "mode",
+    return json_pack("{s:I, s:i, s:I, s:s*, s:I}", "size", (json_int_t)st.st_size, "mode",
                      (int)(st.st_mode & 07777), "uid", (json_int_t)st.st_uid, "owner",
                      owner ? owner->pw_name : NULL, "mtime", (json_int_t)st.st_mtime);
 }
@@ -330,7 +340,7 @@ static json_t *report(const struct probe *probe, const struct owners *held)
     json_t *holders = owners_json(held, WRITING, &hidden);
     json_t *readers = owners_json(held, READING, &unseen_reader);
 
-    return json_pack("{s:b, s:s?, s:s, s:o, s:o, s:b, s:b, s:b, s:{s:o, s:o, s:o, s:o}}", "locked", locked,
+    return json_pack("{s:b, s:s*, s:s, s:o, s:o, s:b, s:b, s:b, s:{s:o, s:o*, s:o*, s:o*}}", "locked", locked,
                      "kind", kind_name(bits), "mode", probe->kind == RB_SQLITE_WAL ? "wal" : "rollback",
                      "holders", holders, "readers", readers, "hidden", locked && (hidden || probe->blind),
                      "network_fs", rb_disk_network(probe->path), "hot_journal",

@@ -1,0 +1,65 @@
+-- Foreign text: plain searching, no patterns, so that no input can make it slow.
+local text = {}
+
+local function check(value, name, where)
+  if type(value) ~= "string" then error(("%s: %s is a %s, not a string"):format(where, name, type(value)), 3) end
+end
+
+--- Without blanks at both ends.
+function text.trim(s)
+  check(s, "s", "text.trim")
+  local first, last = s:find("%S"), #s
+  if not first then return "" end
+  while s:find("^%s", last) do last = last - 1 end
+  return s:sub(first, last)
+end
+
+--- The parts between separators, a plain text. At most max parts; the last one keeps the rest.
+function text.split(s, separator, max)
+  check(s, "s", "text.split")
+  check(separator, "separator", "text.split")
+  if separator == "" then error("text.split: the separator is empty", 2) end
+  local parts, at = {}, 1
+  while not max or #parts < max - 1 do
+    local from, to = s:find(separator, at, true)
+    if not from then break end
+    parts[#parts + 1] = s:sub(at, from - 1)
+    at = to + 1
+  end
+  parts[#parts + 1] = s:sub(at)
+  return parts
+end
+
+--- The lines, without their ends (LF or CRLF); a last empty one is none.
+function text.lines(s)
+  check(s, "s", "text.lines")
+  if s == "" then return {} end
+  local lines = text.split(s, "\n")
+  if lines[#lines] == "" then lines[#lines] = nil end
+  for i, line in ipairs(lines) do
+    if line:sub(-1) == "\r" then lines[i] = line:sub(1, -2) end
+  end
+  return lines
+end
+
+--- Is word, a plain text, somewhere in s?
+function text.contains(s, word)
+  check(s, "s", "text.contains")
+  check(word, "word", "text.contains")
+  return s:find(word, 1, true) ~= nil
+end
+
+--- How often word, a plain text, is in s, without overlaps.
+function text.count(s, word)
+  check(s, "s", "text.count")
+  check(word, "word", "text.count")
+  if word == "" then error("text.count: the word is empty", 2) end
+  local n, at = 0, 1
+  while true do
+    local _, to = s:find(word, at, true)
+    if not to then return n end
+    n, at = n + 1, to + 1
+  end
+end
+
+return text
