@@ -42,16 +42,21 @@ local function normal(err)
   return setmetatable({ kind = "lua", message = message }, error_meta)
 end
 
-local function finish(ok, ...)
+local function finish(outer, ok, ...)
+  local fn = current and current.fn
+  if current then current.fn = outer end
   if ok then return true, ... end
   local err = normal((...))
+  if err.at == nil then err.at = rt.fn_place(fn) end
   if err.kind == "lua" and not rt.metatable(err) then setmetatable(err, error_meta) end
   return false, err
 end
 
 --- true and fn's values, or false and an error with a kind: verb, lua, timeout, or that of a helper.
 function task.protect(fn, ...)
-  return finish(xpcall(fn, rt.handler, ...))
+  local outer = current and current.fn
+  if current then current.fn = fn end
+  return finish(outer, xpcall(fn, rt.handler, ...))
 end
 
 -- ---- calls ----
@@ -76,7 +81,7 @@ end
 function task.call(verb, args, at)
   local self = current
   if not self or not coroutine.isyieldable() then error(rt.text("call_in_callback", verb), 2) end
-  at = at or rt.where()
+  at = at or rt.where() or rt.fn_place(self.fn)
   last_seq = last_seq + 1
   local seq = last_seq
   rt.send { seq = seq, task = self.id, verb = verb, args = args, at = at }
@@ -92,13 +97,12 @@ local function wake(one, value)
   ready[#ready + 1] = one
 end
 
--- Runs fn to its end as a task of its own, then calls done(ok, value | err).
-local function spawn(id, fn, done)
-  local one = { id = id }
+-- Runs fn(…) to its end as a task of its own, then calls done(ok, value | err).
+local function spawn(id, done, fn, ...)
+  local one, args = { id = id }, table.pack(...)
   one.co = coroutine.create(function()
     current = one
-    one.ended = true
-    return TOKEN, done(task.protect(fn))
+    return TOKEN, done(task.protect(fn, table.unpack(args, 1, args.n)))
   end)
   wake(one)
   return one
@@ -133,10 +137,10 @@ end
 --- Runs fn as the main task until it returns; returns its value or raises its error.
 function task.main(fn)
   local ended, ok, value
-  spawn("1", fn, function(...)
+  spawn("1", function(...)
     ended = true
     ok, value = ...
-  end)
+  end, fn)
   run_ready()
   while not ended do
     receive()
@@ -181,9 +185,8 @@ function start_next(group)
   group.next = i + 1
   group.active = group.active + 1
   local item = group.list[i]
-  group.children[i] = spawn(group.parent.id .. "." .. i, function() return group.fn(item, i) end, function(ok, value)
-    child_ended(group, i, ok, value)
-  end)
+  local function done(ok, value) child_ended(group, i, ok, value) end
+  group.children[i] = spawn(group.parent.id .. "." .. i, done, group.fn, item, i)
 end
 
 local function first_error(group)

@@ -8,7 +8,7 @@
 #include "runner/internal.h"
 
 #define EVERY 10000      /* instructions; 0.1 ms */
-#define EVERY_LATE 100   /* once over, until a frame of a runbook is on top */
+#define EVERY_LATE 1     /* once over, until a frame of a runbook is on top; a larger step can miss it for ever */
 
 static void lx_raise_timeout(lua_State *L, const struct rb_runner *runner)
 {

@@ -11,7 +11,7 @@
 #include "runner/internal.h"
 
 #define DEPTH_MAX 60 /* the frame around a value is nested too, and a frame may be 64 deep */
-#define NODES_MAX 1000000
+#define NODES_MAX 250000 /* 30 MB as a tree */
 
 static const char null_key, array_key; /* places in the registry */
 
@@ -34,9 +34,12 @@ static json_t *refuse(struct encoder *e, const char *what)
 
 static void trail_add(struct encoder *e, const char *step)
 {
-    char longer[sizeof e->trail];
-    (void)snprintf(longer, sizeof longer, "%s%s", step, e->trail);
-    memcpy(e->trail, longer, sizeof longer);
+    size_t added = strlen(step), kept = strlen(e->trail);
+    if (added + kept >= sizeof e->trail) { /* the outer end is cut, the inner one says most */
+        return;
+    }
+    memmove(e->trail + added, e->trail, kept + 1);
+    memcpy(e->trail, step, added);
 }
 
 static bool is_array(lua_State *L, int index)

@@ -45,6 +45,23 @@ static int l_fn_line(lua_State *L)
     return 1;
 }
 
+/* "file:line" where a function of a runbook begins: the place of last resort when a tail call
+ * has taken the function itself off the stack. */
+static int l_fn_place(lua_State *L)
+{
+    lua_Debug frame;
+    lua_settop(L, 1);
+    if (!lua_isfunction(L, 1)) {
+        return 0;
+    }
+    lua_getinfo(L, ">S", &frame);
+    if (frame.source[0] != '@') {
+        return 0;
+    }
+    lua_pushfstring(L, "%s:%d", frame.source + 1, frame.linedefined > 0 ? frame.linedefined : 1);
+    return 1;
+}
+
 /* Lua puts "short name:line: " before a message; finds the frame that did, its place, and what follows. */
 static const char *split_message(lua_State *L, const char *message, char *at, size_t size)
 {
@@ -92,5 +109,5 @@ static int l_handler(lua_State *L)
 }
 
 const luaL_Reg rb_rt_place[] = {
-    {"where", l_where}, {"fn_line", l_fn_line}, {"handler", l_handler}, {NULL, NULL},
+    {"where", l_where}, {"fn_line", l_fn_line}, {"fn_place", l_fn_place}, {"handler", l_handler}, {NULL, NULL},
 };

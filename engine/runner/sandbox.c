@@ -92,20 +92,27 @@ static int filter_calls(int fd)
     return rc == 0 ? 0 : -1;
 }
 
+static int close_span(unsigned first, unsigned last)
+{
+    return first > last ? 0 : (int)syscall(SYS_close_range, first, last, 0);
+}
+
 /* Every descriptor but fd. A sanitizer needs somewhere to report. */
 static int close_others(int fd)
 {
+    unsigned own = (unsigned)fd, first = 0;
 #ifdef RUNBOOK_SANITIZED
-    unsigned first = STDERR_FILENO + 1;
-#else
-    unsigned first = 0;
+    if (own > STDERR_FILENO) {
+        first = STDERR_FILENO + 1;
+        if (close_span(0, STDERR_FILENO - 1) != 0) {
+            return -1;
+        }
+    }
 #endif
-    unsigned own = (unsigned)fd;
-    if (own > first && syscall(SYS_close_range, first, own - 1, 0) != 0) {
+    if (own > first && close_span(first, own - 1) != 0) {
         return -1;
     }
-    unsigned after = own + 1 > first ? own + 1 : first;
-    return syscall(SYS_close_range, after, ~0U, 0) == 0 ? 0 : -1;
+    return close_span(own + 1, ~0U);
 }
 
 static int limit(int what, rlim_t soft)
@@ -161,12 +168,26 @@ static int drop_capabilities(void)
     return syscall(SYS_capset, &header, none) == 0 ? 0 : -1;
 }
 
+/* Nothing of the parent's handlers is left; what a terminal sends is the host's to answer. */
+static void reset_signals(void)
+{
+    sigset_t none;
+    (void)sigemptyset(&none);
+    for (int number = 1; number < NSIG; number++) {
+        bool terminal = number == SIGINT || number == SIGQUIT || number == SIGHUP || number == SIGTSTP;
+        struct sigaction action = {.sa_handler = terminal ? SIG_IGN : SIG_DFL};
+        (void)sigaction(number, &action, NULL); /* fails for KILL, STOP and libc's own */
+    }
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int rb_sandbox_enter(int fd, size_t memory)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         prctl(PR_SET_DUMPABLE, 0) != 0) {
         return -1;
     }
+    reset_signals();
     if (limit_all(memory) != 0 || close_others(fd) != 0 || drop_capabilities() != 0) {
         return -1;
     }

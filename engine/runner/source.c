@@ -267,6 +267,17 @@ static void skip_preamble(const char **text, size_t *len)
     *len -= skip;
 }
 
+/* A limit of the parser is raised as a run-time error, which a message handler above (place.c) has
+ * already made a table of. */
+static const char *parser_words(lua_State *L)
+{
+    if (lua_istable(L, -1)) {
+        lua_getfield(L, -1, "message");
+    }
+    const char *words = lua_tostring(L, -1);
+    return words ? words : "?";
+}
+
 /* rt.load(text, chunk name, environment) -> function | nil, line, message, column */
 static int l_load(lua_State *L)
 {
@@ -281,7 +292,7 @@ static int l_load(lua_State *L)
     skip_preamble(&text, &len);
     if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
         if (!rb_source_punctuation(text, len, &problem)) {
-            split_syntax_error(lua_tostring(L, -1), &problem);
+            split_syntax_error(parser_words(L), &problem);
         }
         return lx_problem(L, &problem);
     }
