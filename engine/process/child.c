@@ -30,7 +30,7 @@ void rb_child_free(struct rb_child *child)
     if (child->next) {
         child->next->prev = child->prev;
     }
-    rb_wire_close(&child->spec, 1);
+    rb_buf_deinit(&child->task);
     rb_buf_deinit(&child->frames);
     rb_buf_deinit(&child->waiting);
     free(child->name);
@@ -202,11 +202,12 @@ void rb_child_retry_all(struct rb_spawner *sp)
     }
 }
 
-static struct rb_child *new_child(struct rb_spawner *sp, const struct rb_child_spec *spec, int task)
+static struct rb_child *new_child(struct rb_spawner *sp, const struct rb_child_spec *spec,
+                                  const struct rb_buf *task)
 {
     struct rb_child *child = rb_xcalloc(1, sizeof(*child));
     child->spawner = sp;
-    child->spec = task;
+    child->task = *task;
     child->ctl_fd = -1;
     child->entry = spec->entry != NULL;
     child->may_write = spec->access == RB_CHILD_WRITE;
@@ -225,15 +226,15 @@ static struct rb_child *new_child(struct rb_spawner *sp, const struct rb_child_s
 struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spec *spec,
                                 const struct rb_child_events *events, void *user, struct rb_err *err)
 {
-    int task;
+    struct rb_buf task;
     if (spec->stdin_data && spec->stdin_len > INPUT_MAX) {
         (void)rb_err_set(err, RB_ETOO_LARGE, RB_T_process_too_long, INPUT_MAX / 1024);
         return NULL;
     }
-    if (rb_task_write(spec, sp->entries, sp->count, &task, err) != 0) {
+    if (rb_task_encode(spec, sp->entries, sp->count, &task, err) != 0) {
         return NULL;
     }
-    struct rb_child *child = new_child(sp, spec, task);
+    struct rb_child *child = new_child(sp, spec, &task);
     child->events = *events;
     child->user = user;
     if (!child->entry && spec->stdin_data && spec->stdin_len > 0) {

@@ -39,7 +39,7 @@ struct rb_child {
     enum rb_child_state state;
     char *name; /* for messages */
     bool entry, may_write;
-    int spec; /* until sent */
+    struct rb_buf task; /* until sent */
     int64_t give_up;
     bool release; /* said before it was sent */
     pid_t pid;

@@ -211,7 +211,7 @@ static pid_t fork_child(struct rb_become *b, int link[2])
     }
     b->link = link[1];
     b->parent = getpid();
-    pid_t pid = fork();
+    pid_t pid = _Fork();
     if (pid == 0) {
         (void)close(link[0]);
         rb_become(b);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "process/host.h"
+#include "process/task.h"
 
 /* The ends of the host, and in the order of enum rb_start_fd those of the child. */
 struct ends {
@@ -37,7 +38,8 @@ static int pipe_of(int *reader, int *writer)
 static int make_ends(const struct rb_child *child, struct ends *e)
 {
     *e = (struct ends){{-1, {-1, -1}, -1}, {-1, -1, -1, -1, -1}};
-    int rc = pair_of(SOCK_SEQPACKET, &e->ours.ctl, &e->theirs[RB_FD_CTL]);
+    int rc = rb_task_store(&child->task, &e->theirs[RB_FD_SPEC]);
+    rc = rc ? rc : pair_of(SOCK_SEQPACKET, &e->ours.ctl, &e->theirs[RB_FD_CTL]);
     if (child->entry) {
         return rc ? rc : pair_of(SOCK_STREAM, &e->ours.streams[0], &e->theirs[RB_FD_OUT]);
     }
@@ -49,14 +51,11 @@ static int make_ends(const struct rb_child *child, struct ends *e)
     return rc;
 }
 
-static int send_start(struct rb_child *child, struct ends *e)
+static int send_start(const struct rb_child *child, const struct ends *e)
 {
     struct rb_wire msg = {.kind = RB_WIRE_START};
     size_t count = child->entry ? RB_FD_OUT + 1 : child->input ? RB_FD_IN + 1 : RB_FD_ERR + 1;
-    e->theirs[RB_FD_SPEC] = child->spec;
-    int rc = rb_wire_send(child->spawner->control, &msg, e->theirs, count, MSG_DONTWAIT);
-    e->theirs[RB_FD_SPEC] = -1;
-    return rc;
+    return rb_wire_send(child->spawner->control, &msg, e->theirs, count, MSG_DONTWAIT);
 }
 
 static bool is_passing(int rc)
@@ -78,6 +77,6 @@ int rb_child_launch(struct rb_child *child, struct rb_child_ends *ours)
         rb_wire_close(ours->streams, 2);
         return is_passing(rc) ? -EAGAIN : rc;
     }
-    rb_wire_close(&child->spec, 1);
+    rb_buf_deinit(&child->task);
     return 0;
 }

@@ -82,7 +82,8 @@ static void start(struct loop *l, int *fds, size_t count)
     pid_t self = getpid();
     int rc = rb_task_read(fds[RB_FD_SPEC], &task);
     bool direct = rc == 0 && task.entry >= 0 && task.access == RB_CHILD_WRITE;
-    pid_t pid = rc == 0 ? fork() : -1;
+    /* no handlers of libraries that were used before us (libuv's would close our descriptors) */
+    pid_t pid = rc == 0 ? _Fork() : -1;
     if (pid == 0) {
         (void)close(fds[RB_FD_SPEC]);
         fds[RB_FD_SPEC] = fds[RB_FD_CTL];

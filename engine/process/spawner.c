@@ -12,6 +12,7 @@
 #include "process/host.h"
 #include "process/spawn_loop.h"
 
+#define CLOSE_STEP_MS 10
 #define END_MS 2000 /* the spawner has nothing to do at its end but to leave */
 
 int rb_spawner_fork(struct rb_spawner **out, const struct rb_entry *entries, size_t count, struct rb_err *err)
@@ -89,6 +90,8 @@ static void close_all(struct rb_spawner *sp)
         rb_child_kill(child, 0);
     }
     while (sp->children) {
+        /* one that ends in the timer itself leaves uv_run nothing to come back for */
+        rb_spawner_poke(sp, CLOSE_STEP_MS);
         (void)uv_run(sp->loop, UV_RUN_ONCE);
     }
     uv_close((uv_handle_t *)&sp->retry, on_retry_closed);

@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-
 struct head {
     int entry, access, hold;
     unsigned argc, envc;
@@ -43,16 +41,16 @@ static int find_entry(const char *name, const struct rb_entry *entries, size_t c
     return -1;
 }
 
-static int store(const struct rb_buf *b, int *fd, struct rb_err *err)
+int rb_task_store(const struct rb_buf *task, int *fd)
 {
     *fd = memfd_create("runbook-task", MFD_CLOEXEC);
     if (*fd < 0) {
-        return rb_err_errno(err, errno, "memfd_create");
+        return -errno;
     }
-    for (size_t at = 0; at < b->len;) {
-        ssize_t n = write(*fd, b->data + at, b->len - at);
+    for (size_t at = 0; at < task->len;) {
+        ssize_t n = write(*fd, task->data + at, task->len - at);
         if (n < 0 && errno != EINTR) {
-            int rc = rb_err_errno(err, errno, "memfd");
+            int rc = -errno;
             (void)close(*fd);
             *fd = -1;
             return rc;
@@ -62,35 +60,39 @@ static int store(const struct rb_buf *b, int *fd, struct rb_err *err)
     return 0;
 }
 
-int rb_task_write(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count, int *fd,
-                  struct rb_err *err)
+static int check(const struct rb_child_spec *spec, int entry, struct rb_err *err)
 {
-    *fd = -1;
-    struct head head = {.entry = find_entry(spec->entry, entries, count)};
-    if (spec->entry && head.entry < 0) {
+    if (spec->entry && entry < 0) {
         return rb_err_set(err, RB_EUSAGE, RB_T_process_no_entry, spec->entry);
     }
     if (!spec->entry && (!spec->argv || !spec->argv[0] || !spec->argv[0][0])) {
         return rb_err_set(err, RB_EUSAGE, RB_T_process_no_command);
     }
-    head.access = (int)spec->access;
+    return 0;
+}
+
+int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count,
+                   struct rb_buf *out, struct rb_err *err)
+{
+    struct head head = {.entry = find_entry(spec->entry, entries, count), .access = (int)spec->access};
     head.hold = spec->hold;
-    struct rb_buf b;
-    rb_buf_init(&b, RB_TASK_MAX);
-    const char *cwd = spec->cwd ? spec->cwd : "/";
-    int rc = rb_buf_add(&b, &head, sizeof(head));
-    rc = rc ? rc : rb_buf_add(&b, cwd, strlen(cwd) + 1);
-    head.argc = add_list(&b, spec->argv, false, &rc);
-    const char *const *env = spec->env ? spec->env : (const char *const *)environ;
-    head.envc = add_list(&b, env, spec->env == NULL, &rc);
-    if (rc == 0) {
-        memcpy(b.data, &head, sizeof(head));
-        rc = store(&b, fd, err);
-    } else {
-        rc = rb_err_set(err, RB_ETOO_LARGE, RB_T_process_too_long, RB_TASK_MAX / 1024);
+    rb_buf_init(out, RB_TASK_MAX);
+    int rc = check(spec, head.entry, err);
+    if (rc != 0) {
+        return rc;
     }
-    rb_buf_deinit(&b);
-    return rc;
+    const char *cwd = spec->cwd ? spec->cwd : "/";
+    const char *const *env = spec->env ? spec->env : (const char *const *)environ;
+    rc = rb_buf_add(out, &head, sizeof(head));
+    rc = rc ? rc : rb_buf_add(out, cwd, strlen(cwd) + 1);
+    head.argc = add_list(out, spec->argv, false, &rc);
+    head.envc = add_list(out, env, spec->env == NULL, &rc);
+    if (rc != 0) {
+        rb_buf_deinit(out);
+        return rb_err_set(err, RB_ETOO_LARGE, RB_T_process_too_long, RB_TASK_MAX / 1024);
+    }
+    memcpy(out->data, &head, sizeof(head));
+    return 0;
 }
 
 static char **split(char **at, char *end, unsigned n)

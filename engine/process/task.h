@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "process/child.h"
 #include "process/spawner.h"
 
@@ -20,9 +21,11 @@ struct rb_task {
     bool hold;
 };
 
-/* 0 and *fd, or an error: RB_ETOO_LARGE, RB_EUSAGE for no command and no such entry. */
-int rb_task_write(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count, int *fd,
-                  struct rb_err *err);
+/* Initialises and fills out. 0, or RB_ETOO_LARGE, or RB_EUSAGE for no command and no such entry. */
+int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count,
+                   struct rb_buf *out, struct rb_err *err);
+/* The encoded task as a descriptor: 0 or -errno. */
+int rb_task_store(const struct rb_buf *task, int *fd);
 /* 0 or -errno. The process ends soon after, so nothing frees a task. */
 int rb_task_read(int fd, struct rb_task *task);
 
