@@ -1,0 +1,389 @@
+/* The front: one line parsed, one command run, everything closed again. */
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "catalog/catalog.h"
+#include "cli/commands.h"
+#include "journal/journal.h"
+#include "process/spawner.h"
+
+int rb_cli_loop(struct rb_cli *c, struct rb_err *err)
+{
+    if (c->loop_open) {
+        return 0;
+    }
+    if (uv_loop_init(&c->loop) != 0) {
+        return rb_err_set(err, RB_EINTERNAL, RB_T_cli_no_loop);
+    }
+    c->loop_open = true;
+    return c->spawner != NULL ? rb_spawner_attach(c->spawner, &c->loop, err) : 0;
+}
+
+int rb_cli_catalog(struct rb_cli *c, struct rb_err *err)
+{
+    if (c->catalog != NULL) {
+        return 0;
+    }
+    int rc = rb_cli_loop(c, err);
+    return rc != 0 ? rc : rb_catalog_open(&c->catalog, rb_options_get(&c->options, RB_O_RUNBOOKS), err);
+}
+
+int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *err)
+{
+    int rc = rb_cli_catalog(c, err);
+    if (rc != 0) {
+        return rc;
+    }
+    err->code = 0;
+    *loaded = rb_catalog_load(c->catalog, &c->loop, c->spawner, err);
+    if (*loaded == NULL) {
+        return err->code != 0 ? err->code : RB_EINTERNAL;
+    }
+    return 0;
+}
+
+int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err)
+{
+    char standard[PATH_MAX];
+    const char *path = rb_options_get(&c->options, RB_O_JOURNAL);
+    if (c->journal != NULL) {
+        return 0;
+    }
+    if (path == NULL) {
+        int rc = rb_journal_default_path(standard, sizeof standard, err);
+        if (rc != 0) {
+            return rc;
+        }
+        path = standard;
+    }
+    if (write) {
+        return rb_journal_open(&c->journal, path, err);
+    }
+    int rc = rb_journal_open_reader(&c->journal, path, err);
+    return rc == RB_ENOT_FOUND && !rb_options_has(&c->options, RB_O_JOURNAL) ? 0 : rc;
+}
+
+int rb_cli_exit(int code)
+{
+    switch (code) {
+    case 0:
+        return 0;
+    case RB_EUSAGE:
+    case RB_ENOT_FOUND:
+        return 2;
+    case RB_EDENIED:
+    case RB_EFORBIDDEN:
+        return 5;
+    case RB_ELOAD:
+        return 6;
+    case RB_EUNREACHABLE:
+        return 7;
+    case RB_EBUSY:
+        return 8;
+    case RB_EUNKNOWN:
+        return 9;
+    case RB_EJOURNAL:
+        return 10;
+    case RB_ETIMEOUT:
+        return 124;
+    case RB_ECANCELLED:
+        return 130;
+    default:
+        return 1;
+    }
+}
+
+int rb_cli_fail(struct rb_cli *c, const struct rb_err *err)
+{
+    rb_status(c, NULL);
+    rb_put(c, RB_ERR, RB_BAD, "runbook:");
+    rb_put(c, RB_ERR, RB_PLAIN, " %s\n", err->text);
+    if (err->hint[0] != '\0') {
+        rb_put(c, RB_ERR, RB_PLAIN, "  %s\n", err->hint);
+    }
+    if (c->debug) {
+        rb_put(c, RB_ERR, RB_DIM, "  [%s]\n", rb_err_name(err->code));
+    }
+    return rb_cli_exit(err->code);
+}
+
+/* A value in the commands we print must mean the same from any folder. */
+static void add_repeated(json_t *argv, const struct rb_option *option, const char *value)
+{
+    char name[64], absolute[PATH_MAX];
+    snprintf(name, sizeof name, "--%s", option->name);
+    json_array_append_new(argv, json_string(name));
+    if (option->arg == NULL) {
+        return;
+    }
+    if (option->id == RB_O_DIR && getcwd(absolute, sizeof absolute) != NULL) {
+        value = absolute;
+    } else if (option->id == RB_O_RUNBOOKS && realpath(value, absolute) != NULL) {
+        value = absolute;
+    }
+    json_array_append_new(argv, json_string(value));
+}
+
+json_t *rb_cli_repeat(const struct rb_cli *c)
+{
+    json_t *argv = json_pack("[s]", c->program);
+    for (int i = 0; i < RB_O_COUNT; i++) {
+        const struct rb_option *option = &rb_option_table[i];
+        const char *value = rb_options_get(&c->options, option->id);
+        if (option->repeat && value != NULL) {
+            add_repeated(argv, option, value);
+        }
+    }
+    return argv;
+}
+
+/* LC_ALL and its followers name a charset after the dot; none at all means we may assume UTF-8. */
+static bool locale_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && value[0] != '\0') {
+            const char *dot = strchr(value, '.');
+            return dot != NULL && (strncasecmp(dot, ".utf-8", 6) == 0 || strncasecmp(dot, ".utf8", 5) == 0);
+        }
+    }
+    return true;
+}
+
+/* Before the line is parsed, so that its errors are in the right language too. */
+static void choose_language(int argc, char **argv)
+{
+    static const char *const names[] = {"RUNBOOK_LANG", "LC_ALL", "LC_MESSAGES", "LANG"};
+    enum rb_lang lang = RB_LANG_EN;
+    const char *given = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names && given == NULL; i++) {
+        const char *value = getenv(names[i]);
+        given = value != NULL && value[0] != '\0' ? value : NULL;
+    }
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--lang=", 7) == 0) {
+            given = argv[i] + 7;
+        } else if (strcmp(argv[i], "--lang") == 0 && i + 1 < argc) {
+            given = argv[i + 1];
+        }
+    }
+    if (given != NULL && rb_text_lang_parse(given, &lang) == 0) {
+        rb_text_lang_set(lang);
+    }
+}
+
+static bool env_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0';
+}
+
+static bool color_wanted(const struct rb_cli *c, enum rb_sink sink)
+{
+    const char *when = rb_options_get(&c->options, RB_O_COLOR);
+    const char *term = getenv("TERM");
+    const char *force = getenv("CLICOLOR_FORCE");
+    if (rb_options_has(&c->options, RB_O_NO_COLOR) || (when != NULL && strcmp(when, "never") == 0)) {
+        return false;
+    }
+    if (when != NULL && strcmp(when, "always") == 0) {
+        return true;
+    }
+    if (env_set("NO_COLOR")) {
+        return false;
+    }
+    if (env_set("FORCE_COLOR") || (force != NULL && force[0] != '\0' && strcmp(force, "0") != 0)) {
+        return true;
+    }
+    return c->tty[sink] && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+static void apply_options(struct rb_cli *c)
+{
+    static const char *const formats[] = {"text", "json", "jsonl", "md", "junit", "tap"};
+    const char *output = rb_options_get(&c->options, RB_O_OUTPUT);
+    if (rb_options_has(&c->options, RB_O_JSON)) {
+        c->format = RB_FORMAT_JSON;
+    }
+    for (size_t i = 0; output != NULL && i < sizeof formats / sizeof *formats; i++) {
+        if (strcmp(output, formats[i]) == 0) {
+            c->format = (enum rb_format)i;
+        }
+    }
+    c->ascii = rb_options_has(&c->options, RB_O_ASCII) || !locale_is_utf8();
+    c->quiet = rb_options_has(&c->options, RB_O_QUIET);
+    c->verbose = rb_options_has(&c->options, RB_O_VERBOSE);
+    c->debug = rb_options_has(&c->options, RB_O_DEBUG);
+    /* Machine formats never prompt, and a prompt nobody can see is none. */
+    c->no_input = rb_options_has(&c->options, RB_O_NO_INPUT) || c->format != RB_FORMAT_TEXT ||
+                  !isatty(STDIN_FILENO) || !c->tty[RB_ERR];
+    c->color[RB_OUT] = color_wanted(c, RB_OUT);
+    c->color[RB_ERR] = color_wanted(c, RB_ERR);
+}
+
+const struct rb_command *rb_command_find(const char *name)
+{
+    for (const struct rb_command *k = rb_commands; k->name != NULL; k++) {
+        if (strcmp(k->name, name) == 0 || (k->alias != NULL && strcmp(k->alias, name) == 0)) {
+            return k;
+        }
+    }
+    return NULL;
+}
+
+/* Never a guess that runs: a runbook's name is answered with the command that would run it. */
+static int unknown_command(struct rb_cli *c, const char *name)
+{
+    const char *names[64];
+    size_t n = 0;
+    struct rb_err err = {0}, ignored = {0};
+    rb_err_set(&err, RB_EUSAGE, RB_T_cli_unknown_command, name);
+    for (const struct rb_command *k = rb_commands; k->name != NULL && n < 64; k++) {
+        if (!k->hidden) {
+            names[n++] = k->name;
+        }
+    }
+    json_t *file = rb_cli_catalog(c, &ignored) == 0
+                       ? rb_catalog_find_file(c->catalog, &c->loop, c->spawner, name, &ignored) : NULL;
+    const char *near = rb_utf8_nearest(name, names, n);
+    if (file != NULL) {
+        rb_err_hint(&err, RB_T_cli_mean_exec, name);
+    } else if (near != NULL) {
+        rb_err_hint(&err, RB_T_cli_mean_command, near);
+    } else {
+        rb_err_hint(&err, RB_T_cli_see_help);
+    }
+    json_decref(file);
+    return rb_cli_fail(c, &err);
+}
+
+/* "-h at the end of any line wins": also over a line that does not parse. */
+static bool ends_with_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            return false;
+        }
+    }
+    return argc > 1 && (strcmp(argv[argc - 1], "-h") == 0 || strcmp(argv[argc - 1], "--help") == 0);
+}
+
+static int help_for_line(struct rb_cli *c, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-' && rb_command_find(argv[i]) != NULL) {
+            return rb_help_command(c, rb_command_find(argv[i]));
+        }
+    }
+    return rb_help_all(c);
+}
+
+static int dispatch(struct rb_cli *c)
+{
+    struct rb_options *o = &c->options;
+    struct rb_err err = {0};
+    if (rb_options_has(o, RB_O_VERSION)) {
+        return rb_cmd_version(c);
+    }
+    if (o->nwords == 0) {
+        return rb_options_has(o, RB_O_HELP) ? rb_help_all(c) : rb_help_short(c);
+    }
+    const struct rb_command *k = rb_command_find(o->words[0]);
+    if (k == NULL) {
+        return unknown_command(c, o->words[0]);
+    }
+    if (rb_options_has(o, RB_O_HELP)) {
+        return rb_help_command(c, k);
+    }
+    if (rb_options_check(o, k->name, &err) != 0) {
+        return rb_cli_fail(c, &err);
+    }
+    c->args = o->words + 1;
+    c->nargs = o->nwords - 1;
+    return k->run(c);
+}
+
+static void close_all(struct rb_cli *c)
+{
+    rb_journal_close(c->journal);
+    rb_catalog_close(c->catalog);
+    if (c->spawner != NULL) {
+        rb_spawner_close(c->spawner);
+    }
+    if (c->loop_open) {
+        uv_run(&c->loop, UV_RUN_NOWAIT); /* close callbacks of what the last command closed */
+        (void)uv_loop_close(&c->loop);   /* the process ends: a handle left open harms nobody */
+    }
+    rb_options_deinit(&c->options);
+    json_decref(c->pool);
+}
+
+/* The name that reaches this binary again: the bare word when PATH leads here. */
+static const char *program_name(const char *argv0, char self[PATH_MAX])
+{
+    char found[PATH_MAX], candidate[PATH_MAX];
+    const char *path = getenv("PATH");
+    ssize_t len = readlink("/proc/self/exe", self, PATH_MAX - 1);
+    if (len <= 0) {
+        return argv0;
+    }
+    self[len] = '\0';
+    for (const char *at = path; at != NULL && *at != '\0';) {
+        size_t part = strcspn(at, ":");
+        snprintf(candidate, sizeof candidate, "%.*s/runbook", (int)part, at);
+        if (access(candidate, X_OK) == 0) {
+            return realpath(candidate, found) != NULL && strcmp(found, self) == 0 ? "runbook" : self;
+        }
+        at += part + (at[part] == ':');
+    }
+    return self;
+}
+
+static int run_line(struct rb_cli *c, int argc, char **argv)
+{
+    struct rb_err err = {0};
+    int rc = rb_options_parse(&c->options, argc, argv, &err);
+    apply_options(c);
+    if (ends_with_help(argc, argv)) {
+        return help_for_line(c, argc, argv);
+    }
+    if (rc != 0) {
+        return rb_cli_fail(c, &err);
+    }
+    const char *dir = rb_options_get(&c->options, RB_O_DIR);
+    if (dir != NULL && chdir(dir) != 0) {
+        rb_err_errno(&err, errno, "-C %s", dir);
+        err.code = RB_EUSAGE;
+        return rb_cli_fail(c, &err);
+    }
+    return dispatch(c);
+}
+
+int rb_cli_main(int argc, char **argv, struct rb_spawner *sp)
+{
+    char self[PATH_MAX];
+    struct rb_cli c = {.spawner = sp, .pool = json_array()};
+    c.tty[RB_OUT] = isatty(STDOUT_FILENO) == 1;
+    c.tty[RB_ERR] = isatty(STDERR_FILENO) == 1;
+    c.program = program_name(argc > 0 ? argv[0] : "runbook", self);
+    choose_language(argc, argv);
+    int code = run_line(&c, argc, argv);
+    if (rb_term_finish(&c) != 0) {
+        struct rb_err err = {0};
+        rb_err_errno(&err, c.lost, "%s", TX(results_lost));
+        int worse = rb_cli_fail(&c, &err);
+        code = code == 0 ? worse : code;
+    }
+    close_all(&c);
+    return code;
+}

@@ -1,0 +1,198 @@
+/* runbook audit: who did and decided what; audit verify: is the chain whole? */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "journal/journal.h"
+
+#define LIMIT_STANDARD 200
+
+const char *rb_actor_word(struct rb_cli *c, const json_t *actor)
+{
+    char text[256], uid[32];
+    if (json_is_string(actor)) {
+        return rb_word(c, json_string_value(actor));
+    }
+    snprintf(uid, sizeof uid, "uid %lld", (long long)rb_json_int(actor, "uid", -1));
+    const char *login = rb_json_str(actor, "login", rb_json_str(actor, "kind", uid));
+    const char *sudo = rb_json_str(actor, "sudo", NULL);
+    snprintf(text, sizeof text, sudo != NULL ? "%s (sudo %s)" : "%s", login, sudo);
+    return rb_word(c, text);
+}
+
+struct audit {
+    struct rb_cli *c;
+    json_t *rows;  /* the newest limit ones */
+    json_t *events;
+    size_t limit;
+    int64_t since;
+};
+
+/* What somebody decided or changed; the rest is in `runbook logs`. */
+static bool of_interest(const char *kind, const json_t *body)
+{
+    static const char *const kinds = "run.started run.ended confirm.answered plan block.ended pruned";
+    if (strcmp(kind, "call.intent") == 0) {
+        return true;
+    }
+    if (strcmp(kind, "call.outcome") == 0) {
+        return strcmp(rb_json_str(body, "effect", "read"), "write") == 0;
+    }
+    return rb_option_listed(kinds, kind);
+}
+
+static const char *what(struct rb_cli *c, const char *kind, const json_t *body)
+{
+    char text[1024];
+    const char *id = rb_json_str(body, "id", rb_json_str(body, "fix", "")), *key = rb_json_str(body, "key", "");
+    const char *slash = key[0] != '\0' ? "/" : "";
+    if (strcmp(kind, "run.started") == 0) {
+        snprintf(text, sizeof text, "%s  %s", rb_json_str(body, "runbook", "?"), rb_json_str(body, "mode", ""));
+    } else if (strcmp(kind, "run.ended") == 0) {
+        snprintf(text, sizeof text, "%s", rb_result_word(c, rb_json_str(body, "result", "?")));
+    } else if (strcmp(kind, "confirm.answered") == 0) {
+        snprintf(text, sizeof text, "%s%s%s  %s (%s)", rb_json_str(body, "fix", id), slash, key,
+                 rb_json_str(body, "answer", "?"), rb_json_str(body, "how", "?"));
+    } else if (strcmp(kind, "block.ended") == 0) {
+        snprintf(text, sizeof text, "%s %s%s%s  %s", rb_json_str(body, "phase", ""), id, slash, key,
+                 rb_json_str(body, "result", "?"));
+    } else if (strncmp(kind, "call.", 5) == 0) {
+        const json_t *ok = json_object_get(body, "ok");
+        snprintf(text, sizeof text, "%s  %s%s", rb_json_str(body, "verb", "?"), rb_json_str(body, "text", ""),
+                 json_is_false(ok) ? TX(audit_failed) : "");
+    } else {
+        snprintf(text, sizeof text, "%s%s%s", id, slash, key);
+    }
+    return rb_word(c, text);
+}
+
+static void keep(struct audit *a, json_t *list, json_t *value)
+{
+    json_array_append_new(list, value);
+    if (json_array_size(list) > a->limit) {
+        json_array_remove(list, 0);
+    }
+}
+
+static int take_event(const struct rb_event *e, void *user)
+{
+    struct audit *a = user;
+    struct rb_cli *c = a->c;
+    json_t *body = e->body != NULL ? rb_json_parse(e->body, strlen(e->body), NULL) : NULL;
+    if (e->utc_us >= a->since && (c->verbose || of_interest(e->kind, body))) {
+        json_t *actor = rb_json_parse(e->actor, strlen(e->actor), NULL);
+        char id[32], at[RB_TIME_MAX];
+        snprintf(id, sizeof id, "%lld", (long long)e->id);
+        rb_clock_format(e->utc_us, 1, at);
+        json_t *row = json_array();
+        rb_row(row, id, rb_word_time(c, e->utc_us), e->run, rb_actor_word(c, actor), e->kind, what(c, e->kind, body),
+               NULL);
+        keep(a, a->rows, json_incref(json_array_get(row, 0)));
+        keep(a, a->events, json_pack("{s:I, s:s, s:s, s:I, s:s, s:O?, s:O?, s:s}", "id", (json_int_t)e->id, "at", at, "run",
+                                     e->run, "seq", (json_int_t)e->seq, "t", e->kind, "actor", actor, "body", body,
+                                     "hash", e->hash));
+        json_decref(row);
+        json_decref(actor);
+    }
+    json_decref(body);
+    return 0;
+}
+
+static void put_audit(struct rb_cli *c, const struct audit *a)
+{
+    json_t *headings = json_array();
+    if (c->format == RB_FORMAT_JSON) {
+        rb_put_json(c, json_pack("{s:s, s:O}", "schema", "runbook.audit/1", "events", a->events));
+    } else if (c->format == RB_FORMAT_JSONL) {
+        size_t i;
+        json_t *event;
+        json_array_foreach (a->events, i, event) {
+            rb_put_jsonl(c, event);
+        }
+    } else if (json_array_size(a->rows) == 0) {
+        rb_put(c, RB_ERR, RB_PLAIN, "%s\n", TX(audit_nothing));
+    } else {
+        rb_row(headings, TX(col_number), TX(col_when), TX(col_run), TX(col_who), TX(col_event), TX(col_what), NULL);
+        rb_put_table(c, RB_OUT, json_array_get(headings, 0), a->rows, 0);
+    }
+    json_decref(headings);
+}
+
+static int audit_list(struct rb_cli *c)
+{
+    struct rb_err err = {0};
+    char run[RB_ID_MAX];
+    const char *prefix = rb_options_get(&c->options, RB_O_RUN), *limit = rb_options_get(&c->options, RB_O_LIMIT);
+    const char *last = rb_options_get(&c->options, RB_O_LAST);
+    struct audit a = {.c = c, .limit = limit != NULL ? (size_t)strtoul(limit, NULL, 10) : LIMIT_STANDARD};
+    double seconds = 0;
+    if (a.limit == 0 || (last != NULL && rb_duration_parse(last, &seconds) != 0)) {
+        rb_err_set(&err, RB_EUSAGE, RB_T_cli_bad_value, a.limit == 0 ? "limit" : "last", a.limit == 0 ? limit : last);
+        return rb_cli_fail(c, &err);
+    }
+    a.since = last != NULL ? rb_clock_utc_us() - (int64_t)(seconds * 1e6) : 0;
+    if (c->journal != NULL && prefix != NULL && rb_journal_find_run(c->journal, prefix, run, &err) != 0) {
+        return rb_cli_fail(c, &err);
+    }
+    a.rows = json_array();
+    a.events = json_array();
+    int rc = c->journal == NULL ? 0 : rb_journal_read(c->journal, prefix != NULL ? run : NULL, 0, take_event, &a, &err);
+    if (rc == 0) {
+        put_audit(c, &a);
+    }
+    json_decref(a.rows);
+    json_decref(a.events);
+    return rc != 0 ? rb_cli_fail(c, &err) : 0;
+}
+
+static json_t *verify_json(const struct rb_verify *v)
+{
+    char last[RB_HEX_SIZE + 8];
+    snprintf(last, sizeof last, "sha256:%s", v->last);
+    if (v->ok) {
+        return json_pack("{s:s, s:b, s:I, s:s}", "schema", "runbook.verify/1", "ok", 1, "events", (json_int_t)v->events,
+                         "last", last);
+    }
+    return json_pack("{s:s, s:b, s:I, s:{s:s, s:I, s:I}, s:s}", "schema", "runbook.verify/1", "ok", 0, "events",
+                     (json_int_t)v->events, "event", "run", v->run, "seq", (json_int_t)v->seq, "id", (json_int_t)v->id,
+                     "why", v->why);
+}
+
+static int audit_verify(struct rb_cli *c)
+{
+    struct rb_err err = {0};
+    struct rb_verify v = {.ok = true};
+    if (c->journal != NULL && rb_journal_verify(c->journal, &v, &err) != 0) {
+        return rb_cli_fail(c, &err);
+    }
+    if (c->format != RB_FORMAT_TEXT) {
+        rb_put_json(c, verify_json(&v));
+    } else if (v.ok) {
+        rb_put_mark(c, RB_OUT, RB_GOOD);
+        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_ok), (long long)v.events);
+        rb_put(c, RB_OUT, RB_PLAIN, v.last[0] != '\0' ? " sha256:%s\n" : " -%s\n", v.last);
+    } else {
+        rb_put_mark(c, RB_OUT, RB_BAD);
+        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_broken), rb_word(c, v.run), (long long)v.seq, (long long)v.id,
+               rb_word(c, v.why));
+        rb_put(c, RB_OUT, RB_PLAIN, "\n");
+    }
+    return v.ok ? 0 : 1;
+}
+
+int rb_cmd_audit(struct rb_cli *c)
+{
+    struct rb_err err = {0};
+    bool verify = c->nargs == 1 && strcmp(c->args[0], "verify") == 0;
+    if (c->nargs > 0 && !verify) {
+        rb_err_set(&err, RB_EUSAGE, RB_T_cli_audit_what, c->args[0]);
+        return rb_cli_fail(c, &err);
+    }
+    if (rb_cli_journal(c, false, &err) != 0) {
+        return rb_cli_fail(c, &err);
+    }
+    return verify ? audit_verify(c) : audit_list(c);
+}

@@ -1,0 +1,318 @@
+/* runbook drill: break something in a lab on purpose and expect the runbook to notice and repair it. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "catalog/catalog.h"
+#include "cli/commands.h"
+#include "journal/journal.h"
+#include "run/run.h"
+
+struct drill {
+    struct rb_cli *c;
+    struct rb_run *run;
+    json_t *result;  /* of the drill that runs, NULL while it does */
+    json_t *rows, *out, *cases;
+    int failed, skipped, count;
+    int stop_signal; /* Ctrl-C: the running one is cleaned up, no other begins */
+    double timeout;
+    uv_signal_t signals[2];
+    int open;
+};
+
+static void on_event(void *user, const char *kind, const json_t *body)
+{
+    struct drill *d = user;
+    if (d->c->verbose && d->c->format == RB_FORMAT_TEXT) {
+        rb_put(d->c, RB_ERR, RB_DIM, "    %s  %s\n", rb_word(d->c, kind), rb_word_json(d->c, body, 200));
+    }
+}
+
+static void on_ask(void *user, struct rb_run *run, const char *kind, const json_t *question)
+{
+    (void)user;
+    (void)kind;
+    (void)question;
+    json_t *nothing = json_object(); /* a drill consents by its own fields, or not at all */
+    rb_run_answer(run, nothing);
+    json_decref(nothing);
+}
+
+static void on_ended(void *user, const json_t *result)
+{
+    struct drill *d = user;
+    d->result = json_deep_copy(result);
+    d->run = NULL;
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    struct drill *d = handle->data;
+    d->stop_signal = signal;
+    if (d->run != NULL) {
+        rb_run_stop(d->run, signal);
+    }
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct drill *d = handle->data;
+    d->open--;
+}
+
+static const char *ms_word(struct rb_cli *c, const json_t *ms)
+{
+    return json_is_number(ms) ? rb_word_ms(c, (json_int_t)json_number_value(ms)) : "-";
+}
+
+static json_t *or_null(const json_t *value)
+{
+    return value != NULL ? json_incref((json_t *)value) : json_null();
+}
+
+/* Skipped (something it needs is missing) is neither red nor green, but never silent. */
+static const char *verdict(const json_t *result, const json_t *drill)
+{
+    const char *own = rb_json_str(drill, "result", "");
+    if (strcmp(own, "skipped") == 0 || strcmp(rb_json_str(result, "result", ""), "skipped") == 0) {
+        return "skipped";
+    }
+    return rb_json_int(result, "exit", 1) == 0 && (own[0] == '\0' || strcmp(own, "passed") == 0) ? "passed" : "failed";
+}
+
+static const char *why_of(struct rb_cli *c, const json_t *result, const json_t *drill)
+{
+    const json_t *why = json_object_get(drill, "why");
+    if (why == NULL || json_is_null(why)) {
+        why = json_object_get(result, "error");
+    }
+    if (why == NULL || json_is_null(why)) {
+        return "";
+    }
+    const char *message = rb_json_str(why, "message", NULL);
+    const char *text = message != NULL ? message : rb_text_json(why);
+    return text[0] != '\0' ? rb_word(c, text) : rb_word_json(c, why, 500);
+}
+
+static void put_verdict(struct drill *d, const char *name, const char *result, const char *why, int64_t ms)
+{
+    struct rb_cli *c = d->c;
+    if (c->format != RB_FORMAT_TEXT || (c->quiet && strcmp(result, "failed") != 0)) {
+        return;
+    }
+    rb_status(c, NULL);
+    rb_put_mark(c, RB_ERR, strcmp(result, "passed") == 0 ? RB_GOOD : strcmp(result, "failed") == 0 ? RB_BAD : RB_WARN);
+    rb_put(c, RB_ERR, RB_PLAIN, "%s  %s\n", name, rb_word_ms(c, ms));
+    if (why[0] != '\0') {
+        rb_put(c, RB_ERR, RB_PLAIN, "    %s\n", why);
+    }
+    if (strcmp(result, "failed") == 0) {
+        rb_put(c, RB_ERR, RB_DIM, "    runbook show %s\n", rb_word(c, rb_json_str(d->result, "run", "?")));
+    }
+}
+
+static void note_result(struct drill *d, const char *id, const char *drill, int64_t ms)
+{
+    struct rb_cli *c = d->c;
+    const json_t *own = json_object_get(d->result, "drill");
+    const json_t *found = json_object_get(own, "found_ms"), *repaired = json_object_get(own, "repaired_ms");
+    const char *result = verdict(d->result, own), *why = why_of(c, d->result, own);
+    char name[512];
+    snprintf(name, sizeof name, "%s/%s", id, drill);
+    d->failed += strcmp(result, "failed") == 0;
+    d->skipped += strcmp(result, "skipped") == 0;
+    d->count++;
+    put_verdict(d, rb_word(c, name), result, why, ms);
+    rb_row(d->rows, id, drill, ms_word(c, found), ms_word(c, repaired), rb_result_word(c, result), NULL);
+    json_t *one = json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:s, s:o}", "runbook", id, "drill", drill, "found_ms",
+                            or_null(found), "repaired_ms", or_null(repaired), "result", result, "ms", (json_int_t)ms,
+                            "why", why, "run", or_null(json_object_get(d->result, "run")));
+    if (c->format == RB_FORMAT_JSONL) {
+        rb_put_jsonl(c, one);
+    }
+    json_array_append_new(d->out, one);
+    json_array_append_new(d->cases, json_pack("{s:s, s:b, s:b, s:s, s:I}", "name", rb_word(c, name), "ok",
+                                              strcmp(result, "passed") == 0, "skipped", strcmp(result, "skipped") == 0,
+                                              "text", why, "ms", (json_int_t)ms));
+}
+
+static int run_drill(struct drill *d, const json_t *file, const char *id, const char *name, struct rb_err *err)
+{
+    static const struct rb_run_view view = {.event = on_event, .ask = on_ask, .ended = on_ended};
+    struct rb_cli *c = d->c;
+    json_t *none = json_object(), *repeat = rb_cli_repeat(c);
+    struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = c->journal};
+    struct rb_run_options o = {.file = file, .params = none, .mode = RB_MODE_DRILL, .drill = name, .no_input = true,
+                               .timeout = d->timeout, .repeat = repeat};
+    char text[512];
+    snprintf(text, sizeof text, "  %s/%s", id, name);
+    rb_status(c, rb_word(c, text));
+    int64_t started = rb_clock_mono_ns();
+    int rc = rb_run_start(&d->run, &engine, &o, &view, d, err);
+    while (rc == 0 && d->result == NULL) {
+        uv_run(&c->loop, UV_RUN_ONCE);
+    }
+    if (rc == 0) {
+        note_result(d, id, name, (rb_clock_mono_ns() - started) / 1000000);
+    }
+    json_decref(d->result);
+    d->result = NULL;
+    json_decref(none);
+    json_decref(repeat);
+    return rc;
+}
+
+/* All drills of a runbook, or the one that is named. */
+static int run_entry(struct drill *d, const json_t *entry, const char *only, struct rb_err *err)
+{
+    struct rb_cli *c = d->c;
+    const char *id = rb_json_str(entry, "id", "");
+    const json_t *drills = rb_entry_meta(entry, "drills");
+    size_t i;
+    json_t *block;
+    int before = d->count, rc = 0;
+    if (json_array_size(drills) == 0 && only == NULL) {
+        return 0;
+    }
+    json_t *file = rb_catalog_find_file(c->catalog, &c->loop, c->spawner, id, err);
+    if (file == NULL) {
+        return err->code;
+    }
+    json_array_foreach ((json_t *)drills, i, block) {
+        const char *name = rb_json_str(block, "id", "");
+        if (rc == 0 && d->stop_signal == 0 && (only == NULL || strcmp(only, name) == 0)) {
+            rc = run_drill(d, file, id, name, err);
+        }
+    }
+    json_decref(file);
+    if (rc == 0 && only != NULL && d->count == before && d->stop_signal == 0) {
+        rc = rb_err_set(err, RB_EUSAGE, RB_T_cli_no_drill, id, only);
+    }
+    return rc;
+}
+
+/* "ID", "alias", or either with "/DRILL" behind it. */
+static int run_name(struct drill *d, const json_t *loaded, const char *name, struct rb_err *err)
+{
+    const char *slash = strrchr(name, '/');
+    struct rb_err ignored = {0};
+    const json_t *entry = rb_entry_find(loaded, name, err);
+    if (entry != NULL) {
+        if (json_array_size(rb_entry_meta(entry, "drills")) == 0) {
+            return rb_err_set(err, RB_EUSAGE, RB_T_cli_no_drills, name);
+        }
+        return run_entry(d, entry, NULL, err);
+    }
+    if (slash != NULL && slash != name) {
+        json_t *id = json_stringn(name, (size_t)(slash - name));
+        entry = id != NULL ? rb_entry_find(loaded, json_string_value(id), &ignored) : NULL;
+        json_decref(id);
+    }
+    return entry != NULL ? run_entry(d, entry, slash + 1, err) : err->code;
+}
+
+static int run_all(struct drill *d, const json_t *loaded, struct rb_err *err)
+{
+    size_t i;
+    json_t *entry;
+    int rc = 0;
+    json_array_foreach ((json_t *)loaded, i, entry) {
+        if (rc == 0 && d->stop_signal == 0 && strcmp(rb_json_str(entry, "status", ""), "ok") == 0) {
+            rc = run_entry(d, entry, NULL, err);
+        }
+    }
+    return rc;
+}
+
+static int prepare(struct rb_cli *c, double *timeout, const json_t **loaded, struct rb_err *err)
+{
+    const char *text = rb_options_get(&c->options, RB_O_TIMEOUT);
+    if (text != NULL && (rb_duration_parse(text, timeout) != 0 || *timeout <= 0)) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_cli_bad_value, "timeout", text);
+    }
+    if ((c->nargs == 0) != rb_options_has(&c->options, RB_O_ALL)) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_cli_drill_what);
+    }
+    int rc = rb_cli_catalog_load(c, loaded, err);
+    if (rc == 0 && rb_cli_journal(c, true, err) != 0) {
+        err->code = rc = RB_EJOURNAL;
+    }
+    if (rc == 0) {
+        json_t *actor = rb_journal_actor_find();
+        json_object_set_new(actor, "as", json_string("drill"));
+        rb_journal_actor_set(c->journal, actor);
+        json_decref(actor);
+    }
+    return rc;
+}
+
+static void put_summary(struct drill *d)
+{
+    struct rb_cli *c = d->c;
+    json_t *headings = json_array();
+    if (c->format == RB_FORMAT_JSON) {
+        rb_put_json(c, json_pack("{s:s, s:O}", "schema", "runbook.drill/1", "drills", d->out));
+    } else if (c->format == RB_FORMAT_TAP || c->format == RB_FORMAT_JUNIT) {
+        rb_put_cases(c, "drill", d->cases);
+    } else if (c->format != RB_FORMAT_JSONL) {
+        rb_row(headings, TX(col_runbook), TX(col_drill), TX(col_found), TX(col_repaired), TX(col_result), NULL);
+        rb_put_table(c, RB_OUT, json_array_get(headings, 0), d->rows, 0);
+        rb_put(c, RB_OUT, d->failed > 0 ? RB_BAD : RB_PLAIN, TX(drill_count),
+               d->count - d->failed - d->skipped, d->failed, d->skipped);
+        rb_put(c, RB_OUT, RB_PLAIN, "\n");
+    }
+    json_decref(headings);
+}
+
+static void watch_signals(struct drill *d)
+{
+    static const int signals[2] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(&d->c->loop, &d->signals[i]);
+        d->signals[i].data = d;
+        uv_signal_start(&d->signals[i], on_signal, signals[i]);
+        d->open++;
+    }
+}
+
+static void unwatch_signals(struct drill *d)
+{
+    for (int i = 0; i < 2; i++) {
+        uv_close((uv_handle_t *)&d->signals[i], on_closed);
+    }
+    while (d->open > 0) {
+        uv_run(&d->c->loop, UV_RUN_ONCE);
+    }
+}
+
+int rb_cmd_drill(struct rb_cli *c)
+{
+    struct rb_err err = {0};
+    const json_t *loaded = NULL;
+    struct drill d = {.c = c};
+    int rc = prepare(c, &d.timeout, &loaded, &err);
+    if (rc != 0) {
+        return rb_cli_fail(c, &err);
+    }
+    d.rows = json_array();
+    d.out = json_array();
+    d.cases = json_array();
+    watch_signals(&d);
+    rc = c->nargs == 0 ? run_all(&d, loaded, &err) : 0;
+    for (int i = 0; i < c->nargs && rc == 0 && d.stop_signal == 0; i++) {
+        rc = run_name(&d, loaded, c->args[i], &err);
+    }
+    unwatch_signals(&d);
+    if (d.count > 0 || rc == 0) {
+        put_summary(&d);
+    }
+    json_decref(d.rows);
+    json_decref(d.out);
+    json_decref(d.cases);
+    if (rc != 0) {
+        return rb_cli_fail(c, &err);
+    }
+    return d.stop_signal != 0 ? 128 + d.stop_signal : d.failed > 0 ? 1 : 0;
+}

@@ -1,0 +1,327 @@
+/* runbook exec: the line becomes the options of a run; the run is watched until it ends. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "catalog/catalog.h"
+#include "cli/exec.h"
+#include "journal/journal.h"
+
+#define PARAM_FILE_MAX (8u << 20)
+
+struct watch {
+    struct rb_exec e;
+    uv_signal_t signals[2];
+    int open; /* handles not closed yet */
+};
+
+/* ---- the options ---- */
+
+/* "name=value" into object; RB_EUSAGE when there is no name. */
+static int add_pair(json_t *object, const char *pair, const char *what, struct rb_err *err)
+{
+    const char *equals = strchr(pair, '=');
+    json_t *value = equals != NULL ? json_string(equals + 1) : NULL;
+    if (equals == NULL || equals == pair || value == NULL) {
+        json_decref(value);
+        return rb_err_set(err, RB_EUSAGE, RB_T_cli_bad_pair, pair, what);
+    }
+    json_t *key = json_stringn(pair, (size_t)(equals - pair));
+    if (key == NULL) {
+        json_decref(value);
+        return rb_err_set(err, RB_EUSAGE, RB_T_cli_bad_pair, pair, what);
+    }
+    json_object_set_new(object, json_string_value(key), value);
+    json_decref(key);
+    return 0;
+}
+
+static int read_all(const char *path, struct rb_buf *text, struct rb_err *err)
+{
+    char chunk[65536];
+    if (strcmp(path, "-") != 0) {
+        return rb_files_read(path, PARAM_FILE_MAX, 0, text, err);
+    }
+    for (;;) {
+        ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
+        if (n == 0) {
+            return 0;
+        }
+        if (n < 0 && errno != EINTR) {
+            return rb_err_errno(err, errno, "-");
+        }
+        if (n > 0 && rb_buf_add(text, chunk, (size_t)n) != 0) {
+            return rb_err_set(err, RB_ETOO_LARGE, RB_T_cli_param_file_large, path);
+        }
+    }
+}
+
+/* Parameters as one JSON object: the way for values that must not be seen in a list of processes. */
+static int add_param_file(json_t *params, const char *path, struct rb_err *err)
+{
+    struct rb_buf text;
+    rb_buf_init(&text, PARAM_FILE_MAX);
+    json_t *values = NULL;
+    int rc = read_all(path, &text, err);
+    if (rc == 0) {
+        values = rb_json_parse(rb_buf_str(&text), text.len, err);
+        rc = json_is_object(values) ? 0 : rb_err_set(err, RB_EUSAGE, RB_T_cli_param_file_bad, path);
+    }
+    if (rc == 0) {
+        json_object_update(params, values);
+    }
+    json_decref(values);
+    rb_buf_deinit(&text);
+    return rc != 0 ? RB_EUSAGE : 0;
+}
+
+/* File first, then -p, then name=value: what stands nearer to the hand wins. */
+static int collect_params(const struct rb_cli *c, json_t *params, struct rb_err *err)
+{
+    size_t i;
+    json_t *item;
+    int rc = 0;
+    json_array_foreach (c->options.values[RB_O_PARAM_FILE], i, item) {
+        rc = rc != 0 ? rc : add_param_file(params, json_string_value(item), err);
+    }
+    json_array_foreach (c->options.values[RB_O_PARAM], i, item) {
+        rc = rc != 0 ? rc : add_pair(params, json_string_value(item), "name=value", err);
+    }
+    for (int k = 1; k < c->nargs && rc == 0; k++) {
+        rc = add_pair(params, c->args[k], "name=value", err);
+    }
+    if (rc != 0 && err->code != RB_EUSAGE) {
+        err->code = RB_EUSAGE;
+    }
+    return rc;
+}
+
+static int collect_answers(const struct rb_cli *c, json_t *answers, struct rb_err *err)
+{
+    size_t i;
+    json_t *item;
+    int rc = 0;
+    json_array_foreach (c->options.values[RB_O_ANSWER], i, item) {
+        rc = rc != 0 ? rc : add_pair(answers, json_string_value(item), "--answer NAME=VALUE", err);
+    }
+    return rc;
+}
+
+static enum rb_run_mode mode_of(const struct rb_options *o)
+{
+    return rb_options_has(o, RB_O_DRY_RUN)    ? RB_MODE_DRY_RUN
+           : rb_options_has(o, RB_O_DIAGNOSE) ? RB_MODE_DIAGNOSE : RB_MODE_EXEC;
+}
+
+static int fill_options(const struct rb_cli *c, struct rb_run_options *o, json_t *params, json_t *answers,
+                        struct rb_err *err)
+{
+    const char *timeout = rb_options_get(&c->options, RB_O_TIMEOUT);
+    int rc = collect_params(c, params, err);
+    rc = rc != 0 ? rc : collect_answers(c, answers, err);
+    if (rc == 0 && timeout != NULL && (rb_duration_parse(timeout, &o->timeout) != 0 || o->timeout <= 0)) {
+        rc = rb_err_set(err, RB_EUSAGE, RB_T_cli_bad_value, "timeout", timeout);
+    }
+    o->params = params;
+    o->answers = answers;
+    o->mode = mode_of(&c->options);
+    o->yes = rb_options_has(&c->options, RB_O_YES);
+    o->no_input = c->no_input;
+    o->confirm = c->options.values[RB_O_CONFIRM];
+    o->fixes = c->options.values[RB_O_FIX];
+    o->reason = rb_options_get(&c->options, RB_O_REASON);
+    return rc;
+}
+
+/* ---- the run ---- */
+
+static void on_ended(void *user, const json_t *result)
+{
+    struct rb_exec *e = user;
+    e->result = json_deep_copy(result);
+    e->run = NULL;
+}
+
+/* One line an event: the same facts as the object, as they happen. */
+static void jsonl_event(void *user, const char *kind, const json_t *body)
+{
+    struct rb_exec *e = user;
+    char at[RB_TIME_MAX];
+    rb_clock_format(rb_clock_utc_us(), 1, at);
+    json_t *line = json_pack("{s:s, s:s}", "t", kind, "at", at);
+    json_object_update_missing(line, (json_t *)body);
+    rb_put_jsonl(e->c, line);
+    json_decref(line);
+}
+
+static const struct rb_run_view *view_of(const struct rb_cli *c)
+{
+    static const struct rb_run_view text = {.event = rb_exec_event, .output = rb_exec_output,
+                                            .progress = rb_exec_progress, .ask = rb_exec_ask, .ended = on_ended};
+    static const struct rb_run_view lines = {.event = jsonl_event, .ask = rb_exec_ask, .ended = on_ended};
+    static const struct rb_run_view whole = {.ask = rb_exec_ask, .ended = on_ended};
+    return c->format == RB_FORMAT_TEXT ? &text : c->format == RB_FORMAT_JSONL ? &lines : &whole;
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    struct watch *w = handle->data;
+    struct rb_cli *c = w->e.c;
+    if (w->e.run == NULL) {
+        return;
+    }
+    rb_prompt_cancel(&w->e.prompt);
+    rb_status(c, NULL);
+    if (w->e.stops++ == 0) {
+        rb_put(c, RB_ERR, RB_WARN, "\n%s\n", TX(stopping));
+    }
+    rb_run_stop(w->e.run, signal);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct watch *w = handle->data;
+    w->open--;
+}
+
+static void watch_open(struct watch *w, struct rb_cli *c)
+{
+    static const int signals[2] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(&c->loop, &w->signals[i]);
+        w->signals[i].data = w;
+        uv_signal_start(&w->signals[i], on_signal, signals[i]);
+        w->open++;
+    }
+    if (!c->no_input && rb_prompt_open(&w->e.prompt, &c->loop) != 0) {
+        c->no_input = true; /* a terminal that cannot be waited for cannot be asked */
+    }
+}
+
+static void watch_close(struct watch *w)
+{
+    for (int i = 0; i < 2; i++) {
+        uv_close((uv_handle_t *)&w->signals[i], on_closed);
+    }
+    rb_prompt_close(&w->e.prompt);
+    while (w->open > 0 || w->e.prompt.open) {
+        uv_run(&w->e.c->loop, UV_RUN_ONCE);
+    }
+}
+
+static void exec_init(struct rb_exec *e, struct rb_cli *c, const struct rb_run_options *o)
+{
+    e->c = c;
+    e->done = json_array();
+    e->found = json_object();
+    e->dry_run = o->mode == RB_MODE_DRY_RUN;
+    e->interactive = c->tty[RB_OUT] && !c->no_input;
+    e->started_ns = e->progress_ns = rb_clock_mono_ns();
+    rb_buf_init(&e->carry[0], 1u << 20);
+    rb_buf_init(&e->carry[1], 1u << 20);
+}
+
+static void exec_deinit(struct rb_exec *e)
+{
+    rb_buf_deinit(&e->carry[0]);
+    rb_buf_deinit(&e->carry[1]);
+    json_decref(e->result);
+    json_decref(e->done);
+    json_decref(e->standing_shown);
+    json_decref(e->found);
+    json_decref(e->question);
+    json_decref(e->answers);
+    free(e->plan_shown);
+}
+
+static void put_end(struct rb_exec *e)
+{
+    struct rb_cli *c = e->c;
+    if (c->format == RB_FORMAT_JSON) {
+        rb_put_json(c, json_incref(e->result));
+    } else if (c->format == RB_FORMAT_MD) {
+        rb_report_md(c, e->result);
+    } else if (c->format == RB_FORMAT_TEXT) {
+        rb_exec_end(e);
+    }
+}
+
+static int exit_code(const struct rb_exec *e)
+{
+    int code = (int)rb_json_int(e->result, "exit", rb_run_exit_code(rb_json_str(e->result, "result", "failed")));
+    return code == 3 && rb_options_has(&e->c->options, RB_O_EXIT_ZERO) ? 0 : code;
+}
+
+/* Starts the run and stays until it ended. */
+static int watch_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err)
+{
+    struct watch w;
+    memset(&w, 0, sizeof w);
+    struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = c->journal};
+    watch_open(&w, c);
+    o->no_input = c->no_input;
+    exec_init(&w.e, c, o);
+    if (w.e.dry_run && c->format == RB_FORMAT_TEXT) {
+        rb_put(c, RB_OUT, RB_BOLD, "%s\n", TX(dry_run_start));
+    }
+    int rc = rb_run_start(&w.e.run, &engine, o, view_of(c), &w.e, err);
+    while (rc == 0 && w.e.result == NULL) {
+        uv_run(&c->loop, UV_RUN_ONCE);
+    }
+    int code = 0;
+    if (rc == 0) {
+        put_end(&w.e);
+        code = exit_code(&w.e);
+    }
+    watch_close(&w);
+    exec_deinit(&w.e);
+    return rc != 0 ? rb_cli_fail(c, err) : code;
+}
+
+/* Names come before the loop and the journal: a slip of the pen must cost nothing. */
+static int prepare(struct rb_cli *c, json_t **file, struct rb_err *err)
+{
+    if (c->nargs == 0 || strchr(c->args[0], '=') != NULL) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_cli_exec_what);
+    }
+    int rc = rb_cli_catalog(c, err);
+    if (rc != 0) {
+        return rc;
+    }
+    *file = rb_catalog_find_file(c->catalog, &c->loop, c->spawner, c->args[0], err);
+    if (*file == NULL) {
+        return err->code;
+    }
+    rc = rb_cli_journal(c, true, err);
+    if (rc != 0) {
+        err->code = RB_EJOURNAL;
+        return RB_EJOURNAL;
+    }
+    json_t *actor = rb_journal_actor_find();
+    rb_journal_actor_set(c->journal, actor);
+    json_decref(actor);
+    return 0;
+}
+
+int rb_cmd_exec(struct rb_cli *c)
+{
+    struct rb_err err = {0};
+    struct rb_run_options o = {0};
+    json_t *params = json_object(), *answers = json_object(), *repeat = rb_cli_repeat(c), *file = NULL;
+    int rc = fill_options(c, &o, params, answers, &err);
+    rc = rc != 0 ? rc : prepare(c, &file, &err);
+    o.file = file;
+    o.repeat = repeat;
+    int code = rc != 0 ? rb_cli_fail(c, &err) : watch_run(c, &o, &err);
+    json_decref(params);
+    json_decref(answers);
+    json_decref(repeat);
+    json_decref(file);
+    return code;
+}

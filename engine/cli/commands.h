@@ -1,0 +1,58 @@
+/* The commands, one file each, and what they share with one another. */
+#ifndef RB_CLI_COMMANDS_H
+#define RB_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+int rb_cmd_list(struct rb_cli *c);
+int rb_cmd_find(struct rb_cli *c);
+int rb_cmd_show(struct rb_cli *c);
+int rb_cmd_exec(struct rb_cli *c);
+int rb_cmd_history(struct rb_cli *c);
+int rb_cmd_logs(struct rb_cli *c);
+int rb_cmd_audit(struct rb_cli *c);
+int rb_cmd_drill(struct rb_cli *c);
+int rb_cmd_lint(struct rb_cli *c);
+int rb_cmd_doctor(struct rb_cli *c);
+int rb_cmd_help(struct rb_cli *c);
+int rb_cmd_completion(struct rb_cli *c);
+int rb_cmd_complete(struct rb_cli *c);
+int rb_cmd_docs(struct rb_cli *c);
+int rb_cmd_version(struct rb_cli *c);
+
+/* help.c */
+int rb_help_short(struct rb_cli *c);
+int rb_help_all(struct rb_cli *c);
+int rb_help_command(struct rb_cli *c, const struct rb_command *k);
+
+/* cmd_show.c: one loaded entry, as people read it. */
+void rb_show_entry(struct rb_cli *c, const json_t *entry);
+/* The entry of loaded that name means (id, alias, last part), or NULL with RB_ENOT_FOUND and the likely one. */
+const json_t *rb_entry_find(const json_t *loaded, const char *name, struct rb_err *err);
+/* entry.meta's field, or NULL. */
+const json_t *rb_entry_meta(const json_t *entry, const char *key);
+
+/* cmd_list.c: newest run and drill of each runbook: {id: {"run": {…}, "drill": {…}}}. New reference, never NULL. */
+json_t *rb_last_runs(struct rb_cli *c);
+/* One element of "runbooks" in machine output. New reference. */
+json_t *rb_entry_json(const json_t *entry, const json_t *last);
+
+/* report.c: a runbook.run/1 object for people. */
+void rb_report_text(struct rb_cli *c, const json_t *run);
+void rb_report_md(struct rb_cli *c, const json_t *run);
+/* Word of a result in the language set ("fixed" -> "已修复"), cleaned. */
+const char *rb_result_word(struct rb_cli *c, const char *result);
+enum rb_style rb_result_style(const char *result);
+/* One "label  value" line for each field of the evidence. */
+void rb_put_evidence(struct rb_cli *c, const json_t *evidence, int indent);
+/* "pid=4711 table=shop.orders". */
+const char *rb_evidence_line(struct rb_cli *c, const json_t *evidence);
+const char *rb_risk_word(struct rb_cli *c, const char *risk);
+
+/* cases.c: TAP 14 or JUnit of [{name, ok, skipped?, text?, ms?}]. */
+void rb_put_cases(struct rb_cli *c, const char *suite, const json_t *cases);
+
+/* Who acted, from the actor of an event: "wangwu", "root (sudo wangwu)". */
+const char *rb_actor_word(struct rb_cli *c, const json_t *actor);
+
+#endif

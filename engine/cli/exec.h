@@ -1,0 +1,42 @@
+/* One run in this terminal: what is shown while it goes, what is asked, how it ended. */
+#ifndef RB_CLI_EXEC_H
+#define RB_CLI_EXEC_H
+
+#include "base/buf.h"
+#include "cli/commands.h"
+#include "cli/prompt.h"
+#include "run/run.h"
+
+struct rb_exec {
+    struct rb_cli *c;
+    struct rb_run *run;
+    struct rb_prompt prompt;
+    json_t *result;         /* of ended; NULL while it runs */
+    json_t *done;           /* writes that were made: ["verb text"…] */
+    json_t *standing_shown; /* of the last tree, to stay quiet when nothing changed */
+    json_t *found;          /* {"id/key": body}, newest evidence */
+    char *plan_shown;       /* "fix/key" */
+    struct rb_buf carry[2]; /* live output: a character whose rest has not come yet */
+    int round;              /* of diagnosis, from 1 */
+    int stops;              /* Ctrl-C so far */
+    int64_t started_ns, progress_ns;
+    bool interactive;       /* a person watches: the looks of a terminal */
+    bool dry_run, line_open; /* line_open: live output ended without a newline */
+    /* the question that waits */
+    json_t *question, *answers;
+    const char *ask_name;
+    void *ask_iter;
+};
+
+/* exec_view.c: the callbacks of rb_run_view for text; user is the struct rb_exec. */
+void rb_exec_event(void *user, const char *kind, const json_t *body);
+void rb_exec_output(void *user, int stream, const char *data, size_t len);
+void rb_exec_progress(void *user, const json_t *body);
+/* The plan of a fix or step, once. */
+void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes);
+/* exec_end.c: the last lines. */
+void rb_exec_end(struct rb_exec *e);
+/* exec_ask.c */
+void rb_exec_ask(void *user, struct rb_run *run, const char *kind, const json_t *question);
+
+#endif

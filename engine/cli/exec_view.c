@@ -1,0 +1,449 @@
+/* What a run shows while it goes. Two looks of one order: marks and columns when a person
+ * watches, one "word id result" line each when a script does. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "cli/exec.h"
+
+#define PROGRESS_NS (10 * 1000000000LL)
+#define DEPTH_MAX 6
+
+static const char *name_of(struct rb_exec *e, const json_t *body)
+{
+    char text[512];
+    const char *key = rb_json_str(body, "key", "");
+    snprintf(text, sizeof text, "%s%s%s", rb_json_str(body, "id", "?"), key[0] != '\0' ? "=" : "", key);
+    return rb_word(e->c, text);
+}
+
+static const char *column(struct rb_cli *c, const char *text, int width)
+{
+    return rb_word_pad(c, text, width);
+}
+
+/* An error is a text, {zh, en}, or {code, message}. */
+static const char *error_word(struct rb_cli *c, const json_t *error)
+{
+    if (error == NULL || json_is_null(error)) {
+        return "";
+    }
+    const char *message = rb_json_str(error, "message", NULL);
+    if (message != NULL) {
+        return rb_word(c, message);
+    }
+    const char *text = rb_text_json(error);
+    return text[0] != '\0' ? rb_word(c, text) : rb_word_json(c, error, 400);
+}
+
+static enum rb_style mark_style(const char *result)
+{
+    return rb_option_listed("failed refused unknown timed_out", result) ? RB_BAD
+           : rb_option_listed("found skipped person declined", result) ? RB_WARN : RB_GOOD;
+}
+
+static void run_started(struct rb_exec *e, const json_t *body)
+{
+    struct rb_cli *c = e->c;
+    const char *params = rb_evidence_line(c, json_object_get(body, "params"));
+    const char *title = rb_word_text(c, json_object_get(body, "title"));
+    const char *id = rb_word(c, rb_json_str(body, "runbook", "?")), *run = rb_word(c, rb_json_str(body, "run", ""));
+    const char *severity = rb_word(c, rb_json_str(body, "severity", "-"));
+    rb_put(c, RB_OUT, RB_BOLD, "%s", id);
+    if (!e->interactive) {
+        rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s  %s %s  %s\n", severity, title, TX(run), run, params);
+        return;
+    }
+    const char *source = rb_word_text(c, json_object_get(body, "source"));
+    rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s\n", severity, title);
+    if (source[0] != '\0') {
+        rb_put(c, RB_OUT, RB_DIM, "%s %s    ", TX(show_source), source);
+    }
+    rb_put(c, RB_OUT, RB_DIM, "%s %s\n", TX(run), run);
+    if (params[0] != '\0') {
+        rb_put(c, RB_OUT, RB_DIM, "%s %s\n", TX(params), params);
+    }
+    rb_put(c, RB_OUT, RB_BOLD, "\n%s\n", TX(diagnosis_head));
+}
+
+static void check_started(struct rb_exec *e, const json_t *body)
+{
+    char text[1024];
+    const char *title = rb_word_text(e->c, json_object_get(body, "title"));
+    snprintf(text, sizeof text, "  %s  %s", rb_word(e->c, rb_json_str(body, "id", "?")), title);
+    rb_status(e->c, text);
+}
+
+static void check_ended(struct rb_exec *e, const json_t *body)
+{
+    struct rb_cli *c = e->c;
+    const char *result = rb_json_str(body, "result", "?");
+    bool failed = strcmp(result, "failed") == 0;
+    if (e->round > 0 && !failed && !c->verbose) {
+        return; /* looked again after a change: only what changed is news */
+    }
+    if (c->quiet && !failed) {
+        return;
+    }
+    const char *text = failed ? error_word(c, json_object_get(body, "error"))
+                              : rb_word_text(c, json_object_get(body, "text"));
+    const char *id = rb_word(c, rb_json_str(body, "id", "?")), *ms = rb_word_ms(c, rb_json_int(body, "ms", 0));
+    if (!e->interactive) {
+        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", TX(check), id, rb_result_word(c, result),
+               text[0] != '\0' ? "  " : "", text, ms);
+        return;
+    }
+    const char *title = rb_word_text(c, json_object_get(body, "title"));
+    const char *middle = text[0] != '\0' ? text : title;
+    rb_put(c, RB_OUT, RB_PLAIN, "  ");
+    rb_put_mark(c, RB_OUT, mark_style(result));
+    rb_put(c, RB_OUT, RB_PLAIN, "%s  %s", column(c, id, 18), column(c, middle, 40));
+    rb_put(c, RB_OUT, RB_DIM, "  %s\n", ms);
+}
+
+/* ---- findings ---- */
+
+static const char *instance_key(struct rb_exec *e, const json_t *instance)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "%s/%s", rb_json_str(instance, "id", ""), rb_json_str(instance, "key", ""));
+    return rb_word(e->c, text);
+}
+
+static void put_finding(struct rb_exec *e, const json_t *f, int indent)
+{
+    struct rb_cli *c = e->c;
+    const char *title = rb_word_text(c, json_object_get(f, "title"));
+    const char *severity = rb_word(c, rb_json_str(f, "severity", ""));
+    const char *advice = rb_word_text(c, json_object_get(f, "advice"));
+    rb_put(c, RB_OUT, RB_PLAIN, "%*s", indent, "");
+    if (!e->interactive) {
+        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s  %s  %s\n", TX(finding), name_of(e, f), severity, title,
+               rb_evidence_line(c, json_object_get(f, "evidence")));
+        if (advice[0] != '\0') {
+            rb_put(c, RB_OUT, RB_PLAIN, "%*s%s %s  %s\n", indent, "", TX(advice), name_of(e, f), advice);
+        }
+        return;
+    }
+    rb_put_mark(c, RB_OUT, RB_WARN);
+    rb_put(c, RB_OUT, RB_BOLD, "%s", name_of(e, f));
+    rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s\n", title, severity);
+    rb_put_evidence(c, json_object_get(f, "evidence"), indent + 4);
+    if (advice[0] != '\0') {
+        rb_put(c, RB_OUT, RB_PLAIN, "%*s%s\n", indent + 4, "", TX(advice));
+        rb_put_block(c, RB_OUT, indent + 6, json_object_get(f, "advice"));
+    }
+}
+
+static bool id_stands(const json_t *standing, const char *id)
+{
+    size_t i;
+    json_t *s;
+    json_array_foreach ((json_t *)standing, i, s) {
+        if (strcmp(rb_json_str(s, "id", ""), id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* parent NULL: those that explain nothing that stands. Causes come below what they explain. */
+static void put_tree(struct rb_exec *e, const json_t *standing, const char *parent, int depth)
+{
+    size_t i;
+    json_t *s;
+    const char *last = "";
+    json_array_foreach ((json_t *)standing, i, s) {
+        const json_t *f = json_object_get(e->found, instance_key(e, s));
+        const char *explains = rb_json_str(f, "explains", "");
+        bool root = explains[0] == '\0' || !id_stands(standing, explains);
+        bool here = parent == NULL ? root : !root && strcmp(explains, parent) == 0;
+        if (f == NULL || !here || depth > DEPTH_MAX) {
+            continue;
+        }
+        put_finding(e, f, (e->interactive ? 4 : 0) + 2 * depth);
+        const char *id = rb_json_str(s, "id", "");
+        const json_t *after = json_array_get(standing, i + 1);
+        last = id;
+        /* Several instances of one finding share their causes: shown once, below the last of them. */
+        if (strcmp(rb_json_str(after, "id", ""), last) != 0) {
+            put_tree(e, standing, id, depth + 1);
+        }
+    }
+}
+
+static void put_still(struct rb_exec *e, const json_t *standing)
+{
+    struct rb_cli *c = e->c;
+    size_t i;
+    json_t *s;
+    if (json_array_size(standing) == 0) {
+        rb_put(c, RB_OUT, RB_PLAIN, "%s", e->interactive ? "  " : "");
+        if (e->interactive) {
+            rb_put_mark(c, RB_OUT, RB_GOOD);
+        }
+        rb_put(c, RB_OUT, RB_PLAIN, "%s\n", TX(nothing_stands));
+        return;
+    }
+    json_array_foreach ((json_t *)standing, i, s) {
+        rb_put(c, RB_OUT, RB_PLAIN, "%s", e->interactive ? "  " : "");
+        if (e->interactive) {
+            rb_put_mark(c, RB_OUT, RB_WARN);
+        }
+        rb_put(c, RB_OUT, RB_PLAIN, "%s %s\n", TX(still_stands), name_of(e, s));
+    }
+}
+
+static void finding(struct rb_exec *e, const json_t *body)
+{
+    json_object_set(e->found, instance_key(e, body), (json_t *)body);
+}
+
+static void diagnosis(struct rb_exec *e, const json_t *body)
+{
+    const json_t *standing = json_object_get(body, "standing");
+    bool same = e->standing_shown != NULL && json_equal(e->standing_shown, standing);
+    rb_status(e->c, NULL);
+    if (e->round == 0) {
+        put_tree(e, standing, NULL, 0);
+    } else if (!same) {
+        put_still(e, standing);
+    }
+    e->round++;
+    json_decref(e->standing_shown);
+    e->standing_shown = json_deep_copy(standing);
+}
+
+/* ---- plans and blocks ---- */
+
+static void put_promise(struct rb_cli *c, const json_t *plan)
+{
+    const char *no_undo = rb_word_text(c, json_object_get(plan, "no_undo"));
+    if (no_undo[0] != '\0') {
+        rb_put(c, RB_OUT, RB_WARN, "  %s  %s\n", TX(no_undo), no_undo);
+    } else if (rb_json_bool(plan, "undo", false)) {
+        rb_put(c, RB_OUT, RB_DIM, "  %s\n", TX(show_undo));
+    }
+    rb_put_block(c, RB_OUT, 0, json_object_get(plan, "confirm"));
+}
+
+void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
+{
+    struct rb_cli *c = e->c;
+    char name[1024];
+    const char *fix = rb_json_str(plan, "fix", rb_json_str(plan, "id", "?")), *key = rb_json_str(plan, "key", "");
+    size_t i;
+    json_t *write;
+    snprintf(name, sizeof name, "%s%s%s", fix, key[0] != '\0' ? "=" : "", key);
+    if (e->plan_shown != NULL && strcmp(e->plan_shown, name) == 0) {
+        return;
+    }
+    free(e->plan_shown);
+    e->plan_shown = rb_xstrdup(name);
+    rb_status(c, NULL);
+    rb_put(c, RB_OUT, RB_BOLD, "%s%s", e->interactive ? "\n" : "", e->dry_run ? TX(would) : TX(will));
+    rb_put(c, RB_OUT, RB_PLAIN, " %s  %s  %s %s\n", rb_word(c, name), rb_word_text(c, json_object_get(plan, "title")),
+           TX(risk), rb_risk_word(c, rb_json_str(plan, "risk", "low")));
+    json_array_foreach ((json_t *)writes, i, write) {
+        rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s\n", column(c, rb_word(c, rb_json_str(write, "verb", "")), 14),
+               rb_word(c, rb_json_str(write, "text", "")));
+    }
+    if (rb_json_bool(plan, "open", false)) {
+        rb_put(c, RB_OUT, RB_DIM, "  %s\n", TX(plan_open));
+    } else if (json_array_size(writes) == 0) {
+        rb_put(c, RB_OUT, RB_DIM, "  %s\n", TX(plan_empty));
+    }
+    put_promise(c, plan);
+}
+
+static const char *phase_word(struct rb_cli *c, const char *phase)
+{
+    return strcmp(phase, "fix") == 0 || strcmp(phase, "step") == 0 ? TX(ph_run)
+           : strcmp(phase, "verify") == 0 ? TX(ph_verify) : strcmp(phase, "undo") == 0 ? TX(ph_undo)
+           : strcmp(phase, "inject") == 0 ? TX(ph_inject) : strcmp(phase, "guard") == 0 ? TX(ph_guard) : rb_word(c, phase);
+}
+
+static void block_started(struct rb_exec *e, const json_t *body)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "  %s  %s", phase_word(e->c, rb_json_str(body, "phase", "")), name_of(e, body));
+    rb_status(e->c, text);
+}
+
+static void block_ended(struct rb_exec *e, const json_t *body)
+{
+    struct rb_cli *c = e->c;
+    const char *result = rb_json_str(body, "result", "?"), *phase = rb_json_str(body, "phase", "");
+    bool bad = mark_style(result) == RB_BAD;
+    if ((strcmp(phase, "guard") == 0 && !bad) || (c->quiet && !bad) || rb_json_bool(body, "rehearse", false)) {
+        return;
+    }
+    const char *error = error_word(c, json_object_get(body, "error"));
+    const char *text = error[0] != '\0' ? error : rb_word_text(c, json_object_get(body, "text"));
+    const char *ms = rb_word_ms(c, rb_json_int(body, "ms", 0));
+    if (!e->interactive) {
+        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", rb_word(c, phase), name_of(e, body), rb_result_word(c, result),
+               text[0] != '\0' ? "  " : "", text, ms);
+        return;
+    }
+    rb_put(c, RB_OUT, RB_PLAIN, "  ");
+    rb_put_mark(c, RB_OUT, mark_style(result));
+    rb_put(c, RB_OUT, RB_PLAIN, "%s  %s  %s%s%s", column(c, phase_word(c, phase), 6), column(c, name_of(e, body), 24),
+           rb_result_word(c, result), text[0] != '\0' ? "  " : "", text);
+    rb_put(c, RB_OUT, RB_DIM, "  %s\n", ms);
+}
+
+static void put_remarks(struct rb_exec *e, const json_t *body)
+{
+    size_t i;
+    json_t *remark;
+    json_array_foreach (json_object_get(body, "remarks"), i, remark) {
+        if (e->round == 0 || e->c->verbose) {
+            rb_put(e->c, RB_ERR, RB_DIM, "    %s: %s: %s\n", rb_word(e->c, rb_json_str(body, "verb", "")),
+                   rb_word(e->c, rb_json_str(remark, "kind", "")), rb_word(e->c, rb_json_str(remark, "text", "")));
+        }
+    }
+}
+
+static void call_outcome(struct rb_exec *e, const json_t *body)
+{
+    struct rb_cli *c = e->c;
+    char text[2048];
+    bool ok = rb_json_bool(body, "ok", true), write = strcmp(rb_json_str(body, "effect", ""), "write") == 0;
+    put_remarks(e, body);
+    if (!write) {
+        return;
+    }
+    snprintf(text, sizeof text, "%s  %s", rb_json_str(body, "verb", "?"), rb_json_str(body, "text", ""));
+    if (ok) {
+        json_array_append_new(e->done, json_string(rb_word(c, text)));
+    }
+    if (!c->quiet) {
+        rb_status(c, NULL);
+        rb_put(c, RB_OUT, RB_PLAIN, "    ");
+        rb_put_mark(c, RB_OUT, ok ? RB_GOOD : RB_BAD);
+        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s", rb_word(c, text), error_word(c, json_object_get(body, "error")));
+        rb_put(c, RB_OUT, RB_DIM, "  %s\n", rb_word_ms(c, rb_json_int(body, "ms", 0)));
+    }
+}
+
+static void plan(struct rb_exec *e, const json_t *body)
+{
+    rb_exec_plan(e, body, json_object_get(body, "writes"));
+}
+
+static void note(struct rb_exec *e, const json_t *body)
+{
+    rb_put(e->c, RB_OUT, RB_PLAIN, "  %s\n", rb_word_text(e->c, json_object_get(body, "text")));
+}
+
+static void attachment(struct rb_exec *e, const json_t *body)
+{
+    rb_put(e->c, RB_OUT, RB_DIM, "  %s %s\n", TX(attached), rb_word(e->c, rb_json_str(body, "name", "?")));
+}
+
+void rb_exec_event(void *user, const char *kind, const json_t *body)
+{
+    static const struct {
+        const char *kind;
+        void (*show)(struct rb_exec *e, const json_t *body);
+        bool quiet; /* -q leaves it out */
+    } rules[] = {
+        {"run.started", run_started, true},   {"check.started", check_started, true},
+        {"check.ended", check_ended, false},  {"finding", finding, false},
+        {"diagnosis", diagnosis, false},      {"plan", plan, true},
+        {"block.started", block_started, true}, {"block.ended", block_ended, false},
+        {"call.outcome", call_outcome, false}, {"note", note, true},
+        {"attachment", attachment, true},
+    };
+    struct rb_exec *e = user;
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        if (strcmp(rules[i].kind, kind) == 0 && !(rules[i].quiet && e->c->quiet)) {
+            if (strcmp(kind, "finding") != 0 && strstr(kind, ".started") == NULL) {
+                rb_status(e->c, NULL);
+            }
+            rules[i].show(e, body);
+            return;
+        }
+    }
+}
+
+/* ---- live output ---- */
+
+/* Bytes at the end that begin a character whose rest has not come yet. */
+static size_t unfinished(const char *data, size_t len)
+{
+    for (size_t back = 1; back <= 3 && back <= len; back++) {
+        unsigned char ch = (unsigned char)data[len - back];
+        if ((ch & 0xc0) == 0xc0) {
+            size_t need = ch >= 0xf0 ? 4 : ch >= 0xe0 ? 3 : 2;
+            return need > back ? back : 0;
+        }
+        if ((ch & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static void put_output_line(struct rb_exec *e, const char *text, size_t len, bool ends)
+{
+    struct rb_buf b;
+    rb_buf_init(&b, 8u << 20);
+    while (len > 0 && text[len - 1] == '\r') {
+        len--;
+    }
+    rb_utf8_clean(&b, text, len, false);
+    rb_put(e->c, RB_ERR, RB_DIM, "%s%s%s", e->line_open ? "" : "      ", rb_buf_str(&b), ends ? "\n" : "");
+    e->line_open = !ends;
+    rb_buf_deinit(&b);
+}
+
+void rb_exec_output(void *user, int stream, const char *data, size_t len)
+{
+    struct rb_exec *e = user;
+    struct rb_buf *carry = &e->carry[stream == 2];
+    if (e->c->quiet || rb_buf_add(carry, data, len) != 0) {
+        rb_buf_clear(carry);
+        return;
+    }
+    rb_status(e->c, NULL);
+    size_t whole = carry->len - unfinished(carry->data, carry->len), at = 0;
+    while (at < whole) {
+        const char *end = memchr(carry->data + at, '\n', whole - at);
+        size_t part = end != NULL ? (size_t)(end - carry->data) - at : whole - at;
+        put_output_line(e, carry->data + at, part, end != NULL);
+        at += part + (end != NULL);
+    }
+    rb_buf_consume(carry, whole);
+}
+
+void rb_exec_progress(void *user, const json_t *body)
+{
+    struct rb_exec *e = user;
+    struct rb_cli *c = e->c;
+    char text[512];
+    int64_t now = rb_clock_mono_ns();
+    const json_t *total = json_object_get(body, "total");
+    const char *what = rb_word_text(c, json_object_get(body, "text")), *unit = rb_word(c, rb_json_str(body, "unit", ""));
+    bool known = json_is_number(total) && json_number_value(total) > 0;
+    double done = json_number_value(json_object_get(body, "done"));
+    if (known) {
+        snprintf(text, sizeof text, "  %.0f/%.0f %s %.0f%%  %s", done, json_number_value(total), unit,
+                 100 * done / json_number_value(total), what);
+    } else {
+        snprintf(text, sizeof text, "  %.0f %s  %s", done, unit, what);
+    }
+    if (c->quiet) {
+        return;
+    }
+    if (c->tty[RB_ERR]) {
+        rb_status(c, text);
+    } else if (now - e->progress_ns >= PROGRESS_NS) {
+        e->progress_ns = now;
+        rb_put(c, RB_ERR, RB_PLAIN, "%s\n", text);
+    }
+}

@@ -1,0 +1,24 @@
+/* The one list of commands: dispatch, help and completion read it. */
+#include "cli/commands.h"
+
+#define COMMAND(name, alias, usage, run, text) {name, alias, false, RB_T_cli_c_##text, usage, RB_T_cli_h_##text, run}
+#define HIDDEN(name, run) {name, NULL, true, RB_T_none, "", RB_T_none, run}
+
+const struct rb_command rb_commands[] = {
+    COMMAND("list", "ls", "[WORD...]", rb_cmd_list, list),
+    COMMAND("find", NULL, "TEXT...", rb_cmd_find, find),
+    COMMAND("show", NULL, "RUNBOOK | RUN", rb_cmd_show, show),
+    COMMAND("exec", NULL, "RUNBOOK [name=value ...]", rb_cmd_exec, exec),
+    COMMAND("history", NULL, "[RUNBOOK]", rb_cmd_history, history),
+    COMMAND("logs", NULL, "RUN", rb_cmd_logs, logs),
+    COMMAND("audit", NULL, "[verify]", rb_cmd_audit, audit),
+    COMMAND("drill", NULL, "RUNBOOK[/DRILL] ... | --all", rb_cmd_drill, drill),
+    COMMAND("lint", NULL, "[FILE | DIR | RUNBOOK ...]", rb_cmd_lint, lint),
+    COMMAND("doctor", NULL, "", rb_cmd_doctor, doctor),
+    COMMAND("help", NULL, "[COMMAND | TOPIC | RUNBOOK | BLOCK | VERB]", rb_cmd_help, help),
+    COMMAND("completion", NULL, "bash | zsh | fish", rb_cmd_completion, completion),
+    COMMAND("version", NULL, "", rb_cmd_version, version),
+    HIDDEN("__complete", rb_cmd_complete),
+    HIDDEN("__docs", rb_cmd_docs),
+    {NULL, NULL, false, RB_T_none, NULL, RB_T_none, NULL},
+};
