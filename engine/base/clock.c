@@ -92,8 +92,12 @@ int rb_clock_parse(const char *text, int64_t *utc_us)
     if (parse_parts(&text, part) || parse_fraction(&text, &us) || strcmp(text, "Z") != 0) {
         return -1;
     }
-    struct tm tm = {.tm_year = part[0] - 1900, .tm_mon = part[1] - 1, .tm_mday = part[2],
-                    .tm_hour = part[3],        .tm_min = part[4],     .tm_sec = part[5]};
+    struct tm tm = {.tm_year = part[0] - 1900,
+                    .tm_mon = part[1] - 1,
+                    .tm_mday = part[2],
+                    .tm_hour = part[3],
+                    .tm_min = part[4],
+                    .tm_sec = part[5]};
     time_t seconds = timegm(&tm);
     /* timegm turns 31 February into 3 March; a date that moved was none */
     if (tm.tm_year != part[0] - 1900 || tm.tm_mon != part[1] - 1 || tm.tm_mday != part[2] ||
@@ -169,7 +173,7 @@ int rb_size_parse(const char *text, int64_t *bytes)
     static const struct {
         const char *name;
         double bytes;
-    } units[] = {{"", 1},      {"B", 1},       {"KB", 1e3},    {"MB", 1e6},        {"GB", 1e9},
+    } units[] = {{"", 1},      {"B", 1},        {"KB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
                  {"TB", 1e12}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
     double value;
     if (number(&text, &value)) {

@@ -54,7 +54,8 @@ static void actor_default(struct rb_journal *j)
     }
 }
 
-int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body, struct rb_err *err)
+int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body,
+                   struct rb_err *err)
 {
     if (!j->writer || !run[0] || strlen(run) >= RB_ID_MAX || !kind[0]) {
         return rb_err_set(err, RB_EINTERNAL, RB_T_journal_event_bad, run, kind);

@@ -11,14 +11,6 @@
 #include "base/files.h"
 #include "journal/private.h"
 
-#define APPLICATION_ID 1381647970 /* "RZbb", also for file(1) */
-#define TABLE                                                                                                 \
-    "CREATE TABLE events(id INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, "                   \
-    "utc INTEGER NOT NULL, mono INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, body TEXT, "       \
-    "body_digest BLOB NOT NULL, hash BLOB NOT NULL) STRICT"
-/* Two entries a run: lists of runs need no walk through all events, appending pays next to nothing. */
-#define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE " RUNS_CONDITION
-
 static const char *const companions[] = {"", "-wal", "-shm", ".lock", ".reserve"};
 
 static const char *reason(struct rb_journal *j, char out[256])
@@ -64,7 +56,7 @@ int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql)
     return sqlite3_prepare_v3(j->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
 }
 
-static int refuse(struct rb_journal *j, enum rb_text_id why, struct rb_err *err)
+int journal_refuse(struct rb_journal *j, enum rb_text_id why, struct rb_err *err)
 {
     return rb_err_set(err, RB_EJOURNAL, RB_T_journal_open, j->path, rb_text(why));
 }
@@ -83,10 +75,10 @@ static int check_folder(struct rb_journal *j, const char *folder, struct rb_err 
         return refuse_errno(j, errno, err);
     }
     if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0) {
-        return refuse(j, RB_T_journal_folder_owner, err);
+        return journal_refuse(j, RB_T_journal_folder_owner, err);
     }
     if (st.st_mode & 022 && !(st.st_mode & S_ISVTX)) {
-        refuse(j, RB_T_journal_folder_mode, err);
+        journal_refuse(j, RB_T_journal_folder_mode, err);
         rb_err_hint(err, RB_T_journal_folder_hint, folder);
         return RB_EJOURNAL;
     }
@@ -130,13 +122,13 @@ static int check_file(struct rb_journal *j, const char *suffix, bool *exists, st
     }
     *exists = true;
     if (!S_ISREG(st.st_mode)) {
-        return refuse(j, RB_T_journal_file_kind, err);
+        return journal_refuse(j, RB_T_journal_file_kind, err);
     }
     if (st.st_nlink != 1) {
-        return refuse(j, RB_T_journal_file_links, err);
+        return journal_refuse(j, RB_T_journal_file_links, err);
     }
     if (st.st_uid != geteuid() && (j->writer || geteuid() != 0)) {
-        return refuse(j, RB_T_journal_file_owner, err);
+        return journal_refuse(j, RB_T_journal_file_owner, err);
     }
     if (j->writer && st.st_mode & 077 && chmod(path, 0600)) {
         return refuse_errno(j, errno, err);
@@ -201,93 +193,12 @@ static int open_db(struct rb_journal *j, struct rb_err *err)
     (void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_wal_autocheckpoint(j->db, 0);
     (void)sqlite3_wal_hook(j->db, wal_hook, j); /* never together with an automatic checkpoint: it is one */
-    if (sqlite3_exec(j->db, "PRAGMA cell_size_check=1; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216",
+    if (sqlite3_exec(j->db,
+                     "PRAGMA cell_size_check=1; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216",
                      NULL, NULL, NULL) != SQLITE_OK) {
         return journal_cannot_read(j, err);
     }
     return 0;
-}
-
-/* One integer; -1 when SQLite will not say. */
-static int64_t ask(struct rb_journal *j, const char *sql, const char *one, const char *two)
-{
-    sqlite3_stmt *s = NULL;
-    int64_t value = -1;
-    if (journal_prepare(j, &s, sql) == SQLITE_OK &&
-        (!one || sqlite3_bind_text(s, 1, one, -1, SQLITE_STATIC) == SQLITE_OK) &&
-        (!two || sqlite3_bind_text(s, 2, two, -1, SQLITE_STATIC) == SQLITE_OK) && sqlite3_step(s) == SQLITE_ROW) {
-        value = sqlite3_column_int64(s, 0);
-    }
-    (void)sqlite3_finalize(s); /* repeats the error of the step */
-    return value;
-}
-
-enum state { BROKEN, EMPTY, FOREIGN, READY };
-
-/* A trigger or another definition of the table would write other rows than the ones that were hashed. */
-static enum state look(struct rb_journal *j)
-{
-    int64_t id = ask(j, "PRAGMA application_id", NULL, NULL);
-    int64_t objects = ask(j, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'trigger')", NULL, NULL);
-    if (id < 0 || objects < 0) {
-        return BROKEN;
-    }
-    if (objects == 0 && id == 0) {
-        return EMPTY;
-    }
-    int64_t ours = ask(j, "SELECT count(*) FROM sqlite_schema WHERE sql IN (?1, ?2)", TABLE, INDEX);
-    bool ready = id == APPLICATION_ID && objects == 1 && ours == 2 && ask(j, "PRAGMA user_version", NULL, NULL) == 1;
-    return ready ? READY : FOREIGN;
-}
-
-static int create(struct rb_journal *j)
-{
-    static const char tables[] = "BEGIN IMMEDIATE; " TABLE "; " INDEX ";";
-    char end[96];
-    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=1; COMMIT", APPLICATION_ID);
-    int rc = sqlite3_exec(j->db, tables, NULL, NULL, NULL);
-    return rc ? rc : sqlite3_exec(j->db, end, NULL, NULL, NULL);
-}
-
-static bool in_wal_mode(struct rb_journal *j)
-{
-    return ask(j, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", NULL, NULL) == 1;
-}
-
-/* Under the exclusive lock: switching to WAL answers "busy" at once, whatever the timeout says. */
-static int create_schema(struct rb_journal *j, struct rb_err *err)
-{
-    int rc = lock_take(j, true, err);
-    if (rc) {
-        return rc;
-    }
-    bool failed = sqlite3_exec(j->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) ||
-                  (look(j) == EMPTY && create(j));
-    rc = failed ? journal_cannot_write(j, err) : 0;
-    lock_release(j);
-    return rc;
-}
-
-static int check_schema(struct rb_journal *j, struct rb_err *err)
-{
-    enum state state = look(j);
-    if (j->writer && (state == EMPTY || (state == READY && !in_wal_mode(j)))) {
-        int rc = create_schema(j, err);
-        if (rc) {
-            return rc;
-        }
-        state = look(j);
-    }
-    switch (state) {
-    case READY:
-        return 0;
-    case BROKEN:
-        return journal_cannot_read(j, err);
-    case EMPTY:
-        return rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_none, j->path);
-    default:
-        return refuse(j, RB_T_journal_foreign, err);
-    }
 }
 
 static int prepare_all(struct rb_journal *j, struct rb_err *err)
@@ -297,7 +208,8 @@ static int prepare_all(struct rb_journal *j, struct rb_err *err)
         journal_prepare(j, &j->rollback, "ROLLBACK") ||
         journal_prepare(j, &j->newest, "SELECT id, hash FROM events ORDER BY id DESC LIMIT 1") ||
         journal_prepare(j, &j->since, "SELECT run, seq FROM events WHERE id > ?1 ORDER BY id") ||
-        journal_prepare(j, &j->seq_of, "SELECT seq FROM events NOT INDEXED WHERE run = ?1 ORDER BY id DESC LIMIT 1") ||
+        journal_prepare(j, &j->seq_of,
+                        "SELECT seq FROM events NOT INDEXED WHERE run = ?1 ORDER BY id DESC LIMIT 1") ||
         journal_prepare(j, &j->insert, "INSERT INTO events VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)");
     return failed ? journal_cannot_read(j, err) : 0;
 }
@@ -313,7 +225,7 @@ static int open_any(struct rb_journal **out, const char *path, bool writer, stru
     rc = rc ? rc : check_files(j, err);
     rc = rc || !writer ? rc : open_lock(j, err);
     rc = rc ? rc : open_db(j, err);
-    rc = rc ? rc : check_schema(j, err);
+    rc = rc ? rc : schema_check(j, err);
     rc = rc || !writer ? rc : prepare_all(j, err);
     if (rc) {
         rb_journal_close(j);

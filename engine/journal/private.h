@@ -60,7 +60,11 @@ void chain_hash(const struct chain_row *row, const unsigned char previous[RB_HAS
 int journal_cannot_write(struct rb_journal *j, struct rb_err *err);
 int journal_cannot_read(struct rb_journal *j, struct rb_err *err);
 bool journal_disk_full(struct rb_journal *j);
+int journal_refuse(struct rb_journal *j, enum rb_text_id why, struct rb_err *err);
 int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql);
+
+/* schema.c: a writer creates what is missing; anything else than our table is refused. */
+int schema_check(struct rb_journal *j, struct rb_err *err);
 
 /* lock.c: the lock file between commits (shared) and checkpoints (exclusive). */
 int lock_take(struct rb_journal *j, bool exclusive, struct rb_err *err);

@@ -35,8 +35,9 @@ static int64_t run_start(struct rb_journal *j, const char *run)
 {
     sqlite3_stmt *s = NULL;
     int64_t id = 0;
-    if (journal_prepare(j, &s, "SELECT min(id) FROM events INDEXED BY runs WHERE " RUNS_CONDITION
-                               " AND kind = 'run.started' AND run = ?1") == SQLITE_OK &&
+    if (journal_prepare(j, &s,
+                        "SELECT min(id) FROM events INDEXED BY runs WHERE " RUNS_CONDITION
+                        " AND kind = 'run.started' AND run = ?1") == SQLITE_OK &&
         sqlite3_bind_text(s, 1, run, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
         id = sqlite3_column_int64(s, 0);
     }
@@ -51,7 +52,8 @@ int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_eve
     int64_t start = run ? run_start(j, run) : 0;
     int found = 0;
     int rc = journal_prepare(j, &s,
-                             run ? "SELECT " COLUMNS " FROM events NOT INDEXED WHERE id > ?1 AND run = ?2 ORDER BY id"
+                             run ? "SELECT " COLUMNS
+                                   " FROM events NOT INDEXED WHERE id > ?1 AND run = ?2 ORDER BY id"
                                  : "SELECT " COLUMNS " FROM events NOT INDEXED WHERE id > ?1 ORDER BY id");
     rc = rc ? rc : sqlite3_bind_int64(s, 1, start > after ? start : after);
     rc = rc || !run ? rc : sqlite3_bind_text(s, 2, run, -1, SQLITE_STATIC);
@@ -68,9 +70,10 @@ int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_eve
 
 int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err)
 {
-    static const char sql[] = "SELECT DISTINCT run FROM events INDEXED BY runs WHERE " RUNS_CONDITION
-                              " AND kind = 'run.started' AND (substr(run, 1, length(?1)) = ?1 OR substr(run, 3, length(?1)) = ?1) "
-                              "ORDER BY run = ?1 DESC, run LIMIT 2";
+    static const char sql[] =
+        "SELECT DISTINCT run FROM events INDEXED BY runs WHERE " RUNS_CONDITION
+        " AND kind = 'run.started' AND (substr(run, 1, length(?1)) = ?1 OR substr(run, 3, length(?1)) = ?1) "
+        "ORDER BY run = ?1 DESC, run LIMIT 2";
     sqlite3_stmt *s = NULL;
     char other[RB_ID_MAX] = "";
     int count = 0, rc = journal_prepare(j, &s, sql);

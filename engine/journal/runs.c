@@ -87,7 +87,8 @@ static void put_end(json_t *entry, const json_t *started, const json_t *ended, j
 /* s: id, run, utc, actor, body of run.started; end: utc and body of the run.ended after it. */
 static int describe(sqlite3_stmt *s, sqlite3_stmt *end, json_t *started, json_t *entry)
 {
-    (void)json_object_set_new(entry, "run", rb_json_bytes(sqlite3_column_text(s, 1), (size_t)sqlite3_column_bytes(s, 1)));
+    (void)json_object_set_new(entry, "run",
+                              rb_json_bytes(sqlite3_column_text(s, 1), (size_t)sqlite3_column_bytes(s, 1)));
     copy(entry, started, "runbook", "runbook");
     copy(entry, started, "mode", "mode");
     copy(entry, started, "target", "target");
@@ -99,7 +100,8 @@ static int describe(sqlite3_stmt *s, sqlite3_stmt *end, json_t *started, json_t 
     rc = rc ? rc : sqlite3_step(end);
     if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
         json_t *ended = rc == SQLITE_ROW ? parse(end, 1) : json_object();
-        put_end(entry, started, ended, rc == SQLITE_ROW ? time_json(sqlite3_column_int64(end, 0)) : json_null());
+        put_end(entry, started, ended,
+                rc == SQLITE_ROW ? time_json(sqlite3_column_int64(end, 0)) : json_null());
         json_decref(ended);
         rc = SQLITE_OK;
     }
@@ -128,12 +130,14 @@ json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, st
     sqlite3_stmt *s = NULL, *end = NULL;
     json_t *runs = json_array();
     RB_REQUIRE(runs);
-    int rc = journal_prepare(j, &s,
-                             "SELECT id, run, utc, actor, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION
-                             " AND kind = 'run.started' ORDER BY id DESC");
+    int rc =
+        journal_prepare(j, &s,
+                        "SELECT id, run, utc, actor, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION
+                        " AND kind = 'run.started' ORDER BY id DESC");
     rc = rc ? rc
-            : journal_prepare(j, &end, "SELECT utc, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION
-                                       " AND kind = 'run.ended' AND id > ?1 AND run = ?2 ORDER BY id DESC LIMIT 1");
+            : journal_prepare(j, &end,
+                              "SELECT utc, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION
+                              " AND kind = 'run.ended' AND id > ?1 AND run = ?2 ORDER BY id DESC LIMIT 1");
     rc = rc ? rc : list(s, end, runbook, limit > 0 ? limit : 0, runs);
     if (rc) {
         journal_cannot_read(j, err);

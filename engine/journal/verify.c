@@ -34,8 +34,9 @@ static void name_event(sqlite3_stmt *s, struct rb_verify *out)
 
 static bool right_types(sqlite3_stmt *s)
 {
-    static const int types[COLUMNS] = {SQLITE_INTEGER, SQLITE_TEXT, SQLITE_INTEGER, SQLITE_INTEGER, SQLITE_INTEGER,
-                                       SQLITE_TEXT,    SQLITE_TEXT, SQLITE_TEXT,    SQLITE_BLOB,    SQLITE_BLOB};
+    static const int types[COLUMNS] = {SQLITE_INTEGER, SQLITE_TEXT, SQLITE_INTEGER, SQLITE_INTEGER,
+                                       SQLITE_INTEGER, SQLITE_TEXT, SQLITE_TEXT,    SQLITE_TEXT,
+                                       SQLITE_BLOB,    SQLITE_BLOB};
     for (int i = 0; i < COLUMNS; i++) {
         int type = sqlite3_column_type(s, i);
         if (type != types[i] && !(i == BODY && type == SQLITE_NULL)) {
@@ -137,8 +138,9 @@ static int walk_events(struct walk *w, struct rb_verify *out)
 static int check_missing(struct rb_journal *j, const struct walk *w, struct rb_verify *out)
 {
     sqlite3_stmt *s = NULL;
-    int rc = journal_prepare(j, &s, "SELECT id, run, seq FROM events NOT INDEXED WHERE id > ?1 AND body IS NULL "
-                                    "ORDER BY id LIMIT 1");
+    int rc = journal_prepare(j, &s,
+                             "SELECT id, run, seq FROM events NOT INDEXED WHERE id > ?1 AND body IS NULL "
+                             "ORDER BY id LIMIT 1");
     rc = rc ? rc : sqlite3_bind_int64(s, 1, w->pruned);
     rc = rc ? rc : sqlite3_step(s);
     if (rc == SQLITE_ROW) {
@@ -153,8 +155,9 @@ int rb_journal_verify(struct rb_journal *j, struct rb_verify *out, struct rb_err
 {
     struct walk w = {0};
     *out = (struct rb_verify){.ok = true};
-    int rc = journal_prepare(j, &w.s, "SELECT id, run, seq, utc, mono, kind, actor, body, body_digest, hash "
-                                      "FROM events NOT INDEXED ORDER BY id");
+    int rc = journal_prepare(j, &w.s,
+                             "SELECT id, run, seq, utc, mono, kind, actor, body, body_digest, hash "
+                             "FROM events NOT INDEXED ORDER BY id");
     rc = rc ? rc : walk_events(&w, out);
     if (rc == SQLITE_DONE && w.last_missing > w.pruned) {
         rc = check_missing(j, &w, out);

@@ -57,14 +57,16 @@ static void durations_have_units(void **state)
     static const struct {
         const char *text;
         double seconds;
-    } good[] = {{"250ms", 0.25}, {"5s", 5}, {"2m", 120}, {"3h", 10800}, {"7d", 604800}, {"1.5", 1.5}, {"0", 0}};
+    } good[] = {{"250ms", 0.25}, {"5s", 5},    {"2m", 120}, {"3h", 10800},
+                {"7d", 604800},  {"1.5", 1.5}, {"0", 0}};
     double seconds;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_int_equal(rb_duration_parse(good[i].text, &seconds), 0);
         assert_true(seconds == good[i].seconds);
     }
-    static const char *const bad[] = {"", "s", "-1s", "1 s", "1.s", ".5s", "1e3", "0x10", "inf", "nan", "5sec", "5S",
-                                      "99999999999999d", "5s "};
+    static const char *const bad[] = {
+        "",   "s", "-1s", "1 s", "1.s", ".5s", "1e3", "0x10", "inf", "nan", "5sec", "5S", "99999999999999d",
+        "5s "};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(rb_duration_parse(bad[i], &seconds), RB_EUSAGE);
     }
@@ -76,9 +78,9 @@ static void durations_are_short_to_read(void **state)
     static const struct {
         double seconds;
         const char *text;
-    } all[] = {{0, "0ms"},          {0.0042, "4ms"},      {0.9999, "1.0s"},      {10.2, "10.2s"},
-               {59.96, "1m 00s"},   {245, "4m 05s"},      {3599.6, "1h 00m"},    {7260, "2h 01m"},
-               {90000, "1d 01h"},   {-3, "0ms"},          {1e300, "11574074d 01h"}};
+    } all[] = {{0, "0ms"},        {0.0042, "4ms"}, {0.9999, "1.0s"},        {10.2, "10.2s"},
+               {59.96, "1m 00s"}, {245, "4m 05s"}, {3599.6, "1h 00m"},      {7260, "2h 01m"},
+               {90000, "1d 01h"}, {-3, "0ms"},     {1e300, "11574074d 01h"}};
     char out[RB_TIME_MAX];
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         rb_duration_format(all[i].seconds, out);
@@ -92,7 +94,8 @@ static void sizes_know_both_kinds_of_units(void **state)
     static const struct {
         const char *text;
         int64_t bytes;
-    } good[] = {{"512", 512}, {"64MB", 64000000}, {"64MiB", 64 << 20}, {"1.5GiB", 1610612736}, {"2 kb", 2000}, {"0", 0}};
+    } good[] = {{"512", 512},           {"64MB", 64000000}, {"64MiB", 64 << 20},
+                {"1.5GiB", 1610612736}, {"2 kb", 2000},     {"0", 0}};
     int64_t bytes;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_int_equal(rb_size_parse(good[i].text, &bytes), 0);
@@ -110,7 +113,11 @@ static void sizes_are_short_to_read(void **state)
     static const struct {
         int64_t bytes;
         const char *text;
-    } all[] = {{0, "0 B"}, {1023, "1023 B"}, {1536, "1.5 KiB"}, {(1 << 20) - 1, "1.0 MiB"}, {INT64_C(150) << 30, "150 GiB"},
+    } all[] = {{0, "0 B"},
+               {1023, "1023 B"},
+               {1536, "1.5 KiB"},
+               {(1 << 20) - 1, "1.0 MiB"},
+               {INT64_C(150) << 30, "150 GiB"},
                {INT64_MAX, "8.0 EiB"}};
     char out[RB_TIME_MAX];
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -147,10 +154,14 @@ static void ids_are_random_and_unmistakable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_are_written_in_utc),       cmocka_unit_test(times_are_read_back),
-        cmocka_unit_test(durations_have_units),           cmocka_unit_test(durations_are_short_to_read),
-        cmocka_unit_test(sizes_know_both_kinds_of_units), cmocka_unit_test(sizes_are_short_to_read),
-        cmocka_unit_test(digests_are_sha256),             cmocka_unit_test(ids_are_random_and_unmistakable),
+        cmocka_unit_test(times_are_written_in_utc),
+        cmocka_unit_test(times_are_read_back),
+        cmocka_unit_test(durations_have_units),
+        cmocka_unit_test(durations_are_short_to_read),
+        cmocka_unit_test(sizes_know_both_kinds_of_units),
+        cmocka_unit_test(sizes_are_short_to_read),
+        cmocka_unit_test(digests_are_sha256),
+        cmocka_unit_test(ids_are_random_and_unmistakable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

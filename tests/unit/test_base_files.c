@@ -1,5 +1,6 @@
 /* Our own files: what is read, what is refused, and where the folders are. */
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +23,20 @@ static int make_folder(void **state)
     (void)state;
     (void)snprintf(folder, sizeof folder, "/tmp/rb-files-XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static const char *path_of(const char *name)
@@ -59,7 +74,8 @@ static void a_file_is_read_up_to_its_maximum(void **state)
     assert_int_equal(read_of("none", 9, 1, &out), RB_ENOT_FOUND);
     rb_buf_deinit(&out);
     rb_buf_init(&out, 100000);
-    assert_int_equal(rb_files_read("/proc/self/status", 3, 0, &out, NULL), RB_ETOO_LARGE); /* says it has 0 bytes */
+    assert_int_equal(rb_files_read("/proc/self/status", 3, 0, &out, NULL),
+                     RB_ETOO_LARGE); /* says it has 0 bytes */
     rb_buf_deinit(&out);
 }
 
@@ -144,5 +160,5 @@ int main(void)
         cmocka_unit_test(folders_are_made_with_their_mode),
         cmocka_unit_test(the_state_folder_follows_the_environment),
     };
-    return cmocka_run_group_tests(tests, make_folder, NULL);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

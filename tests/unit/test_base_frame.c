@@ -125,10 +125,23 @@ static void check_json(const char *text, bool good)
 static void json_is_strict(void **state)
 {
     (void)state;
-    static const char *const good[] = {"null", "1", "\"a\"", "{\"a\":[9007199254740993,1.5]}", " [] ", "\"[[[\\\"[[[\""};
-    static const char *const bad[] = {"",        "{",          "[1,]",       "{\"a\":1,\"a\":2}", "\"\xff\"",
-                                      "nul",     "'a'",        "[1] x",      "NaN",               "\"\\u0000\"",
-                                      "\"\\ud800\"", "01",     "{a:1}",      "[1e999]",           "99999999999999999999"};
+    static const char *const good[] = {
+        "null", "1", "\"a\"", "{\"a\":[9007199254740993,1.5]}", " [] ", "\"[[[\\\"[[[\""};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[1,]",
+                                      "{\"a\":1,\"a\":2}",
+                                      "\"\xff\"",
+                                      "nul",
+                                      "'a'",
+                                      "[1] x",
+                                      "NaN",
+                                      "\"\\u0000\"",
+                                      "\"\\ud800\"",
+                                      "01",
+                                      "{a:1}",
+                                      "[1e999]",
+                                      "99999999999999999999"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         check_json(good[i], true);
     }

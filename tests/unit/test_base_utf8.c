@@ -40,8 +40,12 @@ static void control_bytes_are_shown(void **state)
         check_clean(&in, 1, true, expected);
     }
     CLEAN("a\rb", "a\\x0db");
-    CLEAN("\xc2\x9b" "31m", "<U+009B>31m"); /* C1, as one character: CSI */
-    CLEAN("\x9b" "31m", "\\x9b31m");        /* and as one byte */
+    CLEAN("\xc2\x9b"
+          "31m",
+          "<U+009B>31m"); /* C1, as one character: CSI */
+    CLEAN("\x9b"
+          "31m",
+          "\\x9b31m"); /* and as one byte */
 }
 
 static void lines_are_kept_only_when_asked(void **state)
@@ -54,7 +58,9 @@ static void lines_are_kept_only_when_asked(void **state)
 static void invisible_and_turning_characters_are_shown(void **state)
 {
     (void)state;
-    CLEAN("a\u202e" "b", "a<U+202E>b");
+    CLEAN("a\u202e"
+          "b",
+          "a<U+202E>b");
     CLEAN("\u2066x\u2069", "<U+2066>x<U+2069>");
     CLEAN("\u200b\u200d\ufeff\u2060\u00ad", "<U+200B><U+200D><U+FEFF><U+2060><U+00AD>");
     CLEAN("\u061c\u200e\u200f", "<U+061C><U+200E><U+200F>");
@@ -67,7 +73,7 @@ static void bytes_that_are_no_text_are_shown(void **state)
 {
     (void)state;
     CLEAN("\xff\xfe", "\\xff\\xfe");
-    CLEAN("\xc0\xaf", "\\xc0\\xaf");         /* overlong */
+    CLEAN("\xc0\xaf", "\\xc0\\xaf");          /* overlong */
     CLEAN("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* surrogate */
     CLEAN("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");
     CLEAN("\xe4\xb8", "\\xe4\\xb8"); /* cut */

@@ -200,8 +200,8 @@ static json_int_t my_ticks(void)
 
 static json_t *started(const char *runbook, json_int_t pid, json_int_t ticks, const char *boot)
 {
-    return json_pack("{s:s,s:s,s:{s:s},s:I,s:I,s:s}", "runbook", runbook, "target", "db1", "params", "file", "/x",
-                     "pid", pid, "started", ticks, "boot", boot);
+    return json_pack("{s:s,s:s,s:{s:s},s:I,s:I,s:s}", "runbook", runbook, "target", "db1", "params", "file",
+                     "/x", "pid", pid, "started", ticks, "boot", boot);
 }
 
 static void check_run(const json_t *runs, size_t i, const char *run, const char *result)
@@ -222,7 +222,8 @@ static void runs_are_listed_newest_first(void **state)
         json_pack("{s:s,s:i,s:i,s:[s]}", "result", "fixed", "exit", 0, "ms", 1200, "fixed", "clear-lock"));
     add(j, "r-here", "run.started", started("a/two", getpid(), my_ticks(), ""));
     add(j, "r-reused", "run.started", started("a/one", getpid(), my_ticks() + 1, ""));
-    add(j, "r-boot", "run.started", started("a/one", getpid(), my_ticks(), "00000000-0000-0000-0000-000000000000"));
+    add(j, "r-boot", "run.started",
+        started("a/one", getpid(), my_ticks(), "00000000-0000-0000-0000-000000000000"));
     add(j, "r-gone", "run.started", started("a/one", 0x7ffffff0, 1, ""));
     commit(j);
     json_t *runs = rb_journal_runs(j, NULL, 10, NULL);

@@ -66,8 +66,8 @@ static int write_events(int a, int b, int count, int ack_fd)
     body = json_pack("{s:s}", "text", text); /* long: so that checkpoints happen too */
     if (rb_journal_open(&j, path, NULL) == 0) {
         for (; done < count; done++) {
-            if (rb_journal_add(j, run, done ? "note" : "run.started", body, NULL) || rb_journal_commit(j, NULL) ||
-                (ack_fd >= 0 && write(ack_fd, "x", 1) != 1)) {
+            if (rb_journal_add(j, run, done ? "note" : "run.started", body, NULL) ||
+                rb_journal_commit(j, NULL) || (ack_fd >= 0 && write(ack_fd, "x", 1) != 1)) {
                 break;
             }
         }
@@ -98,7 +98,8 @@ static int64_t check_run(struct rb_journal *j, int a, int b, int64_t at_least)
     name_run(t.run, a, b);
     assert_int_equal(rb_journal_read(j, t.run, 0, count_event, &t, NULL), 0);
     if (t.events < at_least) {
-        fail_msg("%s: %lld events were acknowledged, %lld are there", t.run, (long long)at_least, (long long)t.events);
+        fail_msg("%s: %lld events were acknowledged, %lld are there", t.run, (long long)at_least,
+                 (long long)t.events);
     }
     return t.events;
 }

@@ -1,0 +1,98 @@
+/* The one table, and whether a database has it and nothing that would change what is written. */
+#include <stdio.h>
+
+#include "journal/private.h"
+
+#define APPLICATION_ID 1381647970 /* "RZbb", also for file(1) */
+#define TABLE                                                                                                \
+    "CREATE TABLE events(id INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, "                  \
+    "utc INTEGER NOT NULL, mono INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, body TEXT, "      \
+    "body_digest BLOB NOT NULL, hash BLOB NOT NULL) STRICT"
+/* Two entries a run: lists of runs need no walk through all events, appending pays next to nothing. */
+#define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE " RUNS_CONDITION
+
+/* One integer; -1 when SQLite will not say. */
+static int64_t ask(struct rb_journal *j, const char *sql, const char *one, const char *two)
+{
+    sqlite3_stmt *s = NULL;
+    int64_t value = -1;
+    if (journal_prepare(j, &s, sql) == SQLITE_OK &&
+        (!one || sqlite3_bind_text(s, 1, one, -1, SQLITE_STATIC) == SQLITE_OK) &&
+        (!two || sqlite3_bind_text(s, 2, two, -1, SQLITE_STATIC) == SQLITE_OK) &&
+        sqlite3_step(s) == SQLITE_ROW) {
+        value = sqlite3_column_int64(s, 0);
+    }
+    (void)sqlite3_finalize(s); /* repeats the error of the step */
+    return value;
+}
+
+enum state { BROKEN, EMPTY, FOREIGN, READY };
+
+/* A trigger or another definition of the table would write other rows than the ones that were hashed. */
+static enum state look(struct rb_journal *j)
+{
+    int64_t id = ask(j, "PRAGMA application_id", NULL, NULL);
+    int64_t objects =
+        ask(j, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'trigger')", NULL, NULL);
+    if (id < 0 || objects < 0) {
+        return BROKEN;
+    }
+    if (objects == 0 && id == 0) {
+        return EMPTY;
+    }
+    int64_t ours = ask(j, "SELECT count(*) FROM sqlite_schema WHERE sql IN (?1, ?2)", TABLE, INDEX);
+    bool ready =
+        id == APPLICATION_ID && objects == 1 && ours == 2 && ask(j, "PRAGMA user_version", NULL, NULL) == 1;
+    return ready ? READY : FOREIGN;
+}
+
+static int create(struct rb_journal *j)
+{
+    static const char tables[] = "BEGIN IMMEDIATE; " TABLE "; " INDEX ";";
+    char end[96];
+    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=1; COMMIT",
+                   APPLICATION_ID);
+    int rc = sqlite3_exec(j->db, tables, NULL, NULL, NULL);
+    return rc ? rc : sqlite3_exec(j->db, end, NULL, NULL, NULL);
+}
+
+static bool in_wal_mode(struct rb_journal *j)
+{
+    return ask(j, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", NULL, NULL) == 1;
+}
+
+/* Under the exclusive lock: switching to WAL answers "busy" at once, whatever the timeout says. */
+static int create_schema(struct rb_journal *j, struct rb_err *err)
+{
+    int rc = lock_take(j, true, err);
+    if (rc) {
+        return rc;
+    }
+    bool failed =
+        sqlite3_exec(j->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) || (look(j) == EMPTY && create(j));
+    rc = failed ? journal_cannot_write(j, err) : 0;
+    lock_release(j);
+    return rc;
+}
+
+int schema_check(struct rb_journal *j, struct rb_err *err)
+{
+    enum state state = look(j);
+    if (j->writer && (state == EMPTY || (state == READY && !in_wal_mode(j)))) {
+        int rc = create_schema(j, err);
+        if (rc) {
+            return rc;
+        }
+        state = look(j);
+    }
+    switch (state) {
+    case READY:
+        return 0;
+    case BROKEN:
+        return journal_cannot_read(j, err);
+    case EMPTY:
+        return rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_none, j->path);
+    default:
+        return journal_refuse(j, RB_T_journal_foreign, err);
+    }
+}
