@@ -40,7 +40,7 @@ struct rb_run_options {
 
 /* All calls come on the loop. Bodies are the journal's event bodies (engine/README.md, "events"). */
 struct rb_run_view {
-    /* An event, after it is on disk. */
+    /* An event, after it is on disk; what only says that something begins comes at once. */
     void (*event)(void *user, const char *kind, const json_t *body);
     /* Live output of a command, raw bytes. */
     void (*output)(void *user, int stream, const char *data, size_t len);
