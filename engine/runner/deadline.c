@@ -8,6 +8,7 @@
 #include "runner/internal.h"
 
 #define EVERY 10000      /* instructions; 0.1 ms */
+#define DEPTH_MAX 20000  /* calls inside calls */
 #define EVERY_LATE 1     /* once over, until a frame of a runbook is on top; a larger step can miss it for ever */
 
 static void lx_raise_timeout(lua_State *L, const struct rb_runner *runner)
@@ -29,6 +30,19 @@ static void lx_raise_timeout(lua_State *L, const struct rb_runner *runner)
     lua_error(L);
 }
 
+/* Endless recursion takes 40 MB before Lua's own limit says so; the memory cap would end the
+ * runner first, without a line. */
+static void lx_check_depth(lua_State *L)
+{
+    lua_Debug frame;
+    if (lua_getstack(L, DEPTH_MAX, &frame)) {
+        char message[256];
+        (void)snprintf(message, sizeof message, rb_text(RB_T_runner_recursion), DEPTH_MAX);
+        lua_pushstring(L, message);
+        lua_error(L);
+    }
+}
+
 /* Raised only while a runbook's own function is on top: the scheduler below must not be
  * torn in the middle. It is raised again and again until the deadline is taken away. */
 static void l_hook(lua_State *L, lua_Debug *ar)
@@ -39,9 +53,13 @@ static void l_hook(lua_State *L, lua_Debug *ar)
     if (lua_gethookcount(L) != every) {
         lua_sethook(L, l_hook, LUA_MASKCOUNT, every);
     }
-    if (over && lua_getinfo(L, "S", ar) && ar->source[0] == '@') {
+    if (!lua_getinfo(L, "S", ar) || ar->source[0] != '@') {
+        return;
+    }
+    if (over) {
         lx_raise_timeout(L, runner);
     }
+    lx_check_depth(L);
 }
 
 void rb_deadline_hook(lua_State *L)

@@ -1,0 +1,2 @@
+-- expect: error: table
+assert(false, { kind = "rehearsed" })

@@ -1,0 +1,2 @@
+-- expect: error: unknown name 'collectgarbage'
+collectgarbage("stop")

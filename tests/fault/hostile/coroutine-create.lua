@@ -1,0 +1,2 @@
+-- expect: error: unknown name 'coroutine'
+coroutine.wrap(function() end)()

@@ -1,0 +1,2 @@
+-- expect: error: global 'x' is not allowed
+_ENV.x = 1

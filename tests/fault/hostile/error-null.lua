@@ -1,0 +1,2 @@
+-- expect: error: null
+error(null, 0)

@@ -1,0 +1,2 @@
+-- expect: error: table
+try(function() error({ kind = "verb", code = "timeout", message = "owned" }) end)

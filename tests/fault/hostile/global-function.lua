@@ -1,0 +1,2 @@
+-- expect: error: global 'check' is not allowed
+function check() end

@@ -1,0 +1,2 @@
+-- expect: error: global 'pairs' is not allowed
+pairs = nil

@@ -1,0 +1,2 @@
+-- expect: error: unknown name '_G'
+_G.string = nil

@@ -1,0 +1,5 @@
+-- expect: does not load
+goto inside
+local x
+::inside::
+x = 1

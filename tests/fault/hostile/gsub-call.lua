@@ -1,0 +1,2 @@
+-- expect: error: collect first
+("abc"):gsub(".", function(c) return call("t.call", { c = c }) end)

@@ -1,0 +1,3 @@
+-- expect: exit 88
+local t = {}
+while true do t[#t + 1] = ("x"):rep(1000) .. #t end

@@ -1,0 +1,2 @@
+-- expect: error: attempt to
+local x = 1 // 0

@@ -1,0 +1,2 @@
+-- expect: error: unknown name 'io'
+io.open("canary", "w")

@@ -1,0 +1,2 @@
+-- expect: error: a function cannot be data
+json.encode({ f = pairs })

@@ -1,0 +1,2 @@
+-- expect: error: plain lists
+table.unpack(setmetatable({}, { __len = function() return 1e9 // 1 | 0 end }))

@@ -1,0 +1,2 @@
+-- expect: error: read-only
+lib.inner.value = 2

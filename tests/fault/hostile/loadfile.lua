@@ -1,0 +1,2 @@
+-- expect: error: unknown name 'loadfile'
+loadfile("/etc/passwd")

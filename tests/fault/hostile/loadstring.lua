@@ -1,0 +1,2 @@
+-- expect: error: unknown name 'loadstring'
+loadstring("return 1")()

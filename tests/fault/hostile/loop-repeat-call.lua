@@ -1,0 +1,3 @@
+-- expect: timeout
+local function nothing() end
+repeat nothing() until false

@@ -1,0 +1,2 @@
+-- expect: error: a metatable cannot have __name
+setmetatable({}, { __name = "FILE*" })

@@ -1,0 +1,2 @@
+-- expect: error: attempt to index a null value
+null.x = 1

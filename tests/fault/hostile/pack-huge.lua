@@ -1,0 +1,2 @@
+-- expect: exit 88
+local s = string.pack("c2147483647", "")

@@ -1,0 +1,2 @@
+-- expect: error: read-only
+p.list[1] = "owned"

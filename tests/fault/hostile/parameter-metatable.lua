@@ -1,0 +1,2 @@
+-- expect: error: metatable is locked
+setmetatable(p, {})

@@ -1,0 +1,2 @@
+-- expect: error: read-only
+p.db = "/etc/passwd"

@@ -1,0 +1,2 @@
+-- expect: killed
+local found = (("a"):rep(3000)):find(".-.-.-b")

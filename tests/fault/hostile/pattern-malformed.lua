@@ -1,0 +1,2 @@
+-- expect: error: malformed pattern
+("x"):find("%")

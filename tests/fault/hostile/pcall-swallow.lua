@@ -1,0 +1,2 @@
+-- expect: error: unknown name 'pcall'
+while true do pcall(function() while true do end end) end

@@ -1,0 +1,3 @@
+-- expect: error: endless recursion
+local function f() return 1 + f() end
+f()

@@ -1,0 +1,2 @@
+-- expect: ok
+local s = ("").rep("", 2 ^ 53)

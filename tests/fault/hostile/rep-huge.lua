@@ -1,0 +1,2 @@
+-- expect: error: exceed the limit
+local s = ("x"):rep(2 ^ 40)

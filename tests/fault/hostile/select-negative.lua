@@ -1,0 +1,2 @@
+-- expect: error: index out of range
+select(-5, 1)

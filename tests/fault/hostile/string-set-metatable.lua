@@ -1,0 +1,2 @@
+-- expect: error: setmetatable needs a table, got string
+setmetatable("", { __index = {} })

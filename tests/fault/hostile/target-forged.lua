@@ -1,0 +1,2 @@
+-- expect: error: a metatable cannot have __target
+setmetatable({}, { __target = lib })

@@ -1,0 +1,2 @@
+-- expect: error: value out of range
+utf8.char(2 ^ 40 | 0)

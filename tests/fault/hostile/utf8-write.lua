@@ -1,0 +1,2 @@
+-- expect: error: read-only
+utf8.char = nil
