@@ -246,11 +246,11 @@ function run.guard(context, chosen)
   return false, ended.why or ended.error or ended.text
 end
 
---- Run up to the first unknown result: the host notes the writes, that is the plan people consent to.
-function run.rehearse(context, chosen)
-  local spec = spec_of(context, chosen, chosen.step and "step" or "fix")
+--- Run (or undo) up to the first unknown result: the host notes the writes, that is the plan people consent to.
+function run.rehearse(context, chosen, undo)
+  local spec = spec_of(context, chosen, undo and "undo" or chosen.step and "step" or "fix")
   spec.rehearse = true
-  return execute(context, spec, chosen.fix.run, arguments(context, chosen))
+  return execute(context, spec, undo and chosen.fix.undo or chosen.fix.run, arguments(context, chosen))
 end
 
 function run.fix(context, chosen)
@@ -263,12 +263,19 @@ function run.fix(context, chosen)
   return ended
 end
 
-function run.undo(context, chosen)
+local function undo(context, chosen)
   local spec = spec_of(context, chosen, "undo")
   spec.result = function(e) return e.result == "ok" and "done" or e.result end
   local ended = execute(context, spec, chosen.fix.undo, arguments(context, chosen))
-  if ended.result == "ok" then ended.result = "done" end
-  return ended
+  return ended.result == "ok"
+end
+
+--- Offered after a failure, never done by itself. True when it was agreed to and done.
+function run.offer_undo(context, chosen)
+  if not chosen.fix.undo then return false end
+  run.rehearse(context, chosen, true)
+  chosen.shown.phase = "undo"
+  return task.call("run.confirm", chosen.shown).answer == "yes" and undo(context, chosen)
 end
 
 function run.when(context, step)

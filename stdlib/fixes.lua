@@ -192,6 +192,9 @@ local function one_fix(context, chosen)
   local verified, why = verify_fix(context, chosen)
   if result == "unknown" and verified then result = "done" end
   record_fix(context, chosen, result, verified, why)
+  if result == "failed" or not verified then
+    if block_run.offer_undo(context, chosen) then diagnosis.look(context) end
+  end
   if result == "unknown" then
     context.unknown = true
     return false

@@ -68,13 +68,7 @@ end
 
 local function undo_finished(context, done)
   for i = #done, 1, -1 do
-    local step = done[i]
-    if step.undo then
-      local one = step_offer(context, step)
-      one.shown.phase = "undo"
-      if task.call("run.confirm", one.shown).answer ~= "yes" then return end
-      if block_run.undo(context, one).result ~= "done" then return end
-    end
+    if done[i].undo and not block_run.offer_undo(context, step_offer(context, done[i])) then return end
   end
 end
 

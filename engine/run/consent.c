@@ -103,7 +103,7 @@ static bool wanted(const struct rb_run *run, const json_t *offer)
 
 static json_t *choice(const json_t *offer)
 {
-    return json_pack("{s:O, s:O}", "fix", json_object_get(offer, "fix"), "key", json_object_get(offer, "key"));
+    return json_pack("{s:O*, s:O*}", "fix", json_object_get(offer, "fix"), "key", json_object_get(offer, "key"));
 }
 
 /* The first that is wanted. Without a flag for it and without a person it must also be agreed to already:
@@ -148,7 +148,7 @@ static void decide(struct rb_run *run, json_int_t seq, const json_t *shown, cons
 {
     struct rb_err err = {0};
     run->plan.consented = !strcmp(answer, "yes");
-    json_t *body = json_pack("{s:O, s:O, s:O, s:s, s:s}", "fix", json_object_get(shown, "fix"), "key",
+    json_t *body = json_pack("{s:O*, s:O*, s:O*, s:s, s:s}", "fix", json_object_get(shown, "fix"), "key",
                              json_object_get(shown, "key"), "risk", json_object_get(shown, "risk"), "answer", answer,
                              "how", how);
     rb_record(run, "confirm.answered", body);
@@ -188,7 +188,36 @@ static json_t *question_of(struct rb_run *run, const json_t *shown)
     return question;
 }
 
-void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
+static const json_t *declared(const struct rb_run *run, const char *id)
+{
+    static const char *const lists_of[] = {"fixes", "steps"};
+    for (size_t l = 0; l < 2; l++) {
+        size_t i;
+        json_t *block;
+        json_array_foreach(json_object_get(run->meta, lists_of[l]), i, block) {
+            if (!strcmp(rb_json_str(block, "id", ""), id)) {
+                return block;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Which block and how dangerous is not the runner's to say: it is what was rehearsed, as it was declared. */
+static json_t *trusted(const struct rb_run *run, const json_t *given)
+{
+    const json_t *block = run->plan.id ? declared(run, run->plan.id) : NULL;
+    if (!block) {
+        return NULL;
+    }
+    json_t *shown = json_deep_copy(given);
+    json_object_set(shown, "fix", json_object_get(block, "id"));
+    json_object_set_new(shown, "key", json_string(run->plan.key));
+    json_object_set_new(shown, "risk", json_string(rb_json_str(block, "risk", "low")));
+    return shown;
+}
+
+static void confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
 {
     bool undo = !strcmp(rb_json_str(shown, "phase", ""), "undo");
     record_plan(run, shown);
@@ -207,6 +236,17 @@ void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
         ask_person(run, seq, "confirm", question);
         json_decref(question);
     }
+}
+
+void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *given)
+{
+    json_t *shown = trusted(run, given);
+    if (shown) {
+        confirm(run, seq, shown);
+    } else {
+        rb_run_fail(run, "failed", 1, rb_text(RB_T_run_bad_frame));
+    }
+    json_decref(shown);
 }
 
 /* ---- by hand, questions ---- */

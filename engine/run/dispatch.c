@@ -70,10 +70,10 @@ static void call_free(struct rb_call *call)
     }
     json_decref(call->args);
     json_decref(call->remarks);
+    run->call_in_flight--;
     free(call->at);
     free(call->text);
     free(call);
-    rb_run_settle(run);
 }
 
 static json_t *recorded_value(const json_t *value)
@@ -125,17 +125,34 @@ static void settle_unknown(const struct rb_call *call, struct rb_err *err)
     }
 }
 
+/* The call goes before its reply: a reply that cannot be sent ends the run, and that ends all calls. */
+static void answer(struct rb_call *call, json_t *value, const struct rb_err *err)
+{
+    struct rb_run *run = call->run;
+    json_int_t seq = call->seq;
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
+    call_free(call);
+    if (value) {
+        rb_run_reply(run, seq, value);
+    } else {
+        bool fatal = err->code == RB_EUNKNOWN || err->code == RB_EFORBIDDEN || err->code == RB_ECANCELLED ||
+                     err->code == RB_EJOURNAL;
+        rb_run_reply_error(run, seq, err, name, fatal);
+    }
+    rb_run_settle(run);
+}
+
 void rb_call_done(struct rb_call *call, json_t *value)
 {
     struct rb_err err = {0};
     record_outcome(call, value, NULL);
-    if (rb_record_flush(call->run, &err) < 0 && call->verb->effect == RB_EFFECT_WRITE) {
-        rb_run_reply_error(call->run, call->seq, &err, call->text, true);
+    int rc = rb_record_flush(call->run, &err);
+    if (rc < 0 && call->verb->effect == RB_EFFECT_WRITE) {
         json_decref(value);
-    } else {
-        rb_run_reply(call->run, call->seq, value);
+        value = NULL;
     }
-    call_free(call);
+    answer(call, value, &err);
 }
 
 void rb_call_fail(struct rb_call *call, const struct rb_err *given)
@@ -146,12 +163,8 @@ void rb_call_fail(struct rb_call *call, const struct rb_err *given)
     }
     settle_unknown(call, &err);
     record_outcome(call, NULL, &err);
-    rb_record_flush(call->run, &journal);
-    bool fatal = err.code == RB_EUNKNOWN || err.code == RB_EFORBIDDEN || err.code == RB_ECANCELLED;
-    char name[128];
-    snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
-    rb_run_reply_error(call->run, call->seq, &err, name, fatal);
-    call_free(call);
+    (void)rb_record_flush(call->run, &journal); /* the run ends with 10 when the journal stays unwritable */
+    answer(call, NULL, &err);
 }
 
 void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call)
@@ -185,10 +198,16 @@ static void deadline_passed(uv_timer_t *timer)
     rb_dispatch_cancel(call->run, call);
 }
 
+double rb_seconds_clamp(double seconds)
+{
+    return seconds > RB_SECONDS_MAX ? RB_SECONDS_MAX : seconds > 0 ? seconds : 0;
+}
+
 static void set_deadline(struct rb_call *call)
 {
     const json_t *own = json_object_get(call->args, "timeout");
-    call->timeout = own ? json_number_value(own) : call->verb->timeout > 0 ? call->verb->timeout : DEFAULT_TIMEOUT;
+    double standard = call->verb->timeout > 0 ? call->verb->timeout : DEFAULT_TIMEOUT;
+    call->timeout = rb_seconds_clamp(own ? json_number_value(own) : standard);
     call->deadline = rb_xcalloc(1, sizeof *call->deadline);
     uv_timer_init(call->run->engine.loop, call->deadline);
     call->deadline->data = call;
@@ -209,6 +228,7 @@ static struct rb_call *call_new(struct rb_run *run, json_t *frame, const struct 
     call->phase = run->now.phase;
     call->started_ns = rb_clock_mono_ns();
     run->calls = call;
+    run->call_in_flight++;
     return call;
 }
 
@@ -257,7 +277,8 @@ void rb_dispatch(struct rb_run *run, json_t *frame)
     json_t *args = NULL;
     char *text = NULL;
 
-    int rc = look_up(name, &binding, &verb, &err);
+    int rc = run->call_in_flight < RB_CALLS_MAX ? look_up(name, &binding, &verb, &err)
+                                                : rb_err_set(&err, RB_EUSAGE, RB_T_run_too_many_calls, RB_CALLS_MAX);
     if (rc == 0) {
         args = rb_arguments_convert(verb, name, json_object_get(frame, "args"), &err);
         rc = args ? 0 : err.code;

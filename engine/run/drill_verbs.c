@@ -202,6 +202,11 @@ static void drill_spawn(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     static const struct rb_child_events events = {.output = on_output, .exit = helper_ended};
     struct rb_err err = {0};
+    if (!json_array_size(json_object_get(args, "argv"))) {
+        rb_err_set(&err, RB_EUSAGE, RB_T_run_arg_missing, "drill.spawn", "argv", "list(string)");
+        rb_run_reply_error(run, seq, &err, "drill.spawn", true);
+        return;
+    }
     struct rb_lab *lab = lab_of(run);
     struct helper *h = helper_new(lab, seq, rb_json_str(args, "ready", ""));
     const char **argv = argv_of(json_object_get(args, "argv"));

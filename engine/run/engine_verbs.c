@@ -7,7 +7,6 @@
 #include "run/state.h"
 #include "runner/language.h"
 
-#define WAITS_MAX 1024
 #define DEFAULT_BLOCK_SECONDS 60
 
 /* ---- declare, begin ---- */
@@ -209,7 +208,7 @@ static void enter(struct rb_run *run, json_int_t seq, const json_t *args)
     set(&run->now.key, rb_json_str(args, "key", ""));
     run->now.rehearse = rb_json_bool(args, "rehearse", false);
     run->now.started_ns = rb_clock_mono_ns();
-    double timeout = json_number_value(json_object_get(args, "timeout"));
+    double timeout = rb_seconds_clamp(json_number_value(json_object_get(args, "timeout")));
     rb_run_block_deadline(run, timeout > 0 ? timeout : DEFAULT_BLOCK_SECONDS);
     if (run->now.rehearse) {
         start_plan(run);
@@ -356,13 +355,13 @@ static void waited(uv_timer_t *timer)
 
 static void time_wait(struct rb_run *run, json_int_t seq, const json_t *args)
 {
-    double seconds = json_number_value(json_object_get(args, "seconds"));
+    double seconds = rb_seconds_clamp(json_number_value(json_object_get(args, "seconds")));
     struct rb_wait *wait = rb_xcalloc(1, sizeof *wait);
     *wait = (struct rb_wait){.run = run, .next = run->waits, .seq = seq};
     run->waits = wait;
     uv_timer_init(run->engine.loop, &wait->timer);
     wait->timer.data = wait;
-    uv_timer_start(&wait->timer, waited, seconds > 0 ? (uint64_t)(seconds * 1000) : 0, 0);
+    uv_timer_start(&wait->timer, waited, (uint64_t)(seconds * 1000), 0);
 }
 
 void rb_waits_cancel(struct rb_run *run, const struct rb_err *err)
@@ -424,7 +423,7 @@ static bool in_order(const struct rb_run *run, const char *verb)
 
 int rb_engine_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args)
 {
-    if (!in_order(run, verb)) {
+    if (!json_is_object(args) || !in_order(run, verb)) {
         rb_run_fail(run, "failed", 1, rb_text(RB_T_run_bad_frame));
         return 1;
     }

@@ -90,23 +90,35 @@ static void run_free(struct rb_run *run)
 
 /* ---- replies ---- */
 
-static void send_frame(struct rb_run *run, json_t *frame)
+static int send_frame(struct rb_run *run, json_t *frame, struct rb_err *err)
+{
+    int rc = run->runner ? rb_child_send(run->runner, frame, err) : 0;
+    json_decref(frame);
+    return rc;
+}
+
+static void send_or_fail(struct rb_run *run, json_t *frame)
 {
     struct rb_err err = {0};
-    if (run->runner && rb_child_send(run->runner, frame, &err) < 0) {
+    if (send_frame(run, frame, &err) < 0) {
         rb_run_fail(run, "failed", 1, err.text);
     }
-    json_decref(frame);
 }
 
 void rb_run_reply(struct rb_run *run, json_int_t seq, json_t *ok)
 {
-    send_frame(run, json_pack("{s:I, s:o}", "seq", seq, "ok", ok));
+    struct rb_err err = {0};
+    int rc = send_frame(run, json_pack("{s:I, s:o}", "seq", seq, "ok", ok), &err);
+    if (rc == RB_ETOO_LARGE) { /* the block may ask for less */
+        rb_run_reply_error(run, seq, &err, "reply", false);
+    } else if (rc < 0) {
+        rb_run_fail(run, "failed", 1, err.text);
+    }
 }
 
 void rb_run_reply_noted(struct rb_run *run, json_int_t seq)
 {
-    send_frame(run, json_pack("{s:I, s:b}", "seq", seq, "noted", 1));
+    send_or_fail(run, json_pack("{s:I, s:b}", "seq", seq, "noted", 1));
 }
 
 void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *err, const char *verb, bool fatal)
@@ -116,7 +128,7 @@ void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err 
     if (err->hint[0]) {
         json_object_set_new(error, "hint", rb_json_bytes(err->hint, strlen(err->hint)));
     }
-    send_frame(run, json_pack("{s:I, s:o}", "seq", seq, "error", error));
+    send_or_fail(run, json_pack("{s:I, s:o}", "seq", seq, "error", error));
 }
 
 /* ---- the end ---- */
@@ -155,7 +167,7 @@ static int exit_of_finish(const json_t *finish, const char *result)
     size_t i, unreachable = 0;
     json_t *code, *codes = json_object_get(finish, "failed_checks");
     json_array_foreach(codes, i, code) {
-        unreachable += never_reached(json_string_value(code));
+        unreachable += json_is_string(code) && never_reached(json_string_value(code));
     }
     if (!strcmp(result, "failed") && !rb_json_int(finish, "standing", 0) && unreachable &&
         unreachable == json_array_size(codes)) {

@@ -21,7 +21,8 @@
 #include "run/run.h"
 #include "run/worker.h"
 
-#define RB_CALLS_MAX 1024 /* in flight, of one run */
+#define RB_CALLS_MAX 1024         /* in flight, of one run; waits too */
+#define RB_SECONDS_MAX (7 * 86400) /* no wait of a run is longer */
 
 enum rb_phase {
     RB_PHASE_NONE,
@@ -99,6 +100,7 @@ struct rb_run {
     struct rb_workers *workers;
     struct rb_call *calls;
     int64_t call_count;
+    int call_in_flight;
     struct rb_block_now now;
     struct rb_plan plan;
     struct rb_lab *lab;
@@ -133,6 +135,8 @@ void rb_run_end(struct rb_run *run);
 void rb_run_block_deadline(struct rb_run *run, double seconds);
 
 /* dispatch.c */
+/* What the runner asks for as a time, within 0 and RB_SECONDS_MAX. */
+double rb_seconds_clamp(double seconds);
 void rb_dispatch(struct rb_run *run, json_t *frame);
 void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call);
 void rb_dispatch_cancel_all(struct rb_run *run);
