@@ -16,6 +16,7 @@ local CLIENT = [[
 import signal, sqlite3, sys, time
 path, mood, *statements = sys.argv[1:]
 if mood == "deaf": signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if mood == "willing": signal.signal(signal.SIGCONT, lambda *_: db.rollback())
 db = sqlite3.connect(path, isolation_level=None)
 for one in statements: db.execute(one).fetchall()
 print("standing", flush=True)
@@ -39,6 +40,18 @@ drill "wal-writer" {
 drill "suspended" {
   needs = { "python3", "sqlite3" }, expect = { "locked", "suspended" }, repair = { "wake", "stop-process" }, prove = all_rows,
   inject = function(d) database(d, "delete") d:signal(holder(d, "BEGIN EXCLUSIVE"), "STOP") end,
+}
+drill "suspended-briefly" { -- it lets go by itself once it may run: nobody is stopped
+  needs = { "python3", "sqlite3" }, expect = { "locked", "suspended" }, repair = "wake",
+  inject = function(d)
+    database(d, "delete")
+    d.holder = client(d, d.p.db, "willing", "BEGIN IMMEDIATE")
+    d:signal(d.holder, "STOP")
+  end,
+  prove = function(d)
+    all_rows(d)
+    assert(d:alive(d.holder), "a process that had only to be woken was stopped")
+  end,
 }
 drill "deaf" {
   needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process", prove = all_rows, within = "60s",
@@ -120,16 +133,16 @@ drill "bystander" {
     assert(d:alive(d.idle), "a process that only had the file open was touched")
   end,
 }
-drill "corrupt" {
-  needs = { "python3", "sqlite3" }, expect = { "corrupt" }, result = "found",
+drill "corrupt" { -- even where stopping somebody is agreed to
+  needs = { "python3", "sqlite3" }, expect = { "corrupt", "locked", "process" }, repair = "stop-process", result = "found",
   inject = function(d)
     database(d, "delete")
-    d.idle = holder(d)
+    d.holder = holder(d, "BEGIN IMMEDIATE")
     shell.run { "python3", "-c", "f = open(__import__('sys').argv[1], 'r+b'); f.write(b'not a database, not any more')", d.p.db }
-    d.size = file.stat(d.p.db).size
+    d.sum = file.hash(d.p.db)
   end,
   prove = function(d)
-    assert(d:alive(d.idle), "a process was stopped over a corrupt file")
-    assert(file.stat(d.p.db).size == d.size, "the corrupt file was changed")
+    assert(d:alive(d.holder), "a process was stopped over a corrupt file")
+    assert(file.hash(d.p.db) == d.sum, "the corrupt file was changed")
   end,
 }

@@ -156,7 +156,7 @@ check "content" {
   title = { zh = "内容完整吗", en = "is the content whole" },
   timeout = "5m",
   run = function(p)
-    local whole = sqlite.integrity(p.db)
+    local whole = sqlite.integrity(p.db, { wait = "500ms" })
     if whole.state == "corrupt" or whole.state == "not_a_database" then
       found("corrupt", { message = whole.message })
     elseif whole.state == "ok" then
@@ -193,13 +193,13 @@ check "log" {
 }
 
 local function backup_name(p, what)
-  return ("%s/%s-%d%s"):format(p.backup_dir, p.db:match("([^/]+)$"), now(), what)
+  return ("%s/%s-%s%s"):format(p.backup_dir, p.db:match("([^/]+)$"), fmt.time(now(), true), what)
 end
 -- An exclusive lock allows no copy; then stopping goes on without one, and the record says so.
 local function stop(p, f)
-  file.mkdir(p.backup_dir, { parents = true })
+  file.mkdir(p.backup_dir, { mode = "0700" })
   local to = backup_name(p, ".sqlite")
-  local saved, why = try(sqlite.backup, p.db, to, { timeout = "5m" })
+  local saved, why = try(sqlite.backup, p.db, to, { wait = "1s", timeout = "5m" })
   if saved then keep { backup = to } else note({ zh = "备份没做成：{why}", en = "no backup: {why}" }, { why = why.message }) end
   system.stop(f.pid, { started = f.started, grace = "10s" })
 end
@@ -234,7 +234,7 @@ fix "recover-journal" {
   why   = { zh = "手册的 rm us.sqlite* 会删掉这份日志（数据库就坏了）和同名的备份",
             en = "the manual's rm us.sqlite* deletes this journal, which corrupts the database, and backups named like it" },
   run = function(p)
-    file.mkdir(p.backup_dir, { parents = true })
+    file.mkdir(p.backup_dir, { mode = "0700" })
     for _, suffix in ipairs { "", "-journal" } do file.copy(p.db .. suffix, backup_name(p, "-before-rollback.sqlite" .. suffix)) end
     sqlite.recover(p.db)
   end,
@@ -245,7 +245,9 @@ fix "checkpoint" {
   guard = function()
     return #findings("reader") == 0, { zh = "有进程在读旧数据，先让它结束", en = "a process reads an old state; it must end first" }
   end,
-  run   = function(p) sqlite.checkpoint(p.db, "truncate") end,
+  run = function(p)
+    if sqlite.checkpoint(p.db, "truncate").busy then fail { zh = "有人正在用，WAL 没能收回", en = "in use; the WAL could not be cut" } end
+  end,
 }
 fix "stop-reader" {
   when = "reader", risk = "high", within = "10s", no_undo = lost,
