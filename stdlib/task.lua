@@ -85,7 +85,6 @@ function task.call(verb, args, at)
   last_seq = last_seq + 1
   local seq = last_seq
   rt.send { seq = seq, task = self.id, verb = verb, args = args, at = at }
-  self.seq = seq
   waiting[seq] = self
   return answer(suspend(self), verb, at)
 end
@@ -105,7 +104,6 @@ local function spawn(id, done, fn, ...)
     return TOKEN, done(task.protect(fn, table.unpack(args, 1, args.n)))
   end)
   wake(one)
-  return one
 end
 
 local function step(one)
@@ -130,7 +128,6 @@ local function receive()
   local one = waiting[reply.seq]
   if not one then rt.broken() end
   waiting[reply.seq] = nil
-  one.seq = nil
   wake(one, reply)
 end
 
@@ -152,17 +149,9 @@ end
 
 -- ---- parallel ----
 
--- After one of these nothing may go on; everything else lets the other items end.
+-- After one of these no further item starts; what was started is waited for all the same.
 local function is_fatal(err)
   return err.kind == "timeout" or err.fatal or err.kind == "lua"
-end
-
--- The host is told that nobody needs the answers any more; it still answers each call.
-local function cancel(group)
-  group.stopped = true
-  for _, child in ipairs(group.children) do
-    if child.seq then rt.send { cancel = child.seq } end
-  end
 end
 
 local start_next
@@ -173,7 +162,7 @@ local function child_ended(group, i, ok, value)
     group.results[i] = value
   else
     group.errors[i] = value
-    if is_fatal(value) and not group.stopped then cancel(group) end
+    group.stopped = group.stopped or is_fatal(value)
   end
   start_next(group)
   if group.active == 0 and group.parked then wake(group.parent) end
@@ -186,7 +175,7 @@ function start_next(group)
   group.active = group.active + 1
   local item = group.list[i]
   local function done(ok, value) child_ended(group, i, ok, value) end
-  group.children[i] = spawn(group.parent.id .. "." .. i, done, group.fn, item, i)
+  spawn(group.parent.id .. "." .. i, done, group.fn, item, i)
 end
 
 local function first_error(group)
@@ -201,7 +190,7 @@ function task.parallel(list, fn, max)
   local self = current
   if not self or not coroutine.isyieldable() then error(rt.text("call_in_callback", "parallel"), 2) end
   local group = {
-    parent = self, list = list, fn = fn, count = #list, next = 1, active = 0, results = rt.array {}, errors = {}, children = {},
+    parent = self, list = list, fn = fn, count = #list, next = 1, active = 0, results = rt.array {}, errors = {},
   }
   for _ = 1, math.min(max or 8, group.count) do start_next(group) end
   if group.active > 0 then

@@ -7,9 +7,9 @@
 #include "base/text.h"
 #include "runner/internal.h"
 
-#define EVERY 10000      /* instructions; 0.1 ms */
-#define DEPTH_MAX 20000  /* calls inside calls */
-#define EVERY_LATE 1     /* once over, until a frame of a runbook is on top; a larger step can miss it for ever */
+#define EVERY 10000     /* instructions; 0.1 ms */
+#define DEPTH_MAX 20000 /* calls inside calls */
+#define EVERY_LATE 1    /* once over, until a runbook's frame is on top; a larger step can miss it for ever */
 
 static void lx_raise_timeout(lua_State *L, const struct rb_runner *runner)
 {

@@ -56,12 +56,15 @@ int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, c
 extern const luaL_Reg rb_rt_json[], rb_rt_channel[], rb_rt_deadline[], rb_rt_place[], rb_rt_source[],
     rb_rt_text[];
 
-/* json_lua.c */
+/* json_lua.c, lua_to_json.c */
 void lx_json_init(lua_State *L); /* makes the null value and the mark of arrays; pushes null */
 /* New reference, or NULL and a message that names the place inside the value. */
 json_t *rb_json_from_lua(lua_State *L, int index, char *why, size_t size);
 void lx_json_push(lua_State *L, const json_t *value);
-/* The frozen table behind a proxy (metatable field __target) replaces the value at index; true when it did. */
+bool rb_json_is_array(lua_State *L, int index);
+bool rb_json_is_null(lua_State *L, int index);
+/* The frozen table behind a proxy (metatable field __target) replaces the value at index; true
+ * when it did. */
 bool rb_json_unwrap(lua_State *L, int index);
 
 /* deadline.c */

@@ -18,15 +18,34 @@
 #define SLACK ((size_t)64 << 20) /* code, stacks, frames outside the counted heap */
 
 static const int plain_calls[] = {
-    SCMP_SYS(brk),          SCMP_SYS(munmap),        SCMP_SYS(mremap),        SCMP_SYS(madvise),
-    SCMP_SYS(futex),        SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),  SCMP_SYS(getrandom),
-    SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigprocmask), SCMP_SYS(exit),
-    SCMP_SYS(exit_group),   SCMP_SYS(poll),          SCMP_SYS(ppoll),         SCMP_SYS(restart_syscall),
-    SCMP_SYS(getpid),       SCMP_SYS(gettid),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(futex),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
 #ifdef RUNBOOK_SANITIZED
     /* The sanitizers' own needs when they report. */
-    SCMP_SYS(sigaltstack),  SCMP_SYS(sched_yield),   SCMP_SYS(readlink),      SCMP_SYS(readlinkat),
-    SCMP_SYS(sched_getaffinity), SCMP_SYS(set_robust_list), SCMP_SYS(getrusage), SCMP_SYS(close),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(close),
 #endif
 };
 

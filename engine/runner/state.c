@@ -27,7 +27,7 @@ static const struct rb_embedded *embedded(const char *name)
 static int load_library(lua_State *L, const char *name, const char *text, size_t len)
 {
     const char *chunk = lua_pushfstring(L, "=[stdlib] %s", name); /* name */
-    int status = luaL_loadbufferx(L, text, len, chunk, "t");       /* name chunk|error */
+    int status = luaL_loadbufferx(L, text, len, chunk, "t");      /* name chunk|error */
     lua_remove(L, -2);
     return status;
 }
@@ -87,16 +87,21 @@ static int l_used(lua_State *L)
 
 /* metatable: as it is, whatever it says of itself. target: what is behind a frozen proxy. */
 static const luaL_Reg rt_state[] = {
-    {"module", l_require}, {"module_text", l_module_text}, {"metatable", l_metatable},
-    {"target", l_target},  {"used", l_used},               {NULL, NULL},
+    {"module", l_require},      {"module_text", l_module_text},
+    {"metatable", l_metatable}, {"target", l_target},
+    {"used", l_used},           {NULL, NULL},
 };
 
 /* Only what the standard library itself needs; runbooks see a sealed choice of it (seal.lua). */
 static void lx_open_libraries(lua_State *L)
 {
     static const luaL_Reg libraries[] = {
-        {LUA_GNAME, luaopen_base},         {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string},
-        {LUA_MATHLIBNAME, luaopen_math},   {LUA_UTF8LIBNAME, luaopen_utf8}, {LUA_COLIBNAME, luaopen_coroutine},
+        {LUA_GNAME, luaopen_base},
+        {LUA_TABLIBNAME, luaopen_table},
+        {LUA_STRLIBNAME, luaopen_string},
+        {LUA_MATHLIBNAME, luaopen_math},
+        {LUA_UTF8LIBNAME, luaopen_utf8},
+        {LUA_COLIBNAME, luaopen_coroutine},
         {NULL, NULL},
     };
     static const char *const gone[] = {"load", "loadfile", "dofile", "collectgarbage", "print", "warn"};
@@ -135,7 +140,7 @@ static void lx_make_rt(lua_State *L, const struct rb_runner *runner)
 static int l_setup(lua_State *L)
 {
     lx_open_libraries(L);
-    lua_newtable(L);       /* loaded */
+    lua_newtable(L);                /* loaded */
     lx_make_rt(L, rb_runner_of(L)); /* loaded rt */
     lua_setfield(L, -2, "rt");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &loaded_key);
@@ -176,8 +181,8 @@ int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, c
                  struct rb_err *err)
 {
     int top = lua_gettop(L);
-    lua_pushcfunction(L, l_trace);                         /* trace */
-    int status = load_library(L, name, text, len);          /* trace chunk|error */
+    lua_pushcfunction(L, l_trace);                 /* trace */
+    int status = load_library(L, name, text, len); /* trace chunk|error */
     if (status == LUA_OK) {
         lua_pushcfunction(L, l_start);
         lua_pushlightuserdata(L, (void *)(uintptr_t)start);

@@ -12,7 +12,7 @@
 
 #include "base/files.h"
 
-#define COUNT 120 /* so that the corpus cannot shrink unseen */
+#define COUNT 120         /* so that the corpus cannot shrink unseen */
 #define MEMORY (64 << 20) /* the default */
 
 static const char boot[] =
@@ -26,17 +26,21 @@ static const char boot[] =
     "  if err.kind == 'verb' then return nil, err end\n"
     "  error(err, 0)\n"
     "end\n"
-    "local extra = { p = p, null = rt.null, call = task.call, try = try, parallel = task.parallel, check = function() end,\n"
+    "local extra = { p = p, null = rt.null, call = task.call, try = try, parallel = task.parallel, check = "
+    "function() end,\n"
     "  json = { encode = rt.json_encode, decode = rt.json_decode }, lib = { inner = { value = 1 } } }\n"
     "local env = seal.environment(extra)\n"
     "local index, upper = rt.metatable('').__index, rt.metatable('').__index.upper\n"
     "local function canaries()\n"
-    "  local other = seal.load([[local keys = {} for k in pairs({ b = 1, a = 2 }) do keys[#keys + 1] = k end\n"
-    "    return keys[1] == 'a' and ('x'):upper() == 'X' and string.rep('x', 2) == 'xx' and math.floor(1.5) == 1\n"
+    "  local other = seal.load([[local keys = {} for k in pairs({ b = 1, a = 2 }) do keys[#keys + 1] = k "
+    "end\n"
+    "    return keys[1] == 'a' and ('x'):upper() == 'X' and string.rep('x', 2) == 'xx' and math.floor(1.5) "
+    "== 1\n"
     "      and p.db == 'a.sqlite' and p.list[1] == 'b' and lib.inner.value == 1 and utf8.char(65) == 'A'\n"
     "      and getmetatable('') == false and tostring(null) == 'null' ]], '@canary', env)\n"
     "  local ok, same = task.protect(other)\n"
-    "  return ok and same and rt.metatable('').__index == index and index.upper == upper and index.dump == nil\n"
+    "  return ok and same and rt.metatable('').__index == index and index.upper == upper and index.dump == "
+    "nil\n"
     "    and rt.metatable(env).__metatable == false and not rt.metatable({})\n"
     "end\n"
     "task.main(function()\n"
@@ -45,7 +49,8 @@ static const char boot[] =
     "  rt.deadline(start.seconds, 'hostile')\n"
     "  local ok, err = task.protect(chunk)\n"
     "  rt.deadline(nil)\n"
-    "  task.call('t.end', { ok = ok, kind = not ok and err.kind or nil, message = not ok and err.message or nil,\n"
+    "  task.call('t.end', { ok = ok, kind = not ok and err.kind or nil, message = not ok and err.message or "
+    "nil,\n"
     "    canaries = canaries() })\n"
     "end)\n";
 
@@ -109,8 +114,8 @@ static void converse(struct host *h, int ms, struct verdict *v)
 
 static bool said(const struct verdict *v, int code, const char *verb, const char *kind, const char *part)
 {
-    return code == 0 && strcmp(v->verb, verb) == 0 && strcmp(v->kind, kind) == 0 && strstr(v->message, part) &&
-           (v->canaries || strcmp(verb, "t.problem") == 0);
+    return code == 0 && strcmp(v->verb, verb) == 0 && strcmp(v->kind, kind) == 0 &&
+           strstr(v->message, part) && (v->canaries || strcmp(verb, "t.problem") == 0);
 }
 
 static bool as_expected(const char *expect, const struct verdict *v, int code)
@@ -149,19 +154,22 @@ static bool run_file(const char *name)
     corpus_path(path, sizeof path, name);
     assert_int_equal(rb_files_read(path, 1 << 20, 0, &text, &err), 0);
     assert_int_equal(strncmp(text.data, mark, sizeof mark - 1), 0);
-    (void)snprintf(expect, sizeof expect, "%.*s", (int)strcspn(text.data + sizeof mark - 1, "\n"), text.data + sizeof mark - 1);
+    (void)snprintf(expect, sizeof expect, "%.*s", (int)strcspn(text.data + sizeof mark - 1, "\n"),
+                   text.data + sizeof mark - 1);
 
     struct host h;
     struct verdict v;
     bool killed = strcmp(expect, "killed") == 0, timeout = strcmp(expect, "timeout") == 0;
-    double seconds = killed || timeout ? 0.3 : 60; /* a deadline must not win against a cap on a busy machine */
-    host_start(&h, boot, json_pack("{s:s, s:i, s:f}", "text", text.data, "memory", MEMORY, "seconds", seconds));
+    double seconds =
+        killed || timeout ? 0.3 : 60; /* a deadline must not win against a cap on a busy machine */
+    host_start(&h, boot,
+               json_pack("{s:s, s:i, s:f}", "text", text.data, "memory", MEMORY, "seconds", seconds));
     converse(&h, killed ? 1000 : HOST_WAIT_MS, &v);
     int code = host_end_within(&h, killed ? 0 : HOST_WAIT_MS);
     bool ok = as_expected(expect, &v, code);
     if (!ok) {
-        print_error("%s\n  expected %s\n  code %d, %s %s %s%s\n", name, expect, code, v.verb, v.kind, v.message,
-                    v.canaries ? "" : ", canaries dead or not asked");
+        print_error("%s\n  expected %s\n  code %d, %s %s %s%s\n", name, expect, code, v.verb, v.kind,
+                    v.message, v.canaries ? "" : ", canaries dead or not asked");
     }
     rb_buf_deinit(&text);
     return ok;

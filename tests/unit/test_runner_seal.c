@@ -2,19 +2,21 @@
 #include "runner_host.h"
 
 /* Runs text as a runbook; the host gets {ok, values} or {kind, message, at}. */
-#define BOOT                                                                                                   \
-    "local start = ...\n"                                                                                      \
-    "local rt, seal, task = require 'rt', require 'seal', require 'task'\n"                                    \
-    "local wanted = { db = 'a.sqlite', list = { 'x', 'y' }, size = 5 }\n"                                      \
-    "local p = seal.view(wanted, function(name) error(\"no parameter '\" .. name .. \"'\", 3) end)\n"          \
-    "local env = seal.environment { p = p, check = function() end, json = { encode = rt.json_encode, decode = rt.json_decode },\n" \
-    "  null = rt.null, lib = { inner = { value = 1 }, call = setmetatable({}, { __call = function(_, x) return x end }) } }\n" \
-    "task.main(function()\n"                                                                                   \
-    "  local chunk, problem = seal.load(start.text, '@liqpass/x.lua', env)\n"                                  \
-    "  if not chunk then task.call('t.problem', problem) return end\n"                                         \
-    "  local got = table.pack(task.protect(chunk))\n"                                                          \
-    "  if got[1] then task.call('t.ok', { values = rt.array { table.unpack(got, 2, got.n) } })\n"              \
-    "  else task.call('t.error', { kind = got[2].kind, message = got[2].message, at = got[2].at }) end\n"      \
+#define BOOT                                                                                                 \
+    "local start = ...\n"                                                                                    \
+    "local rt, seal, task = require 'rt', require 'seal', require 'task'\n"                                  \
+    "local wanted = { db = 'a.sqlite', list = { 'x', 'y' }, size = 5 }\n"                                    \
+    "local p = seal.view(wanted, function(name) error(\"no parameter '\" .. name .. \"'\", 3) end)\n"        \
+    "local env = seal.environment { p = p, check = function() end, json = { encode = rt.json_encode, "       \
+    "decode = rt.json_decode },\n"                                                                           \
+    "  null = rt.null, lib = { inner = { value = 1 }, call = setmetatable({}, { __call = function(_, x) "    \
+    "return x end }) } }\n"                                                                                  \
+    "task.main(function()\n"                                                                                 \
+    "  local chunk, problem = seal.load(start.text, '@liqpass/x.lua', env)\n"                                \
+    "  if not chunk then task.call('t.problem', problem) return end\n"                                       \
+    "  local got = table.pack(task.protect(chunk))\n"                                                        \
+    "  if got[1] then task.call('t.ok', { values = rt.array { table.unpack(got, 2, got.n) } })\n"            \
+    "  else task.call('t.error', { kind = got[2].kind, message = got[2].message, at = got[2].at }) end\n"    \
     "end)"
 
 static json_t *run(const char *text, size_t len, const char *lang, const char *verb)
@@ -51,39 +53,53 @@ static void test_what_works(void **state)
         {"local t, out = { b = 1, a = 2, [10] = 3, [2] = 4, [1.5] = 5, [true] = 6, [false] = 7 }, {}\n"
          "for k in pairs(t) do out[#out + 1] = tostring(k) end return table.concat(out, ' ')",
          "[\"1.5 2 10 a b false true\"]"},
-        {"local t, k, out = { z = 1, y = 2, [3] = 3 }, nil, {} repeat k = next(t, k) out[#out + 1] = k until k == nil\n"
+        {"local t, k, out = { z = 1, y = 2, [3] = 3 }, nil, {} repeat k = next(t, k) out[#out + 1] = k until "
+         "k == nil\n"
          "return out, next({}) == nil",
          "[[3,\"y\",\"z\"],true]"},
-        {"local t, seen = { 1, 2, 3 }, 0 for k in pairs(t) do t[k + 1] = nil seen = seen + 1 end return seen", "[2]"},
-        {"local t = setmetatable({}, { __pairs = function() return function(_, k) if not k then return 1, 2 end end end })\n"
+        {"local t, seen = { 1, 2, 3 }, 0 for k in pairs(t) do t[k + 1] = nil seen = seen + 1 end return seen",
+         "[2]"},
+        {"local t = setmetatable({}, { __pairs = function() return function(_, k) if not k then return 1, 2 "
+         "end end end })\n"
          "for k, v in pairs(t) do return k, v end",
          "[1,2]"},
-        {"for k, v in pairs(p) do if k == 'db' then return v, #p.list, p.list[2] end end", "[\"a.sqlite\",2,\"y\"]"},
+        {"for k, v in pairs(p) do if k == 'db' then return v, #p.list, p.list[2] end end",
+         "[\"a.sqlite\",2,\"y\"]"},
         {"local out = {} for i, v in ipairs(p.list) do out[i] = v end return out, table.concat(p.list, '-'), "
          "table.unpack(p.list)",
          "[[\"x\",\"y\"],\"x-y\",\"x\",\"y\"]"},
-        {"return p.list == p.list, json.encode(p.list), p", "[true,\"[\\\"x\\\",\\\"y\\\"]\",{\"db\":\"a.sqlite\",\"list\":[\"x\",\"y\"],\"size\":5}]"},
+        {"return p.list == p.list, json.encode(p.list), p",
+         "[true,\"[\\\"x\\\",\\\"y\\\"]\",{\"db\":\"a.sqlite\",\"list\":[\"x\",\"y\"],\"size\":5}]"},
         /* words without addresses */
-        {"return tostring({}), tostring(print_nothing), tostring(function() end), tostring(null), tostring(1.0), tostring(nil)",
+        {"return tostring({}), tostring(print_nothing), tostring(function() end), tostring(null), "
+         "tostring(1.0), tostring(nil)",
          NULL},
-        {"return tostring({}), tostring(function() end), tostring(null), tostring(1.0), tostring(nil), type(null), type({})",
+        {"return tostring({}), tostring(function() end), tostring(null), tostring(1.0), tostring(nil), "
+         "type(null), type({})",
          "[\"table\",\"function\",\"null\",\"1.0\",\"nil\",\"null\",\"table\"]"},
         {"return ('%s %d %s %%p %5.1f'):format({}, 3, null, 2.5)", "[\"table 3 null %p   2.5\"]"},
-        {"return tostring(setmetatable({}, { __tostring = function() return 'me' end })), string.format('%s', true)",
+        {"return tostring(setmetatable({}, { __tostring = function() return 'me' end })), "
+         "string.format('%s', true)",
          "[\"me\",\"true\"]"},
         /* ordinary work */
-        {"local C = {} C.__index = C function C.new(n) return setmetatable({ n = n }, C) end function C:twice() return self.n * 2 end\n"
+        {"local C = {} C.__index = C function C.new(n) return setmetatable({ n = n }, C) end function "
+         "C:twice() return self.n * 2 end\n"
          "return C.new(4):twice()",
          "[8]"},
-        {"local t = {} table.insert(t, 2) table.insert(t, 1, 1) table.sort(t, function(a, b) return a > b end)\n"
+        {"local t = {} table.insert(t, 2) table.insert(t, 1, 1) table.sort(t, function(a, b) return a > b "
+         "end)\n"
          "return t, table.remove(t), #t, table.pack(1, 2).n, table.move({ 1, 2 }, 1, 2, 2)",
          "[[2],1,1,2,[1,1,2]]"},
-        {"return ('x'):rep(3, ','), ('Abc'):upper(), ('a,b'):find(',', 1, true), #('数据库'), utf8.len('数据库')",
+        {"return ('x'):rep(3, ','), ('Abc'):upper(), ('a,b'):find(',', 1, true), #('数据库'), "
+         "utf8.len('数据库')",
          "[\"x,x,x\",\"ABC\",2,9,3]"},
-        {"return (''):rep(2 ^ 53), select('#', 1, 2), tonumber('0x10'), math.max(1, 2), 7 // 2, rawequal(1, 1), rawlen({ 1 })",
+        {"return (''):rep(2 ^ 53), select('#', 1, 2), tonumber('0x10'), math.max(1, 2), 7 // 2, rawequal(1, "
+         "1), rawlen({ 1 })",
          "[\"\",2,16,2,3,true,1]"},
-        {"return lib.inner.value, lib.call(5), getmetatable(''), getmetatable(lib), getmetatable({}) == nil", "[1,5,false,false,true]"},
-        {"local v = json.decode('{\"a\":[],\"b\":{},\"n\":9007199254740993,\"z\":null}') return json.encode(v), v.z == null",
+        {"return lib.inner.value, lib.call(5), getmetatable(''), getmetatable(lib), getmetatable({}) == nil",
+         "[1,5,false,false,true]"},
+        {"local v = json.decode('{\"a\":[],\"b\":{},\"n\":9007199254740993,\"z\":null}') return "
+         "json.encode(v), v.z == null",
          "[\"{\\\"a\\\":[],\\\"b\\\":{},\\\"n\\\":9007199254740993,\\\"z\\\":null}\",true]"},
         {"local v, why = json.decode('{\"a\":1,\"a\":2}') return v == nil, type(why)", "[true,\"string\"]"},
         {"local _ENV = { x = 1 } x = 2 return x", "[2]"},
@@ -97,7 +113,8 @@ static void test_what_works(void **state)
             continue;
         }
         json_t *args = run(cases[i][0], strlen(cases[i][0]), "en", "t.ok");
-        json_t *wanted = json_loads(cases[i][1], JSON_DECODE_ANY, NULL), *got = json_object_get(args, "values");
+        json_t *wanted = json_loads(cases[i][1], JSON_DECODE_ANY, NULL),
+               *got = json_object_get(args, "values");
         char *shown = json_dumps(got, JSON_ENCODE_ANY);
         if (!wanted || !json_equal(got, wanted)) {
             print_error("%s\n  gives %s\n  not   %s\n", cases[i][0], shown, cases[i][1]);
@@ -141,7 +158,8 @@ static void test_what_is_refused(void **state)
         {"\ntable.move({}, math.mininteger, math.maxinteger, 2)", "limit of 1000000 elements"},
         {"\ntable.concat({}, '', 1, 2 ^ 53)", "limit of 1000000 elements"},
         {"\ntable.unpack({}, math.mininteger, math.maxinteger)", "limit of 1000000 elements"},
-        {"\ntable.insert(setmetatable({}, { __len = function() return math.maxinteger - 1 end }), 1, 0)", "plain lists"},
+        {"\ntable.insert(setmetatable({}, { __len = function() return math.maxinteger - 1 end }), 1, 0)",
+         "plain lists"},
         {"\ntable.sort(setmetatable({}, { __len = function() return 1e15 end }))", "plain lists"},
         {"\nsetmetatable({}, { __gc = function() end })", "a metatable cannot have __gc"},
         {"\nsetmetatable({}, { __mode = 'k' })", "a metatable cannot have __mode"},
@@ -178,9 +196,9 @@ static void test_absent_names(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "pcall", "xpcall", "load", "loadstring", "loadfile", "dofile", "require", "package", "debug", "io", "os",
-        "collectgarbage", "coroutine", "print", "rawget", "rawset", "warn", "_G", "math.random", "math.randomseed",
-        "string.dump", "('').dump",
+        "pcall", "xpcall", "load",        "loadstring",      "loadfile",    "dofile",    "require", "package",
+        "debug", "io",     "os",          "collectgarbage",  "coroutine",   "print",     "rawget",  "rawset",
+        "warn",  "_G",     "math.random", "math.randomseed", "string.dump", "('').dump",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char text[64];
@@ -219,7 +237,8 @@ static void test_full_width_punctuation(void **state)
         const char *text, *zh, *en;
         int line;
     } cases[] = {
-        {"runbook {\n  id = \"db-locked\"，\n}", "第 19 列：这里是全角「，」，Lua 需要半角 ,", "column 19: this is the full-width ，", 2},
+        {"runbook {\n  id = \"db-locked\"，\n}", "第 19 列：这里是全角「，」，Lua 需要半角 ,",
+         "column 19: this is the full-width ，", 2},
         {"x = {\n  id = “db”\n}", "第 8 列：这里是全角「“」，Lua 需要半角 \"", "full-width “", 2},
         {"x = {\n  id = \"db”,\n}", "全角「”」", "full-width ”", 2},
         {"local a = 1；", "第 12 列：这里是全角「；」，Lua 需要半角 ;", "full-width ；", 1},
@@ -268,8 +287,8 @@ static void test_deep_nesting(void **state)
 {
     (void)state;
     static const char *const kinds[][2] = {
-        {"(", ""}, {"{", ""}, {"f(", ""}, {"function() return ", ""}, {"- ", "1"}, {"not ", "1"}, {"a[", ""}, {"1 .. ", "1"}, {"2 ^ ", "1"},
-        {"if x then ", ""}, {"do ", ""},
+        {"(", ""},  {"{", ""},      {"f(", ""},    {"function() return ", ""}, {"- ", "1"}, {"not ", "1"},
+        {"a[", ""}, {"1 .. ", "1"}, {"2 ^ ", "1"}, {"if x then ", ""},         {"do ", ""},
     };
     static const int depths[] = {190, 250, 6000};
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
@@ -292,7 +311,8 @@ static void test_deep_nesting(void **state)
             assert_non_null(call); /* it answers: nothing crashed */
             if (depths[d] >= 250) {
                 assert_string_equal(rb_json_str(call, "verb", ""), "t.problem");
-                assert_part(kinds[k][0], rb_json_str(json_object_get(call, "args"), "message", ""), "nested too deeply");
+                assert_part(kinds[k][0], rb_json_str(json_object_get(call, "args"), "message", ""),
+                            "nested too deeply");
             }
             host_ok(&h, call, json_null());
             assert_int_equal(host_end(&h), 0);
