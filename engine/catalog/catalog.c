@@ -1,0 +1,204 @@
+/* The list of runbooks with what each says of itself. */
+#include "catalog/catalog.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "catalog/find.h"
+#include "catalog/folders.h"
+#include "catalog/load.h"
+#include "runner/language.h"
+
+struct rb_catalog {
+    struct rb_folders folders;
+    json_t *loaded; /* NULL until asked for */
+};
+
+int rb_catalog_open(struct rb_catalog **out, const char *extra, struct rb_err *err)
+{
+    struct rb_catalog *catalog = rb_xcalloc(1, sizeof *catalog);
+    int rc = rb_folders_find(&catalog->folders, extra, err);
+    if (rc) {
+        rb_catalog_close(catalog);
+        return rc;
+    }
+    *out = catalog;
+    return 0;
+}
+
+void rb_catalog_close(struct rb_catalog *c)
+{
+    if (c) {
+        rb_folders_free(&c->folders);
+        json_decref(c->loaded);
+        free(c);
+    }
+}
+
+/* ---- one entry ---- */
+
+static json_t *new_entry(const json_t *found, const char *status)
+{
+    return json_pack("{s:O, s:O, s:s, s:[], s:s, s:n}", "id", json_object_get(found, "id"), "file", json_object_get(found, "file"),
+                     "status", status, "problems", "sha256", "", "meta");
+}
+
+static json_t *broken_entry(const json_t *found, const char *text, const char *hint)
+{
+    json_t *entry = new_entry(found, "broken");
+    json_array_append_new(json_object_get(entry, "problems"),
+                          json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", rb_json_str(found, "file", "?"), "line", 1, "level",
+                                    "error", "text", text, "hint", hint));
+    return entry;
+}
+
+static json_t *sources_of(const json_t *files)
+{
+    json_t *sources = json_object(), *file;
+    size_t i;
+    json_array_foreach((json_t *)files, i, file) {
+        json_object_set(sources, rb_json_str(file, "path", "?"), json_object_get(file, "text"));
+    }
+    return sources;
+}
+
+static bool has_error(const json_t *problems)
+{
+    size_t i;
+    json_t *problem;
+    json_array_foreach((json_t *)problems, i, problem) {
+        if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Judges what a runbook declared and gives the entry its status. */
+static void complete(json_t *entry, const json_t *runbook, const json_t *declared)
+{
+    json_t *sources = sources_of(json_object_get(runbook, "files")), *meta;
+    json_t *problems = rb_language_check(declared, sources);
+    json_object_set(entry, "sha256", json_object_get(runbook, "sha256"));
+    json_object_set_new(entry, "problems", problems);
+    if (!has_error(problems)) {
+        meta = rb_language_meta(rb_json_str(entry, "id", ""), declared);
+        const char *status = rb_json_str(meta, "status", "live");
+        json_object_set_new(entry, "status", json_string(strcmp(status, "live") == 0 ? "ok" : status));
+        json_object_set_new(entry, "meta", meta);
+    }
+    json_decref(sources);
+}
+
+/* ---- all of them ---- */
+
+struct loading {
+    json_t *entries;  /* all, the answer */
+    json_t *runbooks; /* read well: what rb_folders_runbook gave */
+    json_t *waiting;  /* their entries, in the same order */
+    json_t *sets;     /* their files */
+    json_t *seen;     /* {id: true} */
+};
+
+static void read_one(const struct rb_folders *folders, const json_t *found, struct loading *l)
+{
+    const char *id = rb_json_str(found, "id", ""), *bad = rb_json_str(found, "bad", "");
+    struct rb_err err = {0};
+    json_t *entry;
+    if (json_object_get(l->seen, id)) {
+        entry = new_entry(found, "shadowed");
+    } else if (bad[0]) {
+        entry = broken_entry(found, bad, "");
+    } else {
+        json_t *runbook = rb_folders_runbook(folders, (size_t)rb_json_int(found, "folder", 0), id, &err);
+        entry = runbook ? new_entry(found, "broken") : broken_entry(found, err.text, err.hint);
+        if (runbook) {
+            json_array_append(l->waiting, entry);
+            json_array_append(l->sets, json_object_get(runbook, "files"));
+            json_array_append_new(l->runbooks, runbook);
+        }
+    }
+    json_object_set_new(l->seen, id, json_true());
+    json_array_append_new(l->entries, entry);
+}
+
+static int by_id(const void *left, const void *right)
+{
+    json_t *const *a = left, *const *b = right;
+    int order = strcmp(rb_json_str(*a, "id", ""), rb_json_str(*b, "id", ""));
+    bool below_a = strcmp(rb_json_str(*a, "status", ""), "shadowed") == 0;
+    bool below_b = strcmp(rb_json_str(*b, "status", ""), "shadowed") == 0;
+    return order ? order : below_a != below_b ? below_a - below_b : strcmp(rb_json_str(*a, "file", ""), rb_json_str(*b, "file", ""));
+}
+
+static json_t *sorted(const json_t *entries)
+{
+    size_t count = json_array_size(entries), i;
+    json_t **order = rb_xcalloc(count + 1, sizeof *order), *list = json_array();
+    for (i = 0; i < count; i++) {
+        order[i] = json_array_get(entries, i);
+    }
+    qsort(order, count, sizeof *order, by_id);
+    for (i = 0; i < count; i++) {
+        json_array_append(list, order[i]);
+    }
+    free(order);
+    return list;
+}
+
+static json_t *load_all(const struct rb_folders *folders, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
+{
+    struct loading l = {json_array(), json_array(), json_array(), json_array(), json_object()};
+    json_t *found = rb_folders_list(folders), *one, *list = NULL;
+    size_t i;
+    json_array_foreach(found, i, one) {
+        read_one(folders, one, &l);
+    }
+    json_t *declared = rb_load_declare(loop, sp, l.sets, err);
+    if (declared) {
+        json_array_foreach(l.waiting, i, one) {
+            complete(one, json_array_get(l.runbooks, i), json_array_get(declared, i));
+        }
+        list = sorted(l.entries);
+    }
+    json_decref(declared);
+    json_decref(found);
+    json_decref(l.entries);
+    json_decref(l.runbooks);
+    json_decref(l.waiting);
+    json_decref(l.sets);
+    json_decref(l.seen);
+    return list;
+}
+
+const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
+{
+    if (!c->loaded) {
+        c->loaded = load_all(&c->folders, loop, sp, err);
+    }
+    return c->loaded;
+}
+
+/* ---- one by its name ---- */
+
+json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, const char *name, struct rb_err *err)
+{
+    struct rb_found found = {0};
+    json_t *list = rb_folders_list(&c->folders), *runbook = NULL;
+    int rc = rb_find_by_name(list, name, &found, err);
+    if (rc == RB_ENOT_FOUND) { /* an alias stands inside a file: all must be read */
+        const json_t *loaded = rb_catalog_load(c, loop, sp, err);
+        rc = loaded ? rb_find_by_alias(list, loaded, name, &found, err) : err ? err->code : RB_EINTERNAL;
+    }
+    if (!rc && rb_json_str(found.entry, "bad", "")[0]) {
+        rc = rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(found.entry, "file", ""), rb_json_str(found.entry, "bad", ""));
+    }
+    if (!rc) {
+        size_t folder = (size_t)rb_json_int(found.entry, "folder", 0);
+        runbook = rb_folders_runbook(&c->folders, folder, rb_json_str(found.entry, "id", ""), err);
+    }
+    json_decref(list);
+    return runbook;
+}

@@ -1,0 +1,17 @@
+/* Declares many runbooks in runners that may do nothing else. */
+#ifndef RB_CATALOG_LOAD_H
+#define RB_CATALOG_LOAD_H
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "base/err.h"
+
+struct rb_spawner;
+
+/* sets: a list of the files lists of runbooks. Returns a list of the same length: what each declared
+ * (engine/README.md, "declare"), a file that could not be loaded with its error in the same shape.
+ * Runs the loop. NULL when no runner can be started. New reference. */
+json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const json_t *sets, struct rb_err *err);
+
+#endif
