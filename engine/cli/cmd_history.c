@@ -122,7 +122,9 @@ int rb_cmd_history(struct rb_cli *c)
     if (rb_cli_journal(c, false, &err) != 0) {
         return rb_cli_fail(c, &err);
     }
-    json_t *runs = c->journal != NULL ? rb_journal_runs(c->journal, runbook_id(c), LIMIT_MAX, &err) : json_array();
+    bool all = last > 0 || rb_options_has(&c->options, RB_O_STATUS); /* a filter sees all, to show limit of them */
+    json_t *runs = c->journal != NULL ? rb_journal_runs(c->journal, runbook_id(c), all ? LIMIT_MAX : (int)limit, &err)
+                                      : json_array();
     if (runs == NULL) {
         return rb_cli_fail(c, &err);
     }

@@ -20,6 +20,7 @@ struct rb_exec {
     int round;              /* of diagnosis, from 1 */
     int stops;              /* Ctrl-C so far */
     int64_t started_ns, progress_ns;
+    bool begun;             /* run.started was seen */
     bool interactive;       /* a person watches: the looks of a terminal */
     bool dry_run, line_open; /* line_open: live output ended without a newline */
     /* the question that waits */

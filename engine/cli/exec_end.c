@@ -48,7 +48,7 @@ static void put_error(struct rb_cli *c, const json_t *error)
     const char *message = rb_json_str(error, "message", NULL);
     const char *text = message != NULL ? message : rb_text_json(error);
     rb_put(c, RB_ERR, RB_BAD, "runbook:");
-    rb_put(c, RB_ERR, RB_PLAIN, " %s\n", text[0] != '\0' ? rb_word(c, text) : rb_word_json(c, error, 500));
+    rb_put(c, RB_ERR, RB_PLAIN, " %s\n", text[0] != '\0' ? text : rb_word_json(c, error, 500));
 }
 
 static void put_next(struct rb_exec *e, const json_t *result)
@@ -78,6 +78,10 @@ void rb_exec_end(struct rb_exec *e)
     struct rb_cli *c = e->c;
     const char *result = rb_json_str(e->result, "result", "?"), *run = rb_json_str(e->result, "run", NULL);
     rb_status(c, NULL);
+    if (!e->begun) { /* a slip in the line, a file that does not load: there was no run to tell of */
+        put_error(c, json_object_get(e->result, "error"));
+        return;
+    }
     if (e->interactive) {
         rb_put(c, RB_OUT, rb_result_style(result), "\n%s", sentence(result));
         rb_put(c, RB_OUT, RB_PLAIN, TX(took), rb_word_ms(c, (rb_clock_mono_ns() - e->started_ns) / 1000000));

@@ -360,6 +360,7 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         {"attachment", attachment, true},
     };
     struct rb_exec *e = user;
+    e->begun = e->begun || strcmp(kind, "run.started") == 0;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (strcmp(rules[i].kind, kind) == 0 && !(rules[i].quiet && e->c->quiet)) {
             if (strcmp(kind, "finding") != 0 && strstr(kind, ".started") == NULL) {
