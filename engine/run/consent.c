@@ -224,7 +224,7 @@ static void confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
     rb_record(run, "confirm.asked", json_deep_copy(shown));
     const char *how = undo ? NULL : agreed(run, shown);
     if (run->mode == RB_MODE_DRILL) {
-        decide(run, seq, shown, "yes", "drill");
+        decide(run, seq, shown, undo ? "no" : "yes", "drill");
     } else if (run->mode == RB_MODE_DRY_RUN) {
         decide(run, seq, shown, "no", "dry-run");
     } else if (how) {
