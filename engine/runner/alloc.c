@@ -66,8 +66,3 @@ void rb_alloc_cap(size_t cap)
     heap.cap = cap;
     count(0, 0);
 }
-
-size_t rb_alloc_used(void)
-{
-    return heap.used;
-}

@@ -39,7 +39,6 @@ int rb_runner_serve(int fd, const char *boot);
  * with RB_EXIT_MEMORY. Neither ever sees NULL: Lua 5.4.4 corrupts its heap on it. */
 void rb_alloc_init(size_t cap);
 void rb_alloc_cap(size_t cap);
-size_t rb_alloc_used(void);
 void *rb_alloc_lua(void *unused, void *ptr, size_t osize, size_t nsize);
 
 /* sandbox.c: gives up everything but fd and memory. 0, or -1 with the rights in an unknown

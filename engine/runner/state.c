@@ -79,17 +79,12 @@ static int l_target(lua_State *L)
     return rb_json_unwrap(L, 1) ? 1 : 0;
 }
 
-static int l_used(lua_State *L)
-{
-    lua_pushinteger(L, (lua_Integer)rb_alloc_used());
-    return 1;
-}
-
 /* metatable: as it is, whatever it says of itself. target: what is behind a frozen proxy. */
 static const luaL_Reg rt_state[] = {
-    {"module", l_require},      {"module_text", l_module_text},
-    {"metatable", l_metatable}, {"target", l_target},
-    {"used", l_used},           {NULL, NULL},
+    {"module_text", l_module_text},
+    {"metatable", l_metatable},
+    {"target", l_target},
+    {NULL, NULL},
 };
 
 /* Only what the standard library itself needs; runbooks see a sealed choice of it (seal.lua). */

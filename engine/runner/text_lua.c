@@ -62,12 +62,6 @@ static int l_text_in(lua_State *L)
     return 1;
 }
 
-static int l_lang(lua_State *L)
-{
-    lua_pushstring(L, rb_text_lang() == RB_LANG_ZH ? "zh" : "en");
-    return 1;
-}
-
 /* rt.nearest(word, list of words) -> the one that was meant, or nil */
 static int l_nearest(lua_State *L)
 {
@@ -87,5 +81,8 @@ static int l_nearest(lua_State *L)
 }
 
 const luaL_Reg rb_rt_text[] = {
-    {"text", l_text}, {"text_in", l_text_in}, {"lang", l_lang}, {"nearest", l_nearest}, {NULL, NULL},
+    {"text", l_text},
+    {"text_in", l_text_in},
+    {"nearest", l_nearest},
+    {NULL, NULL},
 };
