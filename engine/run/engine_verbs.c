@@ -1,4 +1,5 @@
 /* What the conductor says and asks: run.* and time.*. One function a verb, one table. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,9 +52,32 @@ static json_t *options_of(const struct rb_run *run)
     return options;
 }
 
+/* A path is meant from where the person stands; everything behind sees it whole. */
+static void make_paths_absolute(struct rb_run *run)
+{
+    char cwd[PATH_MAX];
+    const char *name;
+    json_t *value;
+    const json_t *declared = json_object_get(run->meta, "params");
+    if (!getcwd(cwd, sizeof cwd)) {
+        return; /* the folder is gone: a relative path is then refused by its verb */
+    }
+    json_object_foreach(run->given, name, value) {
+        const char *text = json_string_value(value);
+        const char *type = rb_json_str(json_object_get(declared, name), "type", "");
+        if (text && text[0] && text[0] != '/' && text[0] != '{' && !strcmp(type, "path")) {
+            while (!strncmp(text, "./", 2)) {
+                text += 2;
+            }
+            json_object_set_new(run->given, name, json_sprintf("%s/%s", strcmp(cwd, "/") ? cwd : "", text));
+        }
+    }
+}
+
 /* In a drill the lab sets the parameters, so that nothing required is missing before. */
 static json_t *resolve(struct rb_run *run, struct rb_err *err)
 {
+    make_paths_absolute(run);
     json_t *params = rb_params_resolve(run->meta, run->given, err);
     if (!params && run->mode == RB_MODE_DRILL) {
         params = json_object();
