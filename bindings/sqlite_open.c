@@ -134,6 +134,7 @@ static int open_with(struct rb_sqlite *c, double wait, struct rb_err *err)
     char name[3 * PATH_MAX + 64];
     int rc = rb_sqlite_vfs_register();
 
+    rb_sqlite_vfs_quiet(1);
     uri(name, sizeof name, c->path, c->still ? "" : "?readonly_shm=1");
     if (rc == SQLITE_OK) {
         rc = sqlite3_open_v2(name, &c->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE,
@@ -182,6 +183,7 @@ int rb_sqlite_open_write(struct rb_sqlite *out, const json_t *args, double wait,
     if (rc != 0) {
         return rc;
     }
+    rb_sqlite_vfs_quiet(0);
     rc = sqlite3_open_v2(out->path, &out->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE, "unix");
     if (rc == SQLITE_OK && sqlite3_db_readonly(out->db, "main") == 1) {
         rc = SQLITE_READONLY;

@@ -13,5 +13,8 @@
 
 /* Registers both in this process; again is harmless. An SQLite code. */
 int rb_sqlite_vfs_register(void);
+/* As root SQLite gives a -shm it opens to the owner of the database, which touches its ctime even
+ * when nothing changes. quiet: not while a reading connection is opened. */
+void rb_sqlite_vfs_quiet(int quiet);
 
 #endif
