@@ -62,4 +62,13 @@ function text.count(s, word)
   end
 end
 
+--- At most max characters (not bytes); what was cut is shown by "...". max: at least 3.
+function text.cut(s, max)
+  check(s, "s", "text.cut")
+  local length = utf8.len(s)
+  if not length then return s:sub(1, max) end -- not UTF-8: bytes are all there is
+  if length <= max then return s end
+  return s:sub(1, utf8.offset(s, max - 2) - 1) .. "..."
+end
+
 return text

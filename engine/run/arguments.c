@@ -2,6 +2,7 @@
 #include "run/arguments.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -160,6 +161,38 @@ json_t *rb_arguments_convert(const struct rb_verb *verb, const char *name, const
 fail:
     json_decref(args);
     return NULL;
+}
+
+static void add_value(struct rb_buf *out, const json_t *value)
+{
+    if (json_is_string(value)) {
+        rb_buf_adds(out, json_string_value(value));
+    } else if (json_is_real(value)) {
+        rb_buf_addf(out, "%g", json_real_value(value));
+    } else {
+        char *text = rb_json_canonical(value);
+        rb_buf_adds(out, text ? text : "?");
+        free(text);
+    }
+}
+
+char *rb_arguments_text(const struct rb_verb *verb, const json_t *args)
+{
+    struct rb_buf out;
+    rb_buf_init(&out, 1 << 20); /* longer is cut by whoever shows it */
+    for (int positional = 1; positional >= 0; positional--) {
+        for (const struct rb_arg *arg = verb->args; arg->name; arg++) {
+            const json_t *value = json_object_get(args, arg->name);
+            if (value && !(arg->flags & RB_ARG_POSITIONAL) == !positional) {
+                rb_buf_adds(&out, out.len ? " " : "");
+                if (!positional) {
+                    rb_buf_addf(&out, "%s=", arg->name);
+                }
+                add_value(&out, value);
+            }
+        }
+    }
+    return out.data ? rb_buf_take(&out) : rb_xstrdup("");
 }
 
 static json_t *described(const struct rb_binding *binding, const struct rb_verb *verb)

@@ -36,22 +36,18 @@ static int look_up(const char *full, const struct rb_binding **binding, const st
     return rb_err_set(err, RB_EUSAGE, RB_T_run_no_verb, full);
 }
 
-/* What the call is, in one line: the verb's own words, else the verb and its arguments. */
-static char *text_of(const struct rb_binding *binding, const struct rb_verb *verb, const json_t *args)
+/* What the call does, in one line: the verb's own words, else its arguments. */
+static char *text_of(const struct rb_verb *verb, const json_t *args)
 {
-    struct rb_buf out;
-    rb_buf_init(&out, 1 << 20);
-    char *own = verb->preview ? verb->preview(args) : NULL;
-    char *json = own ? NULL : rb_json_canonical(args);
-    struct rb_buf clean;
-    rb_buf_init(&clean, 1 << 20);
-    rb_utf8_clean(&clean, own ? own : json, strlen(own ? own : json), false);
-    rb_buf_addf(&out, "%s.%s ", binding->name, verb->name);
+    struct rb_buf clean, out;
+    char *own = verb->preview ? verb->preview(args) : rb_arguments_text(verb, args);
+    rb_buf_init(&clean, 1 << 21);
+    rb_buf_init(&out, 1 << 12);
+    rb_utf8_clean(&clean, own, strlen(own), false);
     rb_utf8_pad(&out, rb_buf_str(&clean), 0, TEXT_MAX);
     rb_buf_deinit(&clean);
     free(own);
-    free(json);
-    return rb_buf_take(&out);
+    return out.data ? rb_buf_take(&out) : rb_xstrdup("");
 }
 
 static void call_free(struct rb_call *call)
@@ -93,10 +89,17 @@ static json_t *recorded_value(const json_t *value)
     return body;
 }
 
+/* "sql.backup", or with its text behind it. */
+static void name_of(const struct rb_call *call, char *out, size_t size, bool with_text)
+{
+    bool more = with_text && call->text[0];
+    snprintf(out, size, "%s.%s%s%s", call->binding->name, call->verb->name, more ? " " : "", more ? call->text : "");
+}
+
 static void record_outcome(struct rb_call *call, const json_t *value, const struct rb_err *err)
 {
     char name[128];
-    snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
+    name_of(call, name, sizeof name, false);
     static const char *const effects[] = {"read", "probe", "write"};
     json_t *body = json_pack("{s:I, s:s, s:s, s:s, s:b, s:I, s:s}", "call", (json_int_t)call->number, "verb", name,
                              "text", call->text, "effect", effects[call->verb->effect], "ok", !err, "ms",
@@ -117,10 +120,12 @@ static void record_outcome(struct rb_call *call, const json_t *value, const stru
 /* A write that was cut off may have happened. */
 static void settle_unknown(const struct rb_call *call, struct rb_err *err)
 {
+    char what[TEXT_MAX * 4 + 128];
     bool cut_off = call->timed_out || call->cancelled || err->code == RB_ERESET;
     if (call->verb->effect == RB_EFFECT_WRITE && cut_off) {
         struct rb_err before = *err;
-        rb_err_set(err, RB_EUNKNOWN, RB_T_run_unknown, call->text, before.text);
+        name_of(call, what, sizeof what, true);
+        rb_err_set(err, RB_EUNKNOWN, RB_T_run_unknown, what, before.text);
         call->run->unknown = true;
     }
 }
@@ -131,7 +136,7 @@ static void answer(struct rb_call *call, json_t *value, const struct rb_err *err
     struct rb_run *run = call->run;
     json_int_t seq = call->seq;
     char name[128];
-    snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
+    name_of(call, name, sizeof name, false);
     call_free(call);
     if (value) {
         rb_run_reply(run, seq, value);
@@ -158,8 +163,10 @@ void rb_call_done(struct rb_call *call, json_t *value)
 void rb_call_fail(struct rb_call *call, const struct rb_err *given)
 {
     struct rb_err err = *given, journal = {0};
+    char what[TEXT_MAX * 4 + 128];
     if (call->timed_out) {
-        rb_err_set(&err, RB_ETIMEOUT, RB_T_run_call_timeout, call->text, call->timeout);
+        name_of(call, what, sizeof what, true);
+        rb_err_set(&err, RB_ETIMEOUT, RB_T_run_call_timeout, what, call->timeout);
     }
     settle_unknown(call, &err);
     record_outcome(call, NULL, &err);
@@ -174,8 +181,10 @@ void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call)
     }
     call->cancelled = true;
     if (call->verb->work) {
-        struct rb_err err = {.code = RB_ECANCELLED};
-        rb_err_set(&err, RB_ECANCELLED, RB_T_run_cancelled, call->text);
+        struct rb_err err = {0};
+        char what[TEXT_MAX * 4 + 128];
+        name_of(call, what, sizeof what, true);
+        rb_err_set(&err, RB_ECANCELLED, RB_T_run_cancelled, what);
         rb_workers_cancel(run->workers, call);
         rb_call_fail(call, &err);
     } else {
@@ -284,7 +293,7 @@ void rb_dispatch(struct rb_run *run, json_t *frame)
         rc = args ? 0 : err.code;
     }
     if (rc == 0) {
-        text = text_of(binding, verb, args);
+        text = text_of(verb, args);
         rc = rb_gate(run, binding, verb, args, text, &err);
     }
     if (rc == RB_GATE_NOTE) {

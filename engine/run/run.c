@@ -48,6 +48,7 @@ static struct rb_run *run_new(const struct rb_engine *engine, const struct rb_ru
     run->pending = json_array();
     run->plan.writes = json_array();
     run->workers = rb_workers_new(run);
+    run->started_ns = rb_clock_mono_ns();
     return run;
 }
 
@@ -198,10 +199,25 @@ static json_t *ended_body(const struct rb_run *run)
     return body;
 }
 
+/* For lists of runs: which fixes were done, without reading every event. */
+static json_t *fixes_done(const struct rb_run *run)
+{
+    size_t i;
+    json_t *fix, *done = json_array();
+    json_array_foreach(json_object_get(run->report, "fixes"), i, fix) {
+        if (!strcmp(rb_json_str(fix, "result", ""), "done")) {
+            json_array_append(done, json_object_get(fix, "id"));
+        }
+    }
+    return done;
+}
+
 static void record_end(struct rb_run *run)
 {
     struct rb_err err = {0};
     json_t *body = ended_body(run);
+    json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->started_ns) / 1000000));
+    json_object_set_new(body, "fixed", fixes_done(run));
     json_object_set_new(body, "run", json_string(run->id));
     if (run->begun) {
         rb_record(run, "run.ended", json_incref(body));

@@ -99,7 +99,7 @@ struct rb_run {
     struct rb_wait *waits;
     struct rb_workers *workers;
     struct rb_call *calls;
-    int64_t call_count;
+    int64_t started_ns, call_count;
     int call_in_flight;
     struct rb_block_now now;
     struct rb_plan plan;

@@ -105,10 +105,11 @@ local function kind_of(p, h)
   if h.state == "T" then return "suspended" end
   return is_service(p, h) and "service" or "process"
 end
+local function short(command) return text.cut(command, 60) end
 local function who(h)
   return {
-    pid = h.pid, started = h.started, command = h.command, user = h.user, service = h.service, ppid = h.ppid,
-    parent = h.parent, orphan = h.orphan, locks = h.locks,
+    pid = h.pid, started = h.started, command = short(h.command), user = h.user, service = h.service,
+    parent = h.parent and h.parent ~= null and ("%d %s"):format(h.parent.pid, short(h.parent.command)) or nil, orphan = h.orphan, locks = h.locks,
   }
 end
 local function part(p, suffix) return file.stat(p.db .. suffix) end
