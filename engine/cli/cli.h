@@ -28,6 +28,8 @@ struct rb_cli {
     enum rb_format format;
     bool color[2]; /* by sink */
     bool tty[2];
+    bool redraws;    /* stderr is a terminal that can rewrite a line … */
+    bool status_on;  /* … and one stands there now */
     bool ascii, quiet, verbose, debug, no_input;
     uv_loop_t loop;
     bool loop_open;

@@ -61,8 +61,7 @@ static const char *what(struct rb_cli *c, const char *kind, const json_t *body)
                  rb_json_str(body, "result", "?"));
     } else if (strncmp(kind, "call.", 5) == 0) {
         const json_t *ok = json_object_get(body, "ok");
-        snprintf(text, sizeof text, "%s  %s%s", rb_json_str(body, "verb", "?"), rb_json_str(body, "text", ""),
-                 json_is_false(ok) ? TX(audit_failed) : "");
+        snprintf(text, sizeof text, "%s%s", rb_effect_line(c, body), json_is_false(ok) ? TX(audit_failed) : "");
     } else {
         snprintf(text, sizeof text, "%s%s%s", id, slash, key);
     }

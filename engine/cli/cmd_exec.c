@@ -235,6 +235,7 @@ static void exec_deinit(struct rb_exec *e)
     json_decref(e->done);
     json_decref(e->standing_shown);
     json_decref(e->found);
+    json_decref(e->title);
     json_decref(e->question);
     json_decref(e->answers);
     free(e->plan_shown);

@@ -66,6 +66,19 @@ static const char *fixes_of(struct rb_cli *c, const json_t *run)
     return text;
 }
 
+/* The run's own measure; else what the two times say. */
+static const char *took(struct rb_cli *c, const json_t *run)
+{
+    int64_t from, to;
+    const json_t *ms = json_object_get(run, "ms");
+    if (json_is_integer(ms)) {
+        return rb_word_ms(c, json_integer_value(ms));
+    }
+    bool known = rb_clock_parse(rb_json_str(run, "started", ""), &from) == 0 &&
+                 rb_clock_parse(rb_json_str(run, "ended", ""), &to) == 0;
+    return known ? rb_word_ms(c, (to - from) / 1000) : "-";
+}
+
 static void put_runs(struct rb_cli *c, const json_t *runs)
 {
     json_t *rows = json_array(), *headings = json_array();
@@ -76,11 +89,10 @@ static void put_runs(struct rb_cli *c, const json_t *runs)
     json_array_foreach ((json_t *)runs, i, run) {
         int64_t started;
         bool known = rb_clock_parse(rb_json_str(run, "started", ""), &started) == 0;
-        const json_t *ms = json_object_get(run, "ms");
         rb_row(rows, rb_json_str(run, "run", "?"), known ? rb_word_time(c, started) : "?",
                rb_json_str(run, "runbook", "?"), rb_json_str(run, "target", "-"),
                rb_actor_word(c, json_object_get(run, "actor")), rb_result_word(c, rb_json_str(run, "result", "?")),
-               json_is_integer(ms) ? rb_word_ms(c, json_integer_value(ms)) : "-", fixes_of(c, run), NULL);
+               took(c, run), fixes_of(c, run), NULL);
     }
     if (json_array_size(rows) == 0) {
         rb_put(c, RB_ERR, RB_PLAIN, "%s\n", TX(no_runs));

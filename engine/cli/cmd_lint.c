@@ -75,28 +75,39 @@ static void root_of(const char *path, bool folder, char out[PATH_MAX])
     }
 }
 
-/* A path is judged where it lies, in a catalogue that begins there. */
-static int lint_path(struct rb_cli *c, const char *path, struct tally *t, struct rb_err *err)
+static bool lint_below(struct rb_cli *c, const json_t *loaded, const char *path, struct tally *t)
 {
-    char root[PATH_MAX];
-    struct rb_catalog *catalog = NULL;
-    size_t len = strlen(path), i;
-    json_t *entry;
-    root_of(path, len < 4 || strcmp(path + len - 4, ".lua") != 0, root);
-    int rc = rb_cli_loop(c, err);
-    rc = rc != 0 ? rc : rb_catalog_open(&catalog, root, err);
-    const json_t *loaded = rc == 0 ? rb_catalog_load(catalog, &c->loop, c->spawner, err) : NULL;
     int before = t->files;
+    size_t i;
+    json_t *entry;
     json_array_foreach ((json_t *)loaded, i, entry) {
         if (starts_with_folder(rb_json_str(entry, "file", ""), path)) {
             lint_entry(c, entry, t);
         }
     }
-    if (loaded != NULL && t->files == before) {
+    return t->files > before;
+}
+
+/* In the folder it belongs to when we know that; else in a catalogue that begins where it lies. */
+static int lint_path(struct rb_cli *c, const char *path, struct tally *t, struct rb_err *err)
+{
+    char root[PATH_MAX];
+    struct rb_catalog *catalog = NULL;
+    const json_t *loaded = NULL;
+    size_t len = strlen(path);
+    int rc = rb_cli_catalog_load(c, &loaded, err);
+    if (rc != 0 || lint_below(c, loaded, path, t)) {
+        return rc;
+    }
+    root_of(path, len < 4 || strcmp(path + len - 4, ".lua") != 0, root);
+    rc = rb_catalog_open(&catalog, root, err);
+    loaded = rc == 0 ? rb_catalog_load(catalog, &c->loop, c->spawner, err) : NULL;
+    rc = loaded == NULL ? err->code : 0;
+    if (rc == 0 && !lint_below(c, loaded, path, t)) {
         rc = rb_err_set(err, RB_EUSAGE, RB_T_cli_lint_nothing, path);
     }
     rb_catalog_close(catalog);
-    return loaded == NULL ? err->code : rc;
+    return rc;
 }
 
 static int lint_name(struct rb_cli *c, const char *name, struct tally *t, struct rb_err *err)

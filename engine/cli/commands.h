@@ -47,6 +47,8 @@ enum rb_style rb_result_style(const char *result);
 void rb_put_evidence(struct rb_cli *c, const json_t *evidence, int indent);
 /* "pid=4711 table=shop.orders". */
 const char *rb_evidence_line(struct rb_cli *c, const json_t *evidence);
+/* "sql.exec  UPDATE …"; a text that names its verb already is enough. */
+const char *rb_effect_line(struct rb_cli *c, const json_t *effect);
 const char *rb_risk_word(struct rb_cli *c, const char *risk);
 
 /* cases.c: TAP 14 or JUnit of [{name, ok, skipped?, text?, ms?}]. */

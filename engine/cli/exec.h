@@ -15,6 +15,7 @@ struct rb_exec {
     json_t *done;           /* writes that were made: ["verb text"…] */
     json_t *standing_shown; /* of the last tree, to stay quiet when nothing changed */
     json_t *found;          /* {"id/key": body}, newest evidence */
+    json_t *title;          /* of the check that runs */
     char *plan_shown;       /* "fix/key" */
     struct rb_buf carry[2]; /* live output: a character whose rest has not come yet */
     int round;              /* of diagnosis, from 1 */

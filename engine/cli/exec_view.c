@@ -16,7 +16,7 @@ static const char *name_of(struct rb_exec *e, const json_t *body)
 {
     char text[512];
     const char *key = rb_json_str(body, "key", "");
-    snprintf(text, sizeof text, "%s%s%s", rb_json_str(body, "id", "?"), key[0] != '\0' ? "=" : "", key);
+    snprintf(text, sizeof text, "%s%s%s", rb_json_str(body, "id", "?"), key[0] != '\0' ? " " : "", key);
     return rb_word(e->c, text);
 }
 
@@ -74,6 +74,8 @@ static void check_started(struct rb_exec *e, const json_t *body)
     char text[1024];
     const char *title = rb_word_text(e->c, json_object_get(body, "title"));
     snprintf(text, sizeof text, "  %s  %s", rb_word(e->c, rb_json_str(body, "id", "?")), title);
+    json_decref(e->title);
+    e->title = json_deep_copy(json_object_get(body, "title"));
     rb_status(e->c, text);
 }
 
@@ -96,7 +98,7 @@ static void check_ended(struct rb_exec *e, const json_t *body)
                text[0] != '\0' ? "  " : "", text, ms);
         return;
     }
-    const char *title = rb_word_text(c, json_object_get(body, "title"));
+    const char *title = rb_word_text(c, e->title);
     const char *middle = text[0] != '\0' ? text : title;
     rb_put(c, RB_OUT, RB_PLAIN, "  ");
     rb_put_mark(c, RB_OUT, mark_style(result));
@@ -248,8 +250,7 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
     rb_put(c, RB_OUT, RB_PLAIN, " %s  %s  %s %s\n", rb_word(c, name), rb_word_text(c, json_object_get(plan, "title")),
            TX(risk), rb_risk_word(c, rb_json_str(plan, "risk", "low")));
     json_array_foreach ((json_t *)writes, i, write) {
-        rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s\n", column(c, rb_word(c, rb_json_str(write, "verb", "")), 14),
-               rb_word(c, rb_json_str(write, "text", "")));
+        rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_effect_line(c, write));
     }
     if (rb_json_bool(plan, "open", false)) {
         rb_put(c, RB_OUT, RB_DIM, "  %s\n", TX(plan_open));
@@ -311,21 +312,20 @@ static void put_remarks(struct rb_exec *e, const json_t *body)
 static void call_outcome(struct rb_exec *e, const json_t *body)
 {
     struct rb_cli *c = e->c;
-    char text[2048];
     bool ok = rb_json_bool(body, "ok", true), write = strcmp(rb_json_str(body, "effect", ""), "write") == 0;
     put_remarks(e, body);
     if (!write) {
         return;
     }
-    snprintf(text, sizeof text, "%s  %s", rb_json_str(body, "verb", "?"), rb_json_str(body, "text", ""));
+    const char *text = rb_effect_line(c, body);
     if (ok) {
-        json_array_append_new(e->done, json_string(rb_word(c, text)));
+        json_array_append_new(e->done, json_string(text));
     }
     if (!c->quiet) {
         rb_status(c, NULL);
         rb_put(c, RB_OUT, RB_PLAIN, "    ");
         rb_put_mark(c, RB_OUT, ok ? RB_GOOD : RB_BAD);
-        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s", rb_word(c, text), error_word(c, json_object_get(body, "error")));
+        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s", text, error_word(c, json_object_get(body, "error")));
         rb_put(c, RB_OUT, RB_DIM, "  %s\n", rb_word_ms(c, rb_json_int(body, "ms", 0)));
     }
 }

@@ -1,5 +1,6 @@
 /* A runbook.run/1 object for people: in a terminal, and as Markdown for a ticket. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -55,32 +56,55 @@ const char *rb_risk_word(struct rb_cli *c, const char *risk)
            : strcmp(risk, "critical") == 0 ? TX(risk_critical) : rb_word(c, risk);
 }
 
+const char *rb_effect_line(struct rb_cli *c, const json_t *effect)
+{
+    struct rb_buf b;
+    const char *verb = rb_json_str(effect, "verb", ""), *text = rb_json_str(effect, "text", "");
+    bool named = strncmp(text, verb, strlen(verb)) == 0;
+    rb_buf_init(&b, 1u << 20);
+    rb_buf_addf(&b, "%s%s%s", named ? "" : verb, named ? "" : "  ", text);
+    const char *line = rb_word(c, rb_buf_str(&b));
+    rb_buf_deinit(&b);
+    return line;
+}
+
+/* By key: Lua's tables have no order of their own, and two runs should look alike. New reference. */
+static json_t *sorted(const json_t *object)
+{
+    char *text = object != NULL ? rb_json_canonical(object) : NULL;
+    json_t *copy = text != NULL ? rb_json_parse(text, strlen(text), NULL) : NULL;
+    free(text);
+    return copy != NULL ? copy : json_object();
+}
+
 void rb_put_evidence(struct rb_cli *c, const json_t *evidence, int indent)
 {
     const char *key;
-    json_t *value;
+    json_t *value, *fields = sorted(evidence);
     int width = 0;
-    json_object_foreach ((json_t *)evidence, key, value) {
+    json_object_foreach (fields, key, value) {
         int w = rb_utf8_width(rb_word(c, key));
         width = w > width ? w : width;
     }
-    json_object_foreach ((json_t *)evidence, key, value) {
+    json_object_foreach (fields, key, value) {
         rb_put(c, RB_OUT, RB_DIM, "%*s%s", indent, "", rb_word_pad(c, rb_word(c, key), width));
         rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_word_json(c, value, EVIDENCE_MAX));
     }
+    json_decref(fields);
 }
 
 const char *rb_evidence_line(struct rb_cli *c, const json_t *evidence)
 {
     struct rb_buf b;
     const char *key;
-    json_t *value;
+    json_t *value, *fields = sorted(evidence);
     rb_buf_init(&b, 1u << 16);
-    json_object_foreach ((json_t *)evidence, key, value) {
+    json_object_foreach (fields, key, value) {
         rb_buf_addf(&b, "%s%s=%s", b.len > 0 ? " " : "", key, rb_word_json(c, value, EVIDENCE_MAX));
     }
     const char *line = rb_word(c, rb_buf_str(&b));
     rb_buf_deinit(&b);
+    json_decref(fields);
     return line;
 }
 
@@ -138,8 +162,7 @@ static void put_act(struct rb_cli *c, const json_t *act)
            rb_word_text(c, json_object_get(act, "title")), rb_result_word(c, result));
     json_array_foreach (json_object_get(act, "effects"), i, effect) {
         bool ok = rb_json_bool(effect, "ok", true);
-        rb_put(c, RB_OUT, ok ? RB_PLAIN : RB_BAD, "    %s  %s%s\n", rb_word(c, rb_json_str(effect, "verb", "?")),
-               rb_word(c, rb_json_str(effect, "text", "")), ok ? "" : TX(audit_failed));
+        rb_put(c, RB_OUT, ok ? RB_PLAIN : RB_BAD, "    %s%s\n", rb_effect_line(c, effect), ok ? "" : TX(audit_failed));
     }
     if (json_object_get(act, "verify") != NULL) {
         put_part(c, TX(ph_verify), json_object_get(act, "verify"));
@@ -255,8 +278,7 @@ static void md_acts(struct rb_cli *c, const char *label, const json_t *list)
         rb_put(c, RB_OUT, RB_PLAIN, "- **%s** %s: %s\n", md(c, rb_json_str(act, "id", "?")),
                md(c, rb_text_json(json_object_get(act, "title"))), rb_result_word(c, rb_json_str(act, "result", "?")));
         json_array_foreach (json_object_get(act, "effects"), k, effect) {
-            rb_put(c, RB_OUT, RB_PLAIN, "  - %s %s%s\n", md(c, rb_json_str(effect, "verb", "?")),
-                   md(c, rb_json_str(effect, "text", "")), rb_json_bool(effect, "ok", true) ? "" : TX(audit_failed));
+            rb_put(c, RB_OUT, RB_PLAIN, "  - %s%s\n", md(c, rb_effect_line(c, effect)), rb_json_bool(effect, "ok", true) ? "" : TX(audit_failed));
         }
     }
 }

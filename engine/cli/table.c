@@ -37,6 +37,9 @@ static void put_row(struct rb_cli *c, enum rb_sink sink, enum rb_style style, co
                     const int widths[COLUMNS_MAX], int indent)
 {
     size_t n = json_array_size(row);
+    while (n > 0 && cell_of(c, row, n - 1)[0] == '\0') {
+        n--; /* no blanks at the end of a line */
+    }
     rb_put(c, sink, RB_PLAIN, "%*s", indent, "");
     for (size_t i = 0; i < n && i < COLUMNS_MAX; i++) {
         const char *cell = cell_of(c, row, i);

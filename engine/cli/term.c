@@ -274,7 +274,8 @@ static void put_json_text(const char *text)
 
 static void put_json_line(const json_t *value, size_t flags)
 {
-    char *text = json_dumps(value, flags | JSON_ENCODE_ANY);
+    /* Sorted: the same object is the same text, whatever order it was made in. */
+    char *text = json_dumps(value, flags | JSON_ENCODE_ANY | JSON_SORT_KEYS);
     if (text != NULL) {
         put_json_text(text);
         putchar('\n');
@@ -302,9 +303,10 @@ void rb_put_raw(struct rb_cli *c, const char *text)
 
 void rb_status(struct rb_cli *c, const char *text)
 {
-    if (!c->tty[RB_ERR] || c->quiet || c->format != RB_FORMAT_TEXT) {
+    if (!c->redraws || (text == NULL && !c->status_on)) {
         return;
     }
+    c->status_on = text != NULL;
     flush_results(c);
     fputs("\r\033[K", stderr);
     if (text != NULL) {

@@ -20,7 +20,7 @@ class Exec(Lab):
 
     def test_found_without_a_terminal(self):
         done = self.run_it("exec", "greeting", f"dir={self.dir}", code=3)
-        self.assertIn("finding missing=" + self.hello, done.out)
+        self.assertIn("finding missing " + self.hello, done.out)
         self.assertRegex(done.out, r"(?m)^result found ")
         self.assertIn("nothing was changed", done.out)
         self.assertIn("to go on:", done.err)
