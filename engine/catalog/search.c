@@ -253,7 +253,8 @@ static void symptom(struct hit *hit, const char *text, void *user)
     fold(text, folded, TEXT_MAX);
     size_t least = is_wide(*folded) ? 6 : 4;
     bool inside = strlen(folded) >= least && strstr(hit->query->text, folded);
-    bool around = hit->query->text[0] && strstr(folded, hit->query->text);
+    const struct term whole = {hit->query->text, strlen(hit->query->text)};
+    bool around = has_term(folded, &whole);
     long points = inside || around ? SYMPTOM : share(hit->query, folded) * SYMPTOM_WORDS / 1000;
     if (points > field->best) {
         field->best = points;
