@@ -376,6 +376,16 @@ static void test_memory_cap_is_88(void **state)
     assert_int_equal(end_with_memory(caught, 16 << 20), RB_EXIT_MEMORY);
 }
 
+/* The counted cap, not the kernel's limit far above it, decides. */
+static void test_memory_cap_is_where_it_was_set(void **state)
+{
+    (void)state;
+    static const char some[] = "local s = ('x'):rep(6 << 20) local a, b = s .. 'a', s .. 'b' return a, b";
+    assert_int_equal(end_with_memory(some, 8 << 20), RB_EXIT_MEMORY);
+    assert_int_equal(end_with_memory(some, 1), RB_EXIT_MEMORY); /* 8 MB is the least, 512 MB the most */
+    assert_int_equal(end_with_memory(some, 64 << 20), 0);
+}
+
 /* The program that corrupts the heap of Lua 5.4.4 when an allocator answers NULL at a cap. */
 static void test_weak_table_recipe_ends_cleanly(void **state)
 {
@@ -733,6 +743,7 @@ int main(void)
         cmocka_unit_test(test_library_error_is_told),
         cmocka_unit_test(test_boot_declares_a_runbook),
         cmocka_unit_test(test_memory_cap_is_88),
+        cmocka_unit_test(test_memory_cap_is_where_it_was_set),
         cmocka_unit_test(test_weak_table_recipe_ends_cleanly),
         cmocka_unit_test(test_reply_that_swells),
         cmocka_unit_test(test_deadline_names_the_line),
