@@ -11,7 +11,7 @@ function(rb_external name module)
     set(linked)
     foreach(library ${${name}_LINK_LIBRARIES})
       get_filename_component(folder ${library} DIRECTORY)
-      get_filename_component(stem ${library} NAME_WE)
+      get_filename_component(stem ${library} NAME_WLE)
       if(EXISTS ${folder}/${stem}.a)
         list(APPEND linked ${folder}/${stem}.a)
       elseif(EXISTS ${folder}/${stem}_a.a) # libuv
