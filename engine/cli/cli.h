@@ -71,6 +71,9 @@ json_t *rb_cli_repeat(const struct rb_cli *c);
 void rb_put(struct rb_cli *c, enum rb_sink sink, enum rb_style style, const char *fmt, ...) RB_PRINTF(4, 5);
 /* One line of foreign text: newlines made visible too. Valid until the command ends. */
 const char *rb_word(struct rb_cli *c, const char *text);
+/* Words made after mark end here: for what goes on for hours. */
+size_t rb_word_mark(const struct rb_cli *c);
+void rb_word_release(struct rb_cli *c, size_t mark);
 /* rb_word of a text in both languages. */
 const char *rb_word_text(struct rb_cli *c, const json_t *text);
 /* Is there nothing to print in this text? NULL counts. */

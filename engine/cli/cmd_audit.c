@@ -80,6 +80,7 @@ static int take_event(const struct rb_event *e, void *user)
 {
     struct audit *a = user;
     struct rb_cli *c = a->c;
+    size_t mark = rb_word_mark(c);
     json_t *body = e->body != NULL ? rb_json_parse(e->body, strlen(e->body), NULL) : NULL;
     if (e->utc_us >= a->since && (c->verbose || of_interest(e->kind, body))) {
         json_t *actor = rb_json_parse(e->actor, strlen(e->actor), NULL);
@@ -97,6 +98,7 @@ static int take_event(const struct rb_event *e, void *user)
         json_decref(actor);
     }
     json_decref(body);
+    rb_word_release(c, mark);
     return 0;
 }
 

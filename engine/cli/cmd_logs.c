@@ -47,6 +47,7 @@ static int put_event(const struct rb_event *e, void *user)
 {
     struct follow *f = user;
     json_t *event = event_json(e);
+    size_t mark = rb_word_mark(f->c);
     f->last = e->id;
     f->ended = f->ended || strcmp(e->kind, "run.ended") == 0;
     if (event == NULL) {
@@ -60,6 +61,7 @@ static int put_event(const struct rb_event *e, void *user)
         rb_put(f->c, RB_OUT, style_of(event), "%s", rb_word_pad(f->c, e->kind, 16));
         rb_put(f->c, RB_OUT, RB_PLAIN, "  %s\n", body);
     }
+    rb_word_release(f->c, mark);
     json_decref(event);
     return 0;
 }

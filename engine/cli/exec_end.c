@@ -90,7 +90,7 @@ void rb_exec_end(struct rb_exec *e)
         rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s\n", TX(result), rb_word(c, result), sentence(result));
     }
     put_done(e, result);
-    if (e->round > 0 && e->interactive == false) {
+    if (e->round > 1) { /* what still stands is listed by name only: its advice was shown long above */
         put_advice(c, e->result);
     }
     put_error(c, json_object_get(e->result, "error"));

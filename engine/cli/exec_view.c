@@ -54,7 +54,8 @@ static void run_started(struct rb_exec *e, const json_t *body)
     const char *severity = rb_word(c, rb_json_str(body, "severity", "-"));
     rb_put(c, RB_OUT, RB_BOLD, "%s", id);
     if (!e->interactive) {
-        rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s  %s %s  %s\n", severity, title, TX(run), run, params);
+        rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s  %s %s%s%s\n", severity, title, TX(run), run, params[0] != '\0' ? "  " : "",
+               params);
         return;
     }
     const char *source = rb_word_text(c, json_object_get(body, "source"));
@@ -90,8 +91,8 @@ static void check_ended(struct rb_exec *e, const json_t *body)
     if (c->quiet && !failed) {
         return;
     }
-    const char *text = failed ? error_word(c, json_object_get(body, "error"))
-                              : rb_word_text(c, json_object_get(body, "text"));
+    const char *error = error_word(c, json_object_get(body, "error"));
+    const char *text = error[0] != '\0' ? error : rb_word_text(c, json_object_get(body, "text"));
     const char *id = rb_word(c, rb_json_str(body, "id", "?")), *ms = rb_word_ms(c, rb_json_int(body, "ms", 0));
     if (!e->interactive) {
         rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", TX(check), id, rb_result_word(c, result),
@@ -366,7 +367,9 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
             if (strcmp(kind, "finding") != 0 && strstr(kind, ".started") == NULL) {
                 rb_status(e->c, NULL);
             }
+            size_t mark = rb_word_mark(e->c);
             rules[i].show(e, body);
+            rb_word_release(e->c, mark);
             return;
         }
     }
@@ -428,6 +431,7 @@ void rb_exec_progress(void *user, const json_t *body)
     struct rb_cli *c = e->c;
     char text[512];
     int64_t now = rb_clock_mono_ns();
+    size_t mark = rb_word_mark(c);
     const json_t *total = json_object_get(body, "total");
     const char *what = rb_word_text(c, json_object_get(body, "text")), *unit = rb_word(c, rb_json_str(body, "unit", ""));
     bool known = json_is_number(total) && json_number_value(total) > 0;
@@ -438,6 +442,7 @@ void rb_exec_progress(void *user, const json_t *body)
     } else {
         snprintf(text, sizeof text, "  %.0f %s  %s", done, unit, what);
     }
+    rb_word_release(c, mark);
     if (c->quiet) {
         return;
     }

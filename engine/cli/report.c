@@ -178,7 +178,8 @@ static void put_checks(struct rb_cli *c, const json_t *run)
     json_t *check, *f;
     json_array_foreach (json_object_get(run, "checks"), i, check) {
         const char *result = rb_json_str(check, "result", "?");
-        const json_t *text = json_object_get(check, strcmp(result, "failed") == 0 ? "error" : "text");
+        const json_t *error = json_object_get(check, "error");
+        const json_t *text = error != NULL && !json_is_null(error) ? error : json_object_get(check, "text");
         rb_put(c, RB_OUT, RB_PLAIN, "  ");
         rb_put_mark(c, RB_OUT, strcmp(result, "failed") == 0 ? RB_BAD : strcmp(result, "found") == 0 ? RB_WARN : RB_GOOD);
         rb_put(c, RB_OUT, RB_PLAIN, "%s  %s  %s\n", rb_word_pad(c, rb_word(c, rb_json_str(check, "id", "?")), 20),

@@ -82,6 +82,18 @@ static const char *pool_keep(struct rb_cli *c, struct rb_buf *b)
     return json_string_value(kept);
 }
 
+size_t rb_word_mark(const struct rb_cli *c)
+{
+    return json_array_size(c->pool);
+}
+
+void rb_word_release(struct rb_cli *c, size_t mark)
+{
+    for (size_t n = json_array_size(c->pool); n > mark; n--) {
+        json_array_remove(c->pool, n - 1);
+    }
+}
+
 const char *rb_word(struct rb_cli *c, const char *text)
 {
     struct rb_buf b;

@@ -125,6 +125,32 @@ class Exec(Lab):
         self.assertFalse(os.path.exists(self.hello))
 
 
+class Told(Lab):
+    def test_why_a_check_failed(self):
+        self.book("demo/bad", '''runbook "demo/bad" { title = "Bad", severity = "P3" }
+check "says" { title = "a", run = function() fail { zh = "坏了", en = "it is broken" } end }
+check "raises" { title = "b", run = function() file.read("/no/such/file/here", { missing = "x" }) end }
+check "after" { title = "c", run = function() ok "still looked at" end }
+''')
+        done = self.run_it("exec", "demo/bad", code=1)
+        self.assertRegex(done.out, r"(?m)^check says  failed  it is broken")
+        self.assertRegex(done.out, r"(?m)^check raises  failed  \S")
+        self.assertRegex(done.out, r"(?m)^check after  ok  still looked at")
+        run = re.search(r"show (r-\w+)", done.err).group(1)
+        self.assertIn("it is broken", self.run_it("show", run, code=0).out)
+
+    def test_live_output_is_clean_and_whole(self):
+        self.book("demo/loud", '''runbook "demo/loud" { title = "Loud", severity = "P3" }
+step "talk" { title = "talk", risk = "low", run = function()
+  shell.run { sh = [[printf 'one\\n\\033[31mred\\033[0m \\345\\215'; sleep 0.3; printf '\\225\\r\\nbad \\377 byte']] }
+end }
+''')
+        done = self.run_it("exec", "demo/loud", "--yes", code=0)
+        self.assertIn("      one\n      \\x1b[31mred\\x1b[0m 单\n      bad \\xff byte", done.err)
+        self.assertNotIn("one", done.out.split("\n")[-1])
+        self.assertEqual("", self.run_it("-q", "exec", "demo/loud", "--yes", code=0).err)
+
+
 class Terminal:
     """The program at a terminal of its own; read until a text comes, then type."""
 
@@ -298,7 +324,8 @@ class Signals(Lab):
         self.book("demo/slow", '''runbook "demo/slow" { title = "Slow", severity = "P3" }
 check "wait" { title = "wait", run = function() shell.read({ "sleep", "61.5" }, { timeout = "70s" }) end, timeout = "90s" }
 ''')
-        done = subprocess.Popen([RUNBOOK, "exec", "demo/slow", "-o", "json"], env=self.env, stdout=subprocess.PIPE)
+        done = subprocess.Popen([RUNBOOK, "exec", "demo/slow", "-o", "json"], env=self.env, stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL)
         end = time.monotonic() + 20
         while time.monotonic() < end and not self.sleeping():
             time.sleep(0.05)
