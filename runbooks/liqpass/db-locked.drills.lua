@@ -95,6 +95,18 @@ drill "hot-journal" {
   end,
 }
 
+drill "stopped-half-way" { -- one repair uncovers the next
+  needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = { "stop-process", "recover-journal" },
+  inject = function(d)
+    database(d, "delete")
+    holder(d, "PRAGMA cache_size = 2", "BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost', note = hex(zeroblob(200))")
+  end,
+  prove = function(d)
+    all_rows(d)
+    assert(#file.list(d.p.backup_dir, { pattern = "*before-rollback*" }) == 2, "the files from before the rollback are not kept")
+  end,
+}
+
 -- Starts the client again whenever it ends; after SIGHUP without the lock.
 local SUPERVISOR = [[
 import signal, subprocess, sys

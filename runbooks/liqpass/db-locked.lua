@@ -196,13 +196,15 @@ check "log" {
 local function backup_name(p, what)
   return ("%s/%s-%s%s"):format(p.backup_dir, p.db:match("([^/]+)$"), fmt.time(now(), true), what)
 end
--- An exclusive lock allows no copy; then stopping goes on without one, and the record says so.
-local function stop(p, f)
+-- Not possible under an exclusive lock; then stopping goes on without it, and the record says so.
+local function back_up(p, f)
+  for _, lock in ipairs(f.locks) do
+    if lock == "exclusive" then return note { zh = "独占锁下做不了备份", en = "no backup: an exclusive lock lets nobody read" } end
+  end
   file.mkdir(p.backup_dir, { mode = "0700" })
   local to = backup_name(p, ".sqlite")
   local saved, why = try(sqlite.backup, p.db, to, { wait = "1s", timeout = "5m" })
   if saved then keep { backup = to } else note({ zh = "备份没做成：{why}", en = "no backup: {why}" }, { why = why.message }) end
-  system.stop(f.pid, { started = f.started, grace = "10s" })
 end
 local lost = { zh = "要用它的人得重新启动它；未提交的写入回滚", en = "whoever needs it starts it again; what it had not committed is rolled back" }
 local not_fuser = { zh = "手册的 fuser -k 对每个打开文件的进程发 KILL，不管占没占锁；这里只停占锁的这一个，先 TERM，10 秒后才 KILL",
@@ -224,8 +226,11 @@ fix "restart-service" {
 }
 fix "stop-process" {
   when = { "process", "suspended", "service" }, risk = "high", within = "10s", no_undo = lost, why = not_fuser,
-  title = { zh = "先备份，再停掉进程 {pid}（{command}）", en = "back up, then stop process {pid} ({command})" },
-  run   = function(p, f) stop(p, f) end,
+  title = { zh = "能备份就先备份，再停掉进程 {pid}（{command}）", en = "back up if the lock allows it, then stop process {pid} ({command})" },
+  run   = function(p, f)
+    back_up(p, f)
+    system.stop(f.pid, { started = f.started, grace = "10s" })
+  end,
 }
 fix "recover-journal" {
   when = "hot-journal", risk = "medium", within = "5s",
