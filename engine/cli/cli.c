@@ -310,6 +310,11 @@ static int dispatch(struct rb_cli *c)
     if (rb_options_check(o, k->name, &err) != 0) {
         return rb_cli_fail(c, &err);
     }
+    bool cases = c->format == RB_FORMAT_JUNIT || c->format == RB_FORMAT_TAP;
+    if (cases && !rb_option_listed("lint drill", k->name)) {
+        rb_err_set(&err, RB_EUSAGE, RB_T_cli_no_cases, rb_options_get(o, RB_O_OUTPUT), k->name);
+        return rb_cli_fail(c, &err);
+    }
     c->args = o->words + 1;
     c->nargs = o->nwords - 1;
     return k->run(c);

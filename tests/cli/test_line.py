@@ -45,7 +45,7 @@ class Usage(Lab):
     def test_what_is_missing_is_said(self):
         for args in (["exec"], ["find"], ["show"], ["logs"], ["drill"], ["completion"], ["audit", "nonsense"],
                      ["history", "--limit", "x"], ["history", "--limit", "0"], ["history", "--last", "soon"],
-                     ["list", "--output"], ["list", "-o", "xml"], ["list", "--fix", "a"], ["-C", "/nowhere", "list"],
+                     ["list", "--output"], ["list", "-o", "xml"], ["exec", "x", "-o", "junit"], ["history", "-o", "tap"], ["list", "--fix", "a"], ["-C", "/nowhere", "list"],
                      ["exec", "=x"], ["help", "nonsense-topic"], ["lint", "nothing-there"]):
             done = self.run_it(*args, code=2)
             self.assertTrue(done.err.startswith("runbook: "), args)
