@@ -13,6 +13,7 @@
 
 struct rb_catalog {
     struct rb_folders folders;
+    json_t *verbs;
     json_t *loaded; /* NULL until asked for */
 };
 
@@ -32,9 +33,16 @@ void rb_catalog_close(struct rb_catalog *c)
 {
     if (c) {
         rb_folders_free(&c->folders);
+        json_decref(c->verbs);
         json_decref(c->loaded);
         free(c);
     }
+}
+
+void rb_catalog_verbs_take(struct rb_catalog *c, json_t *verbs)
+{
+    json_decref(c->verbs);
+    c->verbs = verbs;
 }
 
 /* ---- one entry ---- */
@@ -148,15 +156,15 @@ static json_t *sorted(const json_t *entries)
     return list;
 }
 
-static json_t *load_all(const struct rb_folders *folders, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
+static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
 {
     struct loading l = {json_array(), json_array(), json_array(), json_array(), json_object()};
-    json_t *found = rb_folders_list(folders), *one, *list = NULL;
+    json_t *found = rb_folders_list(&c->folders), *one, *list = NULL;
     size_t i;
     json_array_foreach(found, i, one) {
-        read_one(folders, one, &l);
+        read_one(&c->folders, one, &l);
     }
-    json_t *declared = rb_load_declare(loop, sp, l.sets, err);
+    json_t *declared = rb_load_declare(loop, sp, &(struct rb_load_what){l.sets, c->verbs}, err);
     if (declared) {
         json_array_foreach(l.waiting, i, one) {
             complete(one, json_array_get(l.runbooks, i), json_array_get(declared, i));
@@ -176,7 +184,7 @@ static json_t *load_all(const struct rb_folders *folders, uv_loop_t *loop, struc
 const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
 {
     if (!c->loaded) {
-        c->loaded = load_all(&c->folders, loop, sp, err);
+        c->loaded = load_all(c, loop, sp, err);
     }
     return c->loaded;
 }

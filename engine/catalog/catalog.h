@@ -15,6 +15,9 @@ struct rb_catalog;
  * system's, the shipped one. Never the working directory. Nothing is read yet. */
 int rb_catalog_open(struct rb_catalog **out, const char *extra, struct rb_err *err);
 void rb_catalog_close(struct rb_catalog *c);
+/* The verbs of the start frame: their names are then known while files are declared (a call is still
+ * refused), as they are in a run. Taken. Before the load; without it there are none. */
+void rb_catalog_verbs_take(struct rb_catalog *c, json_t *verbs);
 
 /* Reads and declares every file (blocks, running the loop). Result borrowed:
  * [{id, file, status: "ok"|"draft"|"retired"|"broken"|"shadowed", problems:[…], sha256, meta: {…} (rb_language_meta) or null}] */

@@ -10,8 +10,9 @@
 #include "base/json.h"
 #include "process/child.h"
 #include "process/spawner.h"
+#include "runner/language_lint.h"
 
-#define FILE_MS 2000      /* one file */
+#define FILE_MS 3000      /* one file: the runner itself gives up after 2 s and knows the line, unless one C call hangs it */
 #define FIRST_MS 5000     /* the start of a runner and its first file */
 #define MEMORY_BYTES 67108864
 #define EXIT_MEMORY 88    /* runner/runner.h */
@@ -20,7 +21,7 @@
 struct load {
     uv_loop_t *loop;
     struct rb_spawner *sp;
-    const json_t *sets;
+    const json_t *sets, *verbs;
     json_t *declared;    /* the answer; its length is the number of the set under way */
     size_t begin, end;   /* the sets the runner has */
     uv_timer_t timer;
@@ -68,24 +69,40 @@ static void on_late(uv_timer_t *timer)
     }
 }
 
+static void answer(struct rb_child *child, json_t *reply)
+{
+    if (!reply || rb_child_send(child, reply, NULL)) {
+        rb_child_kill(child, 0);
+    }
+    json_decref(reply);
+}
+
+/* A file that calls a verb where it should only declare: it hears so, with its own line. */
+static void refuse(struct rb_child *child, const json_t *call)
+{
+    char text[256];
+    const char *verb = rb_json_str(call, "verb", "?");
+    snprintf(text, sizeof text, rb_text(RB_T_catalog_load_verb), rb_cut(verb, 60), verb);
+    answer(child, json_pack("{s:O, s:{s:s, s:s, s:s, s:b}}", "seq", json_object_get(call, "seq"), "error", "code",
+                            rb_err_name(RB_EFORBIDDEN), "message", text, "verb", verb, "fatal", 1));
+}
+
 static void take(struct load *load, struct rb_child *child, const json_t *call)
 {
     const json_t *args = json_object_get(call, "args");
     size_t n = json_array_size(load->declared) - load->begin;
-    bool ours = strcmp(rb_json_str(call, "verb", ""), "run.declare") == 0 && rb_json_int(args, "n", -1) == (json_int_t)n &&
-                load->begin + n < load->end;
-    if (!ours) { /* nothing else may be asked while files are read */
+    if (strcmp(rb_json_str(call, "verb", "run.declare"), "run.declare")) {
+        refuse(child, call);
+        return;
+    }
+    if (rb_json_int(args, "n", -1) != (json_int_t)n || load->begin + n >= load->end) {
         load->refused = true;
         rb_child_kill(child, 0);
         return;
     }
     json_array_append_new(load->declared, json_deep_copy(args));
     uv_timer_start(&load->timer, on_late, FILE_MS, 0);
-    json_t *reply = json_pack("{s:O, s:{}}", "seq", json_object_get(call, "seq"), "ok");
-    if (!reply || rb_child_send(child, reply, NULL)) {
-        rb_child_kill(child, 0);
-    }
-    json_decref(reply);
+    answer(child, json_pack("{s:O, s:{}}", "seq", json_object_get(call, "seq"), "ok"));
 }
 
 static void on_frame(struct rb_child *child, json_t *value, void *user)
@@ -139,8 +156,9 @@ static void run_batch(struct load *load, json_t *batch)
 {
     static const struct rb_child_events events = {.frame = on_frame, .exit = on_end};
     const struct rb_child_spec spec = {.entry = "runner", .access = RB_CHILD_READ};
-    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:[], s:i}}", "start", "mode", "list", "lang",
-                              rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "runbooks", batch, "verbs", "memory", MEMORY_BYTES);
+    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:o, s:i}}", "start", "mode", "list", "lang",
+                              rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "runbooks", batch, "verbs",
+                              load->verbs ? json_incref((json_t *)load->verbs) : json_array(), "memory", MEMORY_BYTES);
     load->late = load->refused = false;
     load->child = rb_child_start(load->sp, &spec, &events, load, &load->failed);
     if (load->child) {
@@ -169,12 +187,12 @@ static void close_timer(struct load *load)
     }
 }
 
-json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const json_t *sets, struct rb_err *err)
+json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what, struct rb_err *err)
 {
-    struct load load = {.loop = loop, .sp = sp, .sets = sets, .declared = json_array(), .timer_open = true};
+    struct load load = {.loop = loop, .sp = sp, .sets = what->sets, .verbs = what->verbs, .declared = json_array(), .timer_open = true};
     uv_timer_init(loop, &load.timer);
     load.timer.data = &load;
-    while (json_array_size(load.declared) < json_array_size(sets) && !load.failed.code) {
+    while (json_array_size(load.declared) < json_array_size(what->sets) && !load.failed.code) {
         json_t *batch = next_batch(&load);
         if (json_array_size(batch)) {
             run_batch(&load, batch);

@@ -9,9 +9,14 @@
 
 struct rb_spawner;
 
-/* sets: a list of the files lists of runbooks. Returns a list of the same length: what each declared
+struct rb_load_what {
+    const json_t *sets;  /* a list of the files lists of runbooks */
+    const json_t *verbs; /* of the start frame; NULL = none */
+};
+
+/* Returns a list as long as the sets: what each declared
  * (engine/README.md, "declare"), a file that could not be loaded with its error in the same shape.
  * Runs the loop. NULL when no runner can be started. New reference. */
-json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const json_t *sets, struct rb_err *err);
+json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what, struct rb_err *err);
 
 #endif
