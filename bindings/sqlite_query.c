@@ -36,10 +36,8 @@ static int authorize_pragma(const char *name, const char *value)
     return SQLITE_DENY;
 }
 
-/* What a read may do, whatever the file system says about writing. */
-static int authorize_read(void *user, int action, const char *a, const char *b, const char *c, const char *d)
+static int may_read(int action, const char *a, const char *b)
 {
-    (void)user, (void)c, (void)d;
     switch (action) {
     case SQLITE_SELECT:
     case SQLITE_READ:
@@ -52,6 +50,17 @@ static int authorize_read(void *user, int action, const char *a, const char *b, 
     default:
         return SQLITE_DENY;
     }
+}
+
+/* What a read may do, whatever the file system says about writing. */
+static int authorize_read(void *user, int action, const char *a, const char *b, const char *c, const char *d)
+{
+    struct rb_sqlite *connection = user;
+    int rc = may_read(action, a, b);
+
+    (void)c, (void)d;
+    connection->denied |= rc == SQLITE_DENY;
+    return rc;
 }
 
 /* A write stays inside its one file. VACUUM attaches a nameless temporary one. */
@@ -130,8 +139,8 @@ static int prepare(struct rb_sqlite *c, const char *query, const json_t *params,
     const char *tail = "";
     int rc = sqlite3_prepare_v2(c->db, query, -1, out, &tail);
 
-    if (rc != SQLITE_OK) {
-        return rb_sqlite_err(err, c, rc);
+    if (rc != SQLITE_OK) { /* SQLite does not always give the reason as its code */
+        return rb_sqlite_err(err, c, c->denied ? SQLITE_AUTH : rc);
     }
     if (!*out || (*tail && !only_space(c->db, tail))) {
         rc = rb_err_set(err, RB_EUSAGE, RB_T_bindings_sql_one_statement);
@@ -224,7 +233,7 @@ static json_t *read_query(struct rb_sqlite *c, const json_t *args, struct rb_err
     json_int_t max = rb_json_int(args, "max_rows", 1000);
     json_t *rows = NULL;
 
-    sqlite3_set_authorizer(c->db, authorize_read, NULL);
+    sqlite3_set_authorizer(c->db, authorize_read, c);
     if (prepare(c, rb_json_str(args, "query", ""), json_object_get(args, "params"), &stmt, err) != 0) {
         return NULL;
     }

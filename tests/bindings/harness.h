@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -188,6 +189,7 @@ static inline struct helper start_ready(const char *const *argv)
     assert_int_equal(pipe(ends), 0);
     h.pid = fork();
     if (h.pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing outlives a failed test */
         dup2(ends[1], 1);
         close(ends[0]);
         close(ends[1]);
