@@ -1,7 +1,6 @@
 /* The front: one line parsed, one command run, everything closed again. */
 #include "cli/cli.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/utf8.h"
 #include "catalog/catalog.h"
 #include "cli/commands.h"
+#include "cli/look.h"
 #include "journal/journal.h"
 #include "process/spawner.h"
 
@@ -146,93 +145,6 @@ json_t *rb_cli_repeat(const struct rb_cli *c)
     return argv;
 }
 
-/* LC_ALL and its followers name a charset after the dot; none at all means we may assume UTF-8. */
-static bool locale_is_utf8(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && value[0] != '\0') {
-            const char *dot = strchr(value, '.');
-            return dot != NULL && (strncasecmp(dot, ".utf-8", 6) == 0 || strncasecmp(dot, ".utf8", 5) == 0);
-        }
-    }
-    return true;
-}
-
-/* Before the line is parsed, so that its errors are in the right language too. */
-static void choose_language(int argc, char **argv)
-{
-    static const char *const names[] = {"RUNBOOK_LANG", "LC_ALL", "LC_MESSAGES", "LANG"};
-    enum rb_lang lang = RB_LANG_EN;
-    const char *given = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names && given == NULL; i++) {
-        const char *value = getenv(names[i]);
-        given = value != NULL && value[0] != '\0' ? value : NULL;
-    }
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strncmp(argv[i], "--lang=", 7) == 0) {
-            given = argv[i] + 7;
-        } else if (strcmp(argv[i], "--lang") == 0 && i + 1 < argc) {
-            given = argv[i + 1];
-        }
-    }
-    if (given != NULL && rb_text_lang_parse(given, &lang) == 0) {
-        rb_text_lang_set(lang);
-    }
-}
-
-static bool env_set(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0';
-}
-
-static bool color_wanted(const struct rb_cli *c, enum rb_sink sink)
-{
-    const char *when = rb_options_get(&c->options, RB_O_COLOR);
-    const char *term = getenv("TERM");
-    const char *force = getenv("CLICOLOR_FORCE");
-    if (rb_options_has(&c->options, RB_O_NO_COLOR) || (when != NULL && strcmp(when, "never") == 0)) {
-        return false;
-    }
-    if (when != NULL && strcmp(when, "always") == 0) {
-        return true;
-    }
-    if (env_set("NO_COLOR")) {
-        return false;
-    }
-    if (env_set("FORCE_COLOR") || (force != NULL && force[0] != '\0' && strcmp(force, "0") != 0)) {
-        return true;
-    }
-    return c->tty[sink] && (term == NULL || strcmp(term, "dumb") != 0);
-}
-
-static void apply_options(struct rb_cli *c)
-{
-    static const char *const formats[] = {"text", "json", "jsonl", "md", "junit", "tap"};
-    const char *output = rb_options_get(&c->options, RB_O_OUTPUT);
-    if (rb_options_has(&c->options, RB_O_JSON)) {
-        c->format = RB_FORMAT_JSON;
-    }
-    for (size_t i = 0; output != NULL && i < sizeof formats / sizeof *formats; i++) {
-        if (strcmp(output, formats[i]) == 0) {
-            c->format = (enum rb_format)i;
-        }
-    }
-    c->ascii = rb_options_has(&c->options, RB_O_ASCII) || !locale_is_utf8();
-    c->quiet = rb_options_has(&c->options, RB_O_QUIET);
-    c->verbose = rb_options_has(&c->options, RB_O_VERBOSE);
-    c->debug = rb_options_has(&c->options, RB_O_DEBUG);
-    /* Machine formats never prompt, and a prompt nobody can see is none. */
-    c->no_input = rb_options_has(&c->options, RB_O_NO_INPUT) || c->format != RB_FORMAT_TEXT ||
-                  !isatty(STDIN_FILENO) || !c->tty[RB_ERR];
-    const char *term = getenv("TERM");
-    c->redraws = c->tty[RB_ERR] && term != NULL && strcmp(term, "dumb") != 0 && !c->quiet && c->format == RB_FORMAT_TEXT;
-    c->color[RB_OUT] = color_wanted(c, RB_OUT);
-    c->color[RB_ERR] = color_wanted(c, RB_ERR);
-}
-
 const struct rb_command *rb_command_find(const char *name)
 {
     for (const struct rb_command *k = rb_commands; k->name != NULL; k++) {
@@ -360,7 +272,7 @@ static int run_line(struct rb_cli *c, int argc, char **argv)
 {
     struct rb_err err = {0};
     int rc = rb_options_parse(&c->options, argc, argv, &err);
-    apply_options(c);
+    rb_look_apply(c);
     if (ends_with_help(argc, argv)) {
         return help_for_line(c, argc, argv);
     }
@@ -383,7 +295,7 @@ int rb_cli_main(int argc, char **argv, struct rb_spawner *sp)
     c.tty[RB_OUT] = isatty(STDOUT_FILENO) == 1;
     c.tty[RB_ERR] = isatty(STDERR_FILENO) == 1;
     c.program = program_name(argc > 0 ? argv[0] : "runbook", self);
-    choose_language(argc, argv);
+    rb_look_language(argc, argv);
     int code = run_line(&c, argc, argv);
     if (rb_term_finish(&c) != 0) {
         struct rb_err err = {0};

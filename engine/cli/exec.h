@@ -32,10 +32,11 @@ struct rb_exec {
 
 /* exec_view.c: the callbacks of rb_run_view for text; user is the struct rb_exec. */
 void rb_exec_event(void *user, const char *kind, const json_t *body);
-void rb_exec_output(void *user, int stream, const char *data, size_t len);
-void rb_exec_progress(void *user, const json_t *body);
 /* The plan of a fix or step, once. */
 void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes);
+/* exec_live.c */
+void rb_exec_output(void *user, int stream, const char *data, size_t len);
+void rb_exec_progress(void *user, const json_t *body);
 /* exec_end.c: the last lines. */
 void rb_exec_end(struct rb_exec *e);
 /* exec_ask.c */
