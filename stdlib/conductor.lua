@@ -31,7 +31,10 @@ local function factories(collected, files, environment)
       local chunk, problem = seal.load(text, "@" .. path, environment())
       if not chunk then error(problem.message, 2) end
       local factory = chunk()
-      found[name] = function(options) return blocks.expand(collected, factory, options) end
+      found[name] = function(options)
+        local ok, err = task.protect(blocks.expand, collected, factory, options)
+        if not ok then error(err.kind == "factory_options" and err.message or err, 2) end
+      end
       return found[name]
     end,
   })

@@ -97,6 +97,11 @@ local function add_progress(context)
   end
 end
 
+-- The mistake is the caller's, not the factory's: conductor.lua raises it again at the caller's line.
+local function misused(...)
+  error({ kind = "factory_options", message = rt.text(...) }, 0)
+end
+
 local function add_options()
   return function(given, known)
     for name, value in pairs(given) do
@@ -104,14 +109,15 @@ local function add_options()
       if not shape then
         local names = {}
         for other in pairs(known) do names[#names + 1] = other end
-        error(rt.text("factory_option", name, rt.nearest(name, names) or table.concat(names, ", ")), 3)
+        table.sort(names)
+        misused("factory_option", name, rt.nearest(name, names) or table.concat(names, ", "))
       end
       local want = shape:gsub("!$", "")
       local fits = want == "any" or type(value) == want or (want == "module" and type(value) == "table")
-      if not fits then error(rt.text("factory_option_type", name, want, type(value)), 3) end
+      if not fits then misused("factory_option_type", name, want, type(value)) end
     end
     for name, shape in pairs(known) do
-      if shape:sub(-1) == "!" and given[name] == nil then error(rt.text("factory_option_missing", name), 3) end
+      if shape:sub(-1) == "!" and given[name] == nil then misused("factory_option_missing", name) end
     end
     return given
   end

@@ -420,6 +420,13 @@ static void finish(struct rb_run *run, json_int_t seq, const json_t *args)
     }
 }
 
+/* The last words of a runner whose library failed. */
+static void crash(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    (void)seq;
+    rb_run_fail(run, "failed", 1, rb_json_str(args, "message", rb_text(RB_T_run_bad_frame)));
+}
+
 static const struct {
     const char *name;
     void (*serve)(struct rb_run *run, json_int_t seq, const json_t *args);
@@ -430,7 +437,7 @@ static const struct {
     {"run.offer", rb_consent_offer},  {"run.confirm", rb_consent_confirm},
     {"run.ask", rb_consent_ask},      {"run.go_on", rb_consent_go_on},
     {"run.fixed", fixed},             {"run.stepped", stepped}, {"run.previous", previous_value},
-    {"run.finish", finish},           {"time.now", time_now},   {"time.wait", time_wait},
+    {"run.finish", finish},           {"run.crash", crash},     {"time.now", time_now},   {"time.wait", time_wait},
 };
 
 /* Before run.begin only run.declare; the runner cannot skip the lock and the record. */
@@ -442,7 +449,7 @@ static bool in_order(const struct rb_run *run, const char *verb)
     if (!strcmp(verb, "run.begin")) {
         return run->meta && !run->begun;
     }
-    return run->begun;
+    return run->begun || !strcmp(verb, "run.crash");
 }
 
 int rb_engine_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args)

@@ -45,10 +45,22 @@ static void event(void *user, const char *kind, const json_t *body)
 
 static const struct rb_run_view view = {.ended = ended, .event = event};
 
+static const char FACTORY[] =
+    "return function(o)\n"
+    "options(o, { look = \"function!\", word = \"string\" })\n"
+    "finding \"bad\" { title = \"bad\" }\n"
+    "check \"made\" { title = \"made by a factory\", run = function(p) if o.look(p) then found \"bad\" end end }\n"
+    "end";
+
 static json_t *file_of(const char *text)
 {
     char sha[RB_HEX_SIZE];
     rb_hash_hex(text, strlen(text), sha);
+    if (strstr(text, "generic.")) {
+        return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}]}", "id", "test/one", "file", "test/one.lua",
+                         "sha256", sha, "files", "role", "lib", "path", "lib/made.lua", "text", FACTORY, "role",
+                         "runbook", "path", "test/one.lua", "text", text);
+    }
     return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", "test/one", "file", "test/one.lua", "sha256", sha,
                      "files", "role", "runbook", "path", "test/one.lua", "text", text);
 }
@@ -275,6 +287,49 @@ static void parallel_keeps_order_and_joins(void **state)
     json_decref(result);
 }
 
+static void a_factory_makes_blocks_that_the_file_may_amend(void **state)
+{
+    (void)state;
+    json_t *result = run_text(HEAD "generic.made { look = function() return true end }\n"
+                                   "finding \"bad\" { severity = \"P0\", title = \"worse\" }");
+    assert_string_equal(result_of(result), "found");
+    json_t *found = json_array_get(json_object_get(check_at(result, 0), "findings"), 0);
+    assert_string_equal(rb_json_str(found, "severity", ""), "P0");
+    assert_string_equal(rb_json_str(found, "title", ""), "worse");
+    json_decref(result);
+}
+
+static void a_factory_names_the_option_it_misses(void **state)
+{
+    (void)state;
+    json_t *result = run_text(HEAD "generic.made { lok = function() end }");
+    assert_int_equal(rb_json_int(result, "exit", -1), 6);
+    assert_non_null(strstr(rb_json_str(result, "error", ""), "test/one.lua:2"));
+    assert_non_null(strstr(rb_json_str(result, "error", ""), "look"));
+    json_decref(result);
+}
+
+/* Steps: done in order, a question answered beforehand, a failing one ends the procedure. */
+static void steps_go_in_order_and_stop_at_the_first_failure(void **state)
+{
+    (void)state;
+    json_t *answers = json_pack("{s:s}", "pick.color", "red");
+    json_t *result = run_with(
+        HEAD "step \"pick\" { title = \"pick\", asks = { color = { type = \"string\", title = \"color\" } } }\n"
+             "step \"echo\" { title = \"echo\", risk = \"low\", run = function(p, r) return shell.run { \"echo\", "
+             "r.pick.color }.out end }\n"
+             "step \"break\" { title = \"break\", risk = \"low\", run = function() shell.run { \"false\" } end }\n"
+             "step \"never\" { title = \"never\", risk = \"low\", run = function() shell.run { \"true\" } end }",
+        (struct rb_run_options){.yes = true, .answers = answers});
+    assert_string_equal(result_of(result), "failed");
+    json_t *steps = json_object_get(result, "steps");
+    assert_int_equal(json_array_size(steps), 3);
+    assert_string_equal(rb_json_str(json_array_get(steps, 1), "value", ""), "red\n");
+    assert_string_equal(rb_json_str(json_array_get(steps, 2), "result", ""), "failed");
+    json_decref(answers);
+    json_decref(result);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -321,6 +376,9 @@ int main(void)
         cmocka_unit_test(a_verb_out_of_time_is_an_error_the_check_reports),
         cmocka_unit_test(a_write_out_of_time_is_unknown),
         cmocka_unit_test(parallel_keeps_order_and_joins),
+        cmocka_unit_test(a_factory_makes_blocks_that_the_file_may_amend),
+        cmocka_unit_test(a_factory_names_the_option_it_misses),
+        cmocka_unit_test(steps_go_in_order_and_stop_at_the_first_failure),
     };
     return cmocka_run_group_tests_name("run", tests, setup, teardown);
 }
