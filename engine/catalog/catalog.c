@@ -49,16 +49,16 @@ void rb_catalog_verbs_take(struct rb_catalog *c, json_t *verbs)
 
 static json_t *new_entry(const json_t *found, const char *status)
 {
-    return json_pack("{s:O, s:O, s:s, s:[], s:s, s:n}", "id", json_object_get(found, "id"), "file", json_object_get(found, "file"),
-                     "status", status, "problems", "sha256", "", "meta");
+    return json_pack("{s:O, s:O, s:s, s:[], s:s, s:n}", "id", json_object_get(found, "id"), "file",
+                     json_object_get(found, "file"), "status", status, "problems", "sha256", "", "meta");
 }
 
 static json_t *broken_entry(const json_t *found, const char *text, const char *hint)
 {
     json_t *entry = new_entry(found, "broken");
     json_array_append_new(json_object_get(entry, "problems"),
-                          json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", rb_json_str(found, "file", "?"), "line", 1, "level",
-                                    "error", "text", text, "hint", hint));
+                          json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", rb_json_str(found, "file", "?"),
+                                    "line", 1, "level", "error", "text", text, "hint", hint));
     return entry;
 }
 
@@ -66,7 +66,8 @@ static json_t *sources_of(const json_t *files)
 {
     json_t *sources = json_object(), *file;
     size_t i;
-    json_array_foreach((json_t *)files, i, file) {
+    json_array_foreach((json_t *)files, i, file)
+    {
         json_object_set(sources, rb_json_str(file, "path", "?"), json_object_get(file, "text"));
     }
     return sources;
@@ -76,7 +77,8 @@ static bool has_error(const json_t *problems)
 {
     size_t i;
     json_t *problem;
-    json_array_foreach((json_t *)problems, i, problem) {
+    json_array_foreach((json_t *)problems, i, problem)
+    {
         if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
             return true;
         }
@@ -138,7 +140,9 @@ static int by_id(const void *left, const void *right)
     int order = strcmp(rb_json_str(*a, "id", ""), rb_json_str(*b, "id", ""));
     bool below_a = strcmp(rb_json_str(*a, "status", ""), "shadowed") == 0;
     bool below_b = strcmp(rb_json_str(*b, "status", ""), "shadowed") == 0;
-    return order ? order : below_a != below_b ? below_a - below_b : strcmp(rb_json_str(*a, "file", ""), rb_json_str(*b, "file", ""));
+    return order                ? order
+           : below_a != below_b ? below_a - below_b
+                                : strcmp(rb_json_str(*a, "file", ""), rb_json_str(*b, "file", ""));
 }
 
 static json_t *sorted(const json_t *entries)
@@ -156,17 +160,20 @@ static json_t *sorted(const json_t *entries)
     return list;
 }
 
-static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
+static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp,
+                        struct rb_err *err)
 {
     struct loading l = {json_array(), json_array(), json_array(), json_array(), json_object()};
     json_t *found = rb_folders_list(&c->folders), *one, *list = NULL;
     size_t i;
-    json_array_foreach(found, i, one) {
+    json_array_foreach(found, i, one)
+    {
         read_one(&c->folders, one, &l);
     }
     json_t *declared = rb_load_declare(loop, sp, &(struct rb_load_what){l.sets, c->verbs}, err);
     if (declared) {
-        json_array_foreach(l.waiting, i, one) {
+        json_array_foreach(l.waiting, i, one)
+        {
             complete(one, json_array_get(l.runbooks, i), json_array_get(declared, i));
         }
         list = sorted(l.entries);
@@ -181,7 +188,8 @@ static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_s
     return list;
 }
 
-const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
+const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp,
+                              struct rb_err *err)
 {
     if (!c->loaded) {
         c->loaded = load_all(c, loop, sp, err);
@@ -191,7 +199,8 @@ const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_s
 
 /* ---- one by its name ---- */
 
-json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, const char *name, struct rb_err *err)
+json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, const char *name,
+                             struct rb_err *err)
 {
     struct rb_found found = {0};
     json_t *list = rb_folders_list(&c->folders), *runbook = NULL;
@@ -201,7 +210,8 @@ json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_sp
         rc = loaded ? rb_find_by_alias(list, loaded, name, &found, err) : err ? err->code : RB_EINTERNAL;
     }
     if (!rc && rb_json_str(found.entry, "bad", "")[0]) {
-        rc = rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(found.entry, "file", ""), rb_json_str(found.entry, "bad", ""));
+        rc = rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(found.entry, "file", ""),
+                        rb_json_str(found.entry, "bad", ""));
     }
     if (!rc) {
         size_t folder = (size_t)rb_json_int(found.entry, "folder", 0);

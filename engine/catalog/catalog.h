@@ -24,7 +24,9 @@ void rb_catalog_verbs_take(struct rb_catalog *c, json_t *verbs);
 const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err);
 
 /* The files of one runbook, read and hashed but not executed, for exec:
- * {id, file, sha256, files:[{role: "profile"|"runbook"|"drills", path, text}]}
+ * {id, file, sha256, files:[{role: "profile"|"lib"|"runbook"|"drills", path, text}]}
+ * profile: profiles/SYSTEM.lua of every folder, the one that counts most last; lib: the factories of the
+ * folder's lib/ that the runbook names.
  * name: a full id, an alias, or the last part of an id. RB_EUSAGE with candidates when ambiguous or
  * misspelt, RB_ENOT_FOUND, RB_EDENIED for a file others may write. New reference. An alias that is
  * not a file name needs the load of all files, so loop and sp are given. */

@@ -14,6 +14,7 @@ struct rb_found {
  * it may still be an alias. list: of rb_folders_list. */
 int rb_find_by_name(const json_t *list, const char *name, struct rb_found *found, struct rb_err *err);
 /* An alias; otherwise the nearest names (RB_EUSAGE), or that there is none (RB_ENOT_FOUND). */
-int rb_find_by_alias(const json_t *list, const json_t *loaded, const char *name, struct rb_found *found, struct rb_err *err);
+int rb_find_by_alias(const json_t *list, const json_t *loaded, const char *name, struct rb_found *found,
+                     struct rb_err *err);
 
 #endif

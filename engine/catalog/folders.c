@@ -124,8 +124,8 @@ static void add_entry(struct walk *walk, const char *below, const char *bad)
         return; /* a name that cannot even be shown */
     }
     bad = !bad && !rb_path_id_valid(id) ? rb_text(RB_T_catalog_file_name) : bad;
-    json_array_append_new(walk->list, json_pack("{s:s, s:o, s:i, s:s}", "id", id, "file", file, "folder", (int)walk->number,
-                                                "bad", bad ? bad : ""));
+    json_array_append_new(walk->list, json_pack("{s:s, s:o, s:i, s:s}", "id", id, "file", file, "folder",
+                                                (int)walk->number, "bad", bad ? bad : ""));
 }
 
 static void walk_folder(struct walk *walk, const char *below, int depth);
@@ -140,7 +140,8 @@ static void look_at(struct walk *walk, const char *below, int depth)
     }
     bool link = S_ISLNK(st.st_mode);
     if (link && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        add_entry(walk, below, rb_text(RB_T_catalog_folder_link)); /* following it could lead out, or in a circle */
+        add_entry(walk, below,
+                  rb_text(RB_T_catalog_folder_link)); /* following it could lead out, or in a circle */
     } else if (S_ISDIR(st.st_mode)) {
         walk_folder(walk, below, depth + 1);
     } else if (ends_with(below, ".lua") && !ends_with(below, ".drills.lua")) {

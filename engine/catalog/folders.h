@@ -22,15 +22,17 @@ struct rb_folders {
 int rb_folders_find(struct rb_folders *folders, const char *extra, struct rb_err *err);
 void rb_folders_free(struct rb_folders *folders);
 
-/* What looks like a runbook, by names alone: [{id, file, folder: its number, bad: why it cannot be one or ""}],
- * sorted by folder and id. New reference. */
+/* What looks like a runbook, by names alone: [{id, file, folder: its number, bad: why it cannot be one or
+ * ""}], sorted by folder and id. New reference. */
 json_t *rb_folders_list(const struct rb_folders *folders);
 
 /* The text of a file below a folder, after everything on the way to it was checked: owned by us or
- * root, not writable by others, not leading out of the folder. RB_ENOT_FOUND when there is none. New reference. */
+ * root, not writable by others, not leading out of the folder. RB_ENOT_FOUND when there is none. New
+ * reference. */
 json_t *rb_folders_read(const char *folder, const char *below, struct rb_err *err);
 
 /* {id, file, sha256, files: […]} of the runbook in that folder, for rb_catalog_find_file. New reference. */
-json_t *rb_folders_runbook(const struct rb_folders *folders, size_t number, const char *id, struct rb_err *err);
+json_t *rb_folders_runbook(const struct rb_folders *folders, size_t number, const char *id,
+                           struct rb_err *err);
 
 #endif

@@ -12,22 +12,23 @@
 #include "process/spawner.h"
 #include "runner/language_lint.h"
 
-#define FILE_MS 3000      /* one file: the runner itself gives up after 2 s and knows the line, unless one C call hangs it */
-#define FIRST_MS 5000     /* the start of a runner and its first file */
+#define FILE_MS                                                                                              \
+    3000 /* one file: the runner itself gives up after 2 s and knows the line, unless one C call hangs it */
+#define FIRST_MS 5000 /* the start of a runner and its first file */
 #define MEMORY_BYTES 67108864
-#define EXIT_MEMORY 88    /* runner/runner.h */
+#define EXIT_MEMORY 88 /* runner/runner.h */
 #define BATCH_BYTES (RB_FRAME_MAX - 65536)
 
 struct load {
     uv_loop_t *loop;
     struct rb_spawner *sp;
     const json_t *sets, *verbs;
-    json_t *declared;    /* the answer; its length is the number of the set under way */
-    size_t begin, end;   /* the sets the runner has */
+    json_t *declared;  /* the answer; its length is the number of the set under way */
+    size_t begin, end; /* the sets the runner has */
     uv_timer_t timer;
     bool timer_open;
     struct rb_child *child;
-    bool late, refused;  /* it took too long; it did not say what we expect */
+    bool late, refused; /* it took too long; it did not say what we expect */
     struct rb_err failed;
 };
 
@@ -38,11 +39,12 @@ static void mark(struct load *load, const char *message)
     json_t *files = json_array_get(load->sets, json_array_size(load->declared)), *file;
     const char *path = "?";
     size_t i;
-    json_array_foreach(files, i, file) {
+    json_array_foreach(files, i, file)
+    {
         path = strcmp(rb_json_str(file, "role", ""), "runbook") == 0 ? rb_json_str(file, "path", "?") : path;
     }
-    json_array_append_new(load->declared, json_pack("{s:[], s:{s:s, s:i, s:s}}", "blocks", "error", "file", path, "line", 1,
-                                                    "message", message));
+    json_array_append_new(load->declared, json_pack("{s:[], s:{s:s, s:i, s:s}}", "blocks", "error", "file",
+                                                    path, "line", 1, "message", message));
 }
 
 static void mark_death(struct load *load, int status)
@@ -83,8 +85,8 @@ static void refuse(struct rb_child *child, const json_t *call)
     char text[256];
     const char *verb = rb_json_str(call, "verb", "?");
     snprintf(text, sizeof text, rb_text(RB_T_catalog_load_verb), rb_cut(verb, 60), verb);
-    answer(child, json_pack("{s:O, s:{s:s, s:s, s:s, s:b}}", "seq", json_object_get(call, "seq"), "error", "code",
-                            rb_err_name(RB_EFORBIDDEN), "message", text, "verb", verb, "fatal", 1));
+    answer(child, json_pack("{s:O, s:{s:s, s:s, s:s, s:b}}", "seq", json_object_get(call, "seq"), "error",
+                            "code", rb_err_name(RB_EFORBIDDEN), "message", text, "verb", verb, "fatal", 1));
 }
 
 static void take(struct load *load, struct rb_child *child, const json_t *call)
@@ -156,9 +158,10 @@ static void run_batch(struct load *load, json_t *batch)
 {
     static const struct rb_child_events events = {.frame = on_frame, .exit = on_end};
     const struct rb_child_spec spec = {.entry = "runner", .access = RB_CHILD_READ};
-    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:o, s:i}}", "start", "mode", "list", "lang",
-                              rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "runbooks", batch, "verbs",
-                              load->verbs ? json_incref((json_t *)load->verbs) : json_array(), "memory", MEMORY_BYTES);
+    json_t *start =
+        json_pack("{s:{s:s, s:s, s:O, s:o, s:i}}", "start", "mode", "list", "lang",
+                  rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "runbooks", batch, "verbs",
+                  load->verbs ? json_incref((json_t *)load->verbs) : json_array(), "memory", MEMORY_BYTES);
     load->late = load->refused = false;
     load->child = rb_child_start(load->sp, &spec, &events, load, &load->failed);
     if (load->child) {
@@ -187,9 +190,15 @@ static void close_timer(struct load *load)
     }
 }
 
-json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what, struct rb_err *err)
+json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what,
+                        struct rb_err *err)
 {
-    struct load load = {.loop = loop, .sp = sp, .sets = what->sets, .verbs = what->verbs, .declared = json_array(), .timer_open = true};
+    struct load load = {.loop = loop,
+                        .sp = sp,
+                        .sets = what->sets,
+                        .verbs = what->verbs,
+                        .declared = json_array(),
+                        .timer_open = true};
     uv_timer_init(loop, &load.timer);
     load.timer.data = &load;
     while (json_array_size(load.declared) < json_array_size(what->sets) && !load.failed.code) {

@@ -13,7 +13,17 @@
 #define TEXT_MAX 8192
 
 /* Weights: what is exact stands above everything that is only alike. */
-enum weight { EXACT = 1000, CODE = 600, SYMPTOM = 300, TITLE = 120, SYMPTOM_WORDS = 80, TAG = 60, FINDING = 40, SOURCE = 30, BODY = 15 };
+enum weight {
+    EXACT = 1000,
+    CODE = 600,
+    SYMPTOM = 300,
+    TITLE = 120,
+    SYMPTOM_WORDS = 80,
+    TAG = 60,
+    FINDING = 40,
+    SOURCE = 30,
+    BODY = 15
+};
 
 struct term {
     const char *text; /* within the folded query */
@@ -76,9 +86,10 @@ static size_t character(const char *p)
 static bool is_mark(const char *p)
 {
     unsigned char a = (unsigned char)p[0], b = (unsigned char)p[1], c = b ? (unsigned char)p[2] : 0;
-    bool cjk = a == 0xE3 && b == 0x80;                             /* U+3000..303F */
-    bool wide = a == 0xEF && b == 0xBC && (c < 0x90 || (c > 0x99 && c < 0xA1)); /* U+FF00..FF20 without digits */
-    return cjk || wide || (a == 0xE2 && b == 0x80);                /* quotes and dashes */
+    bool cjk = a == 0xE3 && b == 0x80; /* U+3000..303F */
+    bool wide =
+        a == 0xEF && b == 0xBC && (c < 0x90 || (c > 0x99 && c < 0xA1)); /* U+FF00..FF20 without digits */
+    return cjk || wide || (a == 0xE2 && b == 0x80);                     /* quotes and dashes */
 }
 
 /* The text at the beginning of a word: "lock" is in "locked", not in "block". */
@@ -108,7 +119,8 @@ static bool has_word(const char *text, const char *word)
 
 static void add_term(struct query *q, const char *text, size_t len)
 {
-    static const char *const empty[] = {"the", "is", "an", "to", "of", "in", "on", "and", "or", "for", "at", "it", "be", "was"};
+    static const char *const empty[] = {"the", "is", "an",  "to", "of", "in", "on",
+                                        "and", "or", "for", "at", "it", "be", "was"};
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         if (len == strlen(empty[i]) && memcmp(text, empty[i], len) == 0) {
             return;
@@ -181,7 +193,8 @@ static long share(const struct query *q, const char *folded)
 }
 
 /* Calls one for a string, each language of a text, each item of a list. */
-static void each_text(struct hit *hit, const json_t *value, void (*one)(struct hit *, const char *, void *), void *user)
+static void each_text(struct hit *hit, const json_t *value, void (*one)(struct hit *, const char *, void *),
+                      void *user)
 {
     size_t i;
     const char *key;
@@ -189,10 +202,12 @@ static void each_text(struct hit *hit, const json_t *value, void (*one)(struct h
     if (json_is_string(value)) {
         one(hit, json_string_value(value), user);
     }
-    json_array_foreach((json_t *)value, i, item) {
+    json_array_foreach((json_t *)value, i, item)
+    {
         each_text(hit, item, one, user);
     }
-    json_object_foreach((json_t *)value, key, item) {
+    json_object_foreach((json_t *)value, key, item)
+    {
         each_text(hit, json_is_string(item) ? item : NULL, one, user);
     }
 }
@@ -200,7 +215,7 @@ static void each_text(struct hit *hit, const json_t *value, void (*one)(struct h
 struct field {
     const char *name;
     long weight;
-    long best;         /* only the best text of a field counts */
+    long best; /* only the best text of a field counts */
     const char *shown;
 };
 
@@ -293,7 +308,8 @@ static void judge_blocks(struct hit *hit, const json_t *list, const char *name, 
     static const char *const said[] = {"title", "advice", "by_hand", "why"};
     size_t i;
     json_t *block;
-    json_array_foreach((json_t *)list, i, block) {
+    json_array_foreach((json_t *)list, i, block)
+    {
         for (size_t j = 0; j < sizeof said / sizeof *said; j++) {
             each_text(hit, json_object_get(block, said[j]), alike, &field);
         }
@@ -352,14 +368,15 @@ json_t *rb_catalog_search(const json_t *loaded, const char *query)
     json_t *hits = json_array(), *entry, *list;
     size_t i;
     parse(q, query);
-    json_array_foreach((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry)
+    {
         struct hit hit = {.query = q, .why = json_array()};
         if (q->text[0] && strcmp(rb_json_str(entry, "status", ""), "shadowed")) {
             judge(&hit, entry);
         }
         if (hit.score > 0) {
-            json_array_append_new(hits, json_pack("{s:O, s:I, s:O}", "id", json_object_get(entry, "id"), "score",
-                                                  (json_int_t)hit.score, "why", hit.why));
+            json_array_append_new(hits, json_pack("{s:O, s:I, s:O}", "id", json_object_get(entry, "id"),
+                                                  "score", (json_int_t)hit.score, "why", hit.why));
         }
         json_decref(hit.why);
     }

@@ -82,7 +82,8 @@ json_t *rb_folders_read(const char *folder, const char *below, struct rb_err *er
 /* ---- the files of one runbook ---- */
 
 /* One more file of the list when it is there. shown: the path in messages. */
-static int add_file(json_t *files, const char *folder, const char *below, const char *shown, const char *role, struct rb_err *err)
+static int add_file(json_t *files, const char *folder, const char *below, const char *shown, const char *role,
+                    struct rb_err *err)
 {
     struct rb_err own = {0};
     json_t *text = rb_folders_read(folder, below, &own);
@@ -99,13 +100,16 @@ static int add_file(json_t *files, const char *folder, const char *below, const 
     return own.code;
 }
 
-/* The system's profile of every folder, the one that counts most last: what it says is laid over the others. */
-static int add_profiles(const struct rb_folders *folders, size_t number, const char *id, json_t *files, struct rb_err *err)
+/* The system's profile of every folder, the one that counts most last: what it says is laid over the others.
+ */
+static int add_profiles(const struct rb_folders *folders, size_t number, const char *id, json_t *files,
+                        struct rb_err *err)
 {
     char below[PATH_MAX], shown[2 * PATH_MAX];
     snprintf(below, sizeof below, "profiles/%.*s.lua", (int)strcspn(id, "/"), id);
     for (size_t i = folders->count; i-- > 0;) {
-        snprintf(shown, sizeof shown, "%s%s%s", i == number ? "" : folders->path[i], i == number ? "" : "/", below);
+        snprintf(shown, sizeof shown, "%s%s%s", i == number ? "" : folders->path[i], i == number ? "" : "/",
+                 below);
         int rc = add_file(files, folders->path[i], below, shown, "profile", err);
         if (rc && rc != RB_ENOT_FOUND) {
             return rc;
@@ -124,7 +128,8 @@ static int add_factories(const char *folder, const char *text, json_t *files, st
         bool known = len == 0 || len > 64;
         snprintf(below, sizeof below, "lib/%.*s.lua", (int)(known ? 0 : len), p);
         json_t *file;
-        json_array_foreach(files, i, file) {
+        json_array_foreach(files, i, file)
+        {
             known = known || strcmp(rb_json_str(file, "path", ""), below) == 0;
         }
         int rc = known ? 0 : add_file(files, folder, below, below, "lib", err);
@@ -135,7 +140,8 @@ static int add_factories(const char *folder, const char *text, json_t *files, st
     return 0;
 }
 
-static int add_all(const struct rb_folders *folders, size_t number, const char *id, json_t *files, struct rb_err *err)
+static int add_all(const struct rb_folders *folders, size_t number, const char *id, json_t *files,
+                   struct rb_err *err)
 {
     char below[PATH_MAX];
     const char *folder = folders->path[number];
@@ -161,10 +167,12 @@ static void hash_files(const json_t *files, char out[RB_HEX_SIZE])
     size_t i;
     json_t *file;
     rb_buf_init(&list, 65536);
-    json_array_foreach((json_t *)files, i, file) {
+    json_array_foreach((json_t *)files, i, file)
+    {
         const json_t *text = json_object_get(file, "text");
         rb_hash_hex(json_string_value(text), json_string_length(text), out);
-        (void)rb_buf_addf(&list, "%s  %s\n", out, rb_json_str(file, "role", "")); /* at most some hundred lines */
+        (void)rb_buf_addf(&list, "%s  %s\n", out,
+                          rb_json_str(file, "role", "")); /* at most some hundred lines */
     }
     if (json_array_size(files) > 1) {
         rb_hash_hex(rb_buf_str(&list), list.len, out);
@@ -172,7 +180,8 @@ static void hash_files(const json_t *files, char out[RB_HEX_SIZE])
     rb_buf_deinit(&list);
 }
 
-json_t *rb_folders_runbook(const struct rb_folders *folders, size_t number, const char *id, struct rb_err *err)
+json_t *rb_folders_runbook(const struct rb_folders *folders, size_t number, const char *id,
+                           struct rb_err *err)
 {
     char hash[RB_HEX_SIZE];
     json_t *files = json_array();
@@ -181,6 +190,6 @@ json_t *rb_folders_runbook(const struct rb_folders *folders, size_t number, cons
         return NULL;
     }
     hash_files(files, hash);
-    return json_pack("{s:s, s:o, s:s, s:o}", "id", id, "file", json_sprintf("%s/%s.lua", folders->path[number], id), "sha256",
-                     hash, "files", files);
+    return json_pack("{s:s, s:o, s:s, s:o}", "id", id, "file",
+                     json_sprintf("%s/%s.lua", folders->path[number], id), "sha256", hash, "files", files);
 }

@@ -43,12 +43,14 @@ static json_t *sorted(json_t *problems, const json_t *sources)
     struct place *places = calloc(count + 1, sizeof *places);
     json_t *numbers = json_object(), *list = json_array(), *item;
     const char *path;
-    json_object_foreach((json_t *)sources, path, item) {
+    json_object_foreach((json_t *)sources, path, item)
+    {
         (void)file_number(numbers, path); /* only to give it its number */
     }
     for (i = 0; places && i < count; i++) {
         item = json_array_get(problems, i);
-        places[i] = (struct place){file_number(numbers, rb_json_str(item, "file", "?")), (size_t)rb_json_int(item, "line", 0), i, item};
+        places[i] = (struct place){file_number(numbers, rb_json_str(item, "file", "?")),
+                                   (size_t)rb_json_int(item, "line", 0), i, item};
     }
     if (places) {
         qsort(places, count, sizeof *places, by_place);
@@ -70,7 +72,8 @@ static void check_blocks(struct rb_lint *lint)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach((json_t *)lint->blocks, i, entry) {
+    json_array_foreach((json_t *)lint->blocks, i, entry)
+    {
         struct rb_declared block;
         if (!rb_declared_get(entry, &block)) {
             continue;
@@ -89,7 +92,8 @@ json_t *rb_language_check(const json_t *declared, const json_t *sources)
     const json_t *error = json_object_get(declared, "error");
     lint.blocks = json_is_array(declared) ? declared : json_object_get(declared, "blocks");
     if (json_is_object(error)) { /* the file did not get far enough to judge anything else */
-        rb_lint_file(&lint, rb_json_str(error, "file", "?"), (int)rb_json_int(error, "line", 1), rb_json_str(error, "message", ""));
+        rb_lint_file(&lint, rb_json_str(error, "file", "?"), (int)rb_json_int(error, "line", 1),
+                     rb_json_str(error, "message", ""));
     } else if (json_array_size(lint.blocks) > BLOCKS_MAX) {
         rb_lint_file(&lint, "?", 1, rb_text(RB_T_catalog_too_many_blocks));
     } else {

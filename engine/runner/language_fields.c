@@ -26,7 +26,8 @@ static void check_id(struct rb_lint *lint, const struct rb_declared *block)
         rb_lint_error(lint, block, NULL, RB_T_catalog_bad_param_name);
     } else if (!path && !param && !rb_name_valid(block->id, '-')) {
         rb_lint_error(lint, block, NULL, RB_T_catalog_bad_name);
-    } else if ((param && strcmp(block->id, "order") == 0) || (strcmp(block->kind, "finding") == 0 && strcmp(block->id, "asked") == 0)) {
+    } else if ((param && strcmp(block->id, "order") == 0) ||
+               (strcmp(block->kind, "finding") == 0 && strcmp(block->id, "asked") == 0)) {
         rb_lint_error(lint, block, NULL, RB_T_catalog_reserved_name, block->id);
     }
 }
@@ -74,7 +75,10 @@ static void check_ways(struct rb_lint *lint, const struct rb_declared *block, bo
 {
     bool run = has(block, "run"), hand = has(block, "by_hand"), call = calls && has(block, "call");
     if (!run && !hand && !call && !(asks && has(block, "asks"))) {
-        rb_lint_error(lint, block, NULL, asks ? RB_T_catalog_step_way : calls ? RB_T_catalog_fix_way : RB_T_catalog_prevent_way);
+        rb_lint_error(lint, block, NULL,
+                      asks    ? RB_T_catalog_step_way
+                      : calls ? RB_T_catalog_fix_way
+                              : RB_T_catalog_prevent_way);
     }
     if (call && (run || hand || (asks && has(block, "asks")))) {
         rb_lint_error(lint, block, "call", RB_T_catalog_call_alone);
@@ -162,7 +166,8 @@ static void check_questions(struct rb_lint *lint, const struct rb_declared *bloc
 {
     const char *name;
     json_t *question;
-    json_object_foreach(json_object_get(block->fields, "asks"), name, question) {
+    json_object_foreach(json_object_get(block->fields, "asks"), name, question)
+    {
         const char *type = rb_json_str(question, "type", "string");
         json_t *title = json_object_get(question, "title");
         if (!rb_name_valid(name, '_') || !json_is_object(question)) {
@@ -248,7 +253,8 @@ static void check_kind(struct rb_lint *lint, const struct rb_declared *block)
     }
 }
 
-static void check_profile_value(struct rb_lint *lint, const struct rb_declared *block, const char *name, const json_t *value)
+static void check_profile_value(struct rb_lint *lint, const struct rb_declared *block, const char *name,
+                                const json_t *value)
 {
     if (!rb_name_valid(name, '_')) {
         rb_lint_error(lint, block, name, RB_T_catalog_bad_profile_name, rb_cut(name, 60), name);
@@ -258,12 +264,14 @@ static void check_profile_value(struct rb_lint *lint, const struct rb_declared *
     }
 }
 
-static void check_each_field(struct rb_lint *lint, const struct rb_declared *block, const struct rb_block *kind)
+static void check_each_field(struct rb_lint *lint, const struct rb_declared *block,
+                             const struct rb_block *kind)
 {
     const char *name;
     json_t *value;
     bool profile = strcmp(block->kind, "profile") == 0;
-    json_object_foreach((json_t *)block->fields, name, value) {
+    json_object_foreach((json_t *)block->fields, name, value)
+    {
         const struct rb_field *field = rb_field_find(kind, name);
         if (field) {
             (void)rb_lint_type(lint, block, field, value); /* the problem is noted */
@@ -287,7 +295,8 @@ void rb_lint_fields(struct rb_lint *lint, const struct rb_declared *block)
     check_each_field(lint, block, kind);
     for (const struct rb_field *field = kind->fields; field->name; field++) {
         /* a parameter may get its type from the profile: language_params.c */
-        if (field->flags & RB_FIELD_REQUIRED && !has(block, field->name) && strcmp(block->kind, "param") != 0) {
+        if (field->flags & RB_FIELD_REQUIRED && !has(block, field->name) &&
+            strcmp(block->kind, "param") != 0) {
             rb_lint_error(lint, block, NULL, RB_T_catalog_missing, field->name);
         }
     }

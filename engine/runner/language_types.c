@@ -30,7 +30,8 @@ bool rb_is_text(const json_t *value)
     }
     const char *key;
     json_t *one;
-    json_object_foreach((json_t *)value, key, one) {
+    json_object_foreach((json_t *)value, key, one)
+    {
         if ((strcmp(key, "zh") && strcmp(key, "en")) || !json_is_string(one)) {
             return false;
         }
@@ -51,7 +52,8 @@ static bool is_list_of(const json_t *value, bool (*one)(const json_t *))
 {
     size_t i;
     json_t *item;
-    json_array_foreach((json_t *)value, i, item) {
+    json_array_foreach((json_t *)value, i, item)
+    {
         if (!one(item)) {
             return false;
         }
@@ -100,7 +102,8 @@ static bool is_map(const json_t *value)
 static bool is_choice(const json_t *value)
 {
     return json_is_string(value) || json_is_number(value) || json_is_boolean(value) ||
-           (json_is_object(value) && json_object_get(value, "value") && !json_is_null(json_object_get(value, "value")));
+           (json_is_object(value) && json_object_get(value, "value") &&
+            !json_is_null(json_object_get(value, "value")));
 }
 
 static bool is_date(const json_t *value)
@@ -144,7 +147,8 @@ static bool is_bool(const json_t *value)
 static bool is_int(const json_t *value)
 {
     double number = json_number_value(value);
-    return json_is_integer(value) || (json_is_real(value) && number > -1e9 && number < 1e9 && number == (double)(long)number);
+    return json_is_integer(value) ||
+           (json_is_real(value) && number > -1e9 && number < 1e9 && number == (double)(long)number);
 }
 
 static bool is_any(const json_t *value)
@@ -194,19 +198,21 @@ static const struct type {
     {"risk", is_risk, RB_T_catalog_want_risk},
 };
 
-static void wrong_enum(struct rb_lint *lint, const struct rb_declared *block, const char *field, const char *list,
-                       const json_t *value)
+static void wrong_enum(struct rb_lint *lint, const struct rb_declared *block, const char *field,
+                       const char *list, const json_t *value)
 {
     char wanted[256] = "", got[RB_LABEL_MAX];
     size_t used = 0;
     for (const char *p = list; *p && used + 32 < sizeof wanted; p += strcspn(p, "|"), p += *p == '|') {
-        used += (size_t)snprintf(wanted + used, sizeof wanted - used, "%s%.*s", used ? ", " : "", (int)strcspn(p, "|"), p);
+        used += (size_t)snprintf(wanted + used, sizeof wanted - used, "%s%.*s", used ? ", " : "",
+                                 (int)strcspn(p, "|"), p);
     }
     rb_lint_value(value, got);
     rb_lint_error(lint, block, field, RB_T_catalog_wrong_enum, field, wanted, got);
 }
 
-void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, const char *field, const json_t *value)
+void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, const char *field,
+                         const json_t *value)
 {
     const char *lang = missing_language(value);
     if (lang) {
@@ -214,14 +220,15 @@ void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, 
     }
     size_t i;
     json_t *item;
-    json_array_foreach((json_t *)value, i, item) {
+    json_array_foreach((json_t *)value, i, item)
+    {
         rb_lint_translation(lint, block, field, item);
     }
 }
 
 /* False when the value is not what the field takes; the problem is then noted. */
 bool rb_lint_type(struct rb_lint *lint, const struct rb_declared *block, const struct rb_field *field,
-                       const json_t *value)
+                  const json_t *value)
 {
     if (strncmp(field->type, "enum:", 5) == 0) {
         if (!is_enum(field->type + 5, value)) {
@@ -234,7 +241,8 @@ bool rb_lint_type(struct rb_lint *lint, const struct rb_declared *block, const s
         if (strcmp(types[i].name, field->type) == 0 && !types[i].holds(value)) {
             char got[RB_LABEL_MAX];
             rb_lint_value(value, got);
-            rb_lint_error(lint, block, field->name, RB_T_catalog_wrong_type, field->name, rb_text(types[i].wanted), got);
+            rb_lint_error(lint, block, field->name, RB_T_catalog_wrong_type, field->name,
+                          rb_text(types[i].wanted), got);
             return false;
         }
     }
@@ -243,4 +251,3 @@ bool rb_lint_type(struct rb_lint *lint, const struct rb_declared *block, const s
     }
     return true;
 }
-

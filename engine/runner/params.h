@@ -7,6 +7,20 @@
 #include "base/err.h"
 #include "runner/language_lint.h"
 
+struct rb_param_type {
+    const char *name;
+    json_t *(*from_text)(const char *text); /* new reference; NULL for a text that is none of the type */
+    enum rb_text_id wanted;                 /* what was expected, in words */
+    const char *example;
+};
+
+/* NULL when there is no such type. */
+const struct rb_param_type *rb_param_type_find(const char *name, size_t len);
+/* The item type of "list(int)"; NULL when it is no list. */
+const struct rb_param_type *rb_param_type_item(const char *type);
+/* A value given as text or JSON; NULL when it is none of the type. New reference. */
+json_t *rb_param_from_json(const struct rb_param_type *type, const json_t *given);
+
 /* 1 when the whole text matches, 0 when not (or text is NULL), RB_EUSAGE for a pattern that is none. */
 int rb_param_pattern(const char *pattern, const char *text);
 /* `db (the database file)`. */

@@ -26,14 +26,24 @@ static const struct {
     int line;
 } files[] = {
     {"call", HEAD("call") "shell.read { \"ls\" }\n", "broken", "shell.read works inside check", 2},
-    {"eat", HEAD("eat") "local t = {} for i = 1, 1e9 do t[i] = (\"x\"):rep(1000) .. i end\n", "broken", "memory", 1},
-    {"good", HEAD("good") "check \"c\" { title = \"c\", run = function(p) return shell.read { \"ls\" } end }\n", "ok", NULL, 0},
+    {"eat", HEAD("eat") "local t = {} for i = 1, 1e9 do t[i] = (\"x\"):rep(1000) .. i end\n", "broken",
+     "memory", 1},
+    {"good",
+     HEAD("good") "check \"c\" { title = \"c\", run = function(p) return shell.read { \"ls\" } end }\n", "ok",
+     NULL, 0},
     {"hang", HEAD("hang") "while true do end\n", "broken", "2 s", 2},
-    {"match", HEAD("match") "local _ = (\"a\"):rep(100000):find((\".-\"):rep(40) .. \"b\")\n", "broken", "2 s", 1},
+    {"match", HEAD("match") "local _ = (\"a\"):rep(100000):find((\".-\"):rep(40) .. \"b\")\n", "broken",
+     "2 s", 1},
     {"name", "chekc \"x\" {}\n", "broken", "did you mean 'check'?", 1},
-    {"top", "local read = shell.read\n" HEAD("top") "check \"c\" { title = \"c\", run = function(p) return read { \"ls\" } end }\n", "ok", NULL, 0},
-    {"typo", HEAD("typo") "finding \"idle\" { title = \"i\", advice = \"a\" }\nfix \"f\" {\n  when = \"idle\", title = \"t\", risk = \"low\",\n"
-             "  run = function(p, f) local rsik = 1 rsik = 2 end,\n  rsik = \"low\",\n}\n", "broken", "did you mean 'risk'?", 6},
+    {"top",
+     "local read = shell.read\n" HEAD(
+         "top") "check \"c\" { title = \"c\", run = function(p) return read { \"ls\" } end }\n",
+     "ok", NULL, 0},
+    {"typo",
+     HEAD("typo") "finding \"idle\" { title = \"i\", advice = \"a\" }\nfix \"f\" {\n  when = \"idle\", title "
+                  "= \"t\", risk = \"low\",\n"
+                  "  run = function(p, f) local rsik = 1 rsik = 2 end,\n  rsik = \"low\",\n}\n",
+     "broken", "did you mean 'risk'?", 6},
     {"wide", "runbook \"a/wide\" {\n  title = \"t\"，\n}\n", "broken", "full-width", 2},
 };
 
@@ -68,7 +78,8 @@ static const json_t *entry(const json_t *list, const char *id)
 {
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)list, i, one) {
+    json_array_foreach((json_t *)list, i, one)
+    {
         const char *full = rb_json_str(one, "id", "");
         if (strncmp(full, "a/", 2) == 0 && strcmp(full + 2, id) == 0) {
             return one;
@@ -89,15 +100,17 @@ static void test_each_file_is_judged_alone(void **state)
     assert_int_equal(mkdir(below, 0755), 0);
     write_all(folder);
     assert_int_equal(rb_catalog_open(&catalog, folder, &err), 0);
-    rb_catalog_verbs_take(catalog, json_pack("[{s:s, s:s, s:[s], s:[s]}]", "name", "shell.read", "effect", "read", "args", "argv",
-                                             "options", "timeout"));
+    rb_catalog_verbs_take(catalog, json_pack("[{s:s, s:s, s:[s], s:[s]}]", "name", "shell.read", "effect",
+                                             "read", "args", "argv", "options", "timeout"));
     const json_t *list = rb_catalog_load(catalog, &loop, spawner, &err);
     assert_non_null(list);
     for (size_t i = 0; i < COUNT; i++) {
-        const json_t *one = entry(list, files[i].id), *problem = json_array_get(json_object_get(one, "problems"), 0);
+        const json_t *one = entry(list, files[i].id),
+                     *problem = json_array_get(json_object_get(one, "problems"), 0);
         const char *text = rb_json_str(problem, "text", "");
         bool fits = strcmp(rb_json_str(one, "status", ""), files[i].status) == 0;
-        fits = fits && (!files[i].words || (strstr(text, files[i].words) && rb_json_int(problem, "line", 0) == files[i].line));
+        fits = fits && (!files[i].words ||
+                        (strstr(text, files[i].words) && rb_json_int(problem, "line", 0) == files[i].line));
         if (!fits) {
             fail_msg("%s: %s", files[i].id, json_dumps(one, 0));
         }
@@ -111,7 +124,8 @@ int main(void)
     static const struct rb_entry entries[] = {{"runner", rb_runner_main}};
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_file_is_judged_alone)};
     setenv("XDG_CONFIG_HOME", "/does/not/exist", 1);
-    if (rb_spawner_fork(&spawner, entries, 1, NULL) || uv_loop_init(&loop) || rb_spawner_attach(spawner, &loop, NULL)) {
+    if (rb_spawner_fork(&spawner, entries, 1, NULL) || uv_loop_init(&loop) ||
+        rb_spawner_attach(spawner, &loop, NULL)) {
         return 1;
     }
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

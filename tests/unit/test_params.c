@@ -40,7 +40,8 @@ static void takes(const char *param, const char *given, const char *wanted)
     struct rb_err err = {0};
     json_t *got = convert(param, given, &err), *want = data(wanted);
     if (!got || !json_equal(got, want)) {
-        fail_msg("%s of %s: got %s %s", param, given, got ? json_dumps(got, JSON_ENCODE_ANY) : "nothing:", err.text);
+        fail_msg("%s of %s: got %s %s", param, given,
+                 got ? json_dumps(got, JSON_ENCODE_ANY) : "nothing:", err.text);
     }
     json_decref(got);
     json_decref(want);
@@ -92,7 +93,8 @@ static void test_types_from_text(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-    refuses("{'type':'duration','title':{'zh':'等','en':'how long'}}", "'soon'", "wait (how long): expected a duration such as");
+    refuses("{'type':'duration','title':{'zh':'等','en':'how long'}}", "'soon'",
+            "wait (how long): expected a duration such as");
     refuses("{'type':'duration'}", "'soon'", "got \"soon\"");
     refuses("{'type':'int'}", "'12x'", "whole number");
     refuses("{'type':'int'}", "'99999999999999999999'", "whole number");
@@ -127,11 +129,13 @@ static void test_a_secret_is_not_repeated(void **state)
     assert_non_null(strstr(err.text, "the name of a secret"));
 }
 
-#define META                                                                                                          \
-    "{'params':{'order':['db','wait','dirs'],'db':{'type':'path','title':'the database','required':true},"            \
-    "'wait':{'type':'duration','default':'2s','required':false},'dirs':{'type':'list(path)','default':['{home}/a','{db}']}}," \
-    "'shared':{'root':{'type':'path','default':'/srv'}},'profile':'t',"                                               \
-    "'profiles':{'t':{'like':'base','values':{'home':'{root}/t'}},'base':{'values':{'home':'/x','db':'{home}/us.sqlite'}}}}"
+#define META                                                                                                 \
+    "{'params':{'order':['db','wait','dirs'],'db':{'type':'path','title':'the database','required':true},"   \
+    "'wait':{'type':'duration','default':'2s','required':false},'dirs':{'type':'list(path)','default':['{"   \
+    "home}/a','{db}']}},"                                                                                    \
+    "'shared':{'root':{'type':'path','default':'/srv'}},'profile':'t',"                                      \
+    "'profiles':{'t':{'like':'base','values':{'home':'{root}/t'}},'base':{'values':{'home':'/"               \
+    "x','db':'{home}/us.sqlite'}}}}"
 
 static json_t *resolve(const char *meta, const char *given, struct rb_err *err)
 {
@@ -146,7 +150,8 @@ static void test_given_then_profile_then_default(void **state)
 {
     (void)state;
     struct rb_err err = {0};
-    json_t *values = resolve(META, "{}", &err), *want = data("{'db':'/srv/t/us.sqlite','wait':2,'dirs':['/srv/t/a','/srv/t/us.sqlite']}");
+    json_t *values = resolve(META, "{}", &err),
+           *want = data("{'db':'/srv/t/us.sqlite','wait':2,'dirs':['/srv/t/a','/srv/t/us.sqlite']}");
     assert_true(json_equal(values, want));
     json_decref(values);
     json_decref(want);
@@ -161,7 +166,9 @@ static void test_a_lone_name_passes_the_value(void **state)
 {
     (void)state;
     struct rb_err err = {0};
-    json_t *values = resolve("{'params':{'order':['a','b'],'a':{'type':'list(int)','default':'{b}'},'b':{'type':'list(int)','default':[1,2]}}}", "{}", &err);
+    json_t *values = resolve("{'params':{'order':['a','b'],'a':{'type':'list(int)','default':'{b}'},'b':{'"
+                             "type':'list(int)','default':[1,2]}}}",
+                             "{}", &err);
     json_t *want = data("{'a':[1,2],'b':[1,2]}");
     assert_true(json_equal(values, want));
     json_decref(values);
@@ -175,9 +182,13 @@ static void test_unknown_names_and_circles(void **state)
     assert_null(resolve(META, "{'wiat':'1s'}", &err));
     assert_int_equal(err.code, RB_EUSAGE);
     assert_string_equal(err.text, "no parameter 'wiat', did you mean 'wait'?");
-    assert_null(resolve("{'params':{'order':['a','b'],'a':{'type':'path','default':'{b}'},'b':{'type':'path','default':'/{a}'}}}", "{}", &err));
+    assert_null(resolve("{'params':{'order':['a','b'],'a':{'type':'path','default':'{b}'},'b':{'type':'path',"
+                        "'default':'/{a}'}}}",
+                        "{}", &err));
     assert_non_null(strstr(err.text, "circle: a -> b -> a"));
-    assert_null(resolve("{'params':{'order':['a'],'a':{'type':'path','default':'{hmoe}/x'}},'profile':'t','profiles':{'t':{'values':{'home':'/x'}}}}", "{}", &err));
+    assert_null(resolve("{'params':{'order':['a'],'a':{'type':'path','default':'{hmoe}/"
+                        "x'}},'profile':'t','profiles':{'t':{'values':{'home':'/x'}}}}",
+                        "{}", &err));
     assert_non_null(strstr(err.text, "did you mean {home}?"));
     assert_null(resolve("{'params':{'order':['a'],'a':{'type':'path'}}}", "{'a':'-x'}", &err));
     assert_non_null(strstr(err.text, "a: expected a path"));
@@ -187,7 +198,9 @@ static void test_missing_ones_are_named_together(void **state)
 {
     (void)state;
     struct rb_err err = {0};
-    assert_null(resolve("{'params':{'order':['db','n'],'db':{'type':'path','title':{'zh':'库','en':'the database'}},'n':{'type':'int'}}}", "{}", &err));
+    assert_null(resolve("{'params':{'order':['db','n'],'db':{'type':'path','title':{'zh':'库','en':'the "
+                        "database'}},'n':{'type':'int'}}}",
+                        "{}", &err));
     assert_int_equal(err.code, RB_EUSAGE);
     assert_non_null(strstr(err.text, "db (the database), n"));
     assert_non_null(strstr(err.text, "db=PATH n=10"));
@@ -197,8 +210,10 @@ static void test_what_may_be_absent_is_empty(void **state)
 {
     (void)state;
     struct rb_err err = {0};
-    json_t *values = resolve("{'params':{'order':['l','b','s'],'l':{'type':'list(int)','required':false},'b':{'type':'bool','required':false},"
-                             "'s':{'type':'string','required':false}}}", "{}", &err);
+    json_t *values = resolve("{'params':{'order':['l','b','s'],'l':{'type':'list(int)','required':false},'b':"
+                             "{'type':'bool','required':false},"
+                             "'s':{'type':'string','required':false}}}",
+                             "{}", &err);
     json_t *want = data("{'l':[],'b':false,'s':null}");
     assert_true(json_equal(values, want));
     json_decref(values);
