@@ -120,6 +120,8 @@ static const struct refused_call refused_calls[] = {
     {SCMP_SYS(socket), EACCES, NUMBER, 0},
     {SCMP_SYS(socketpair), EACCES, NUMBER, 0},
     {SCMP_SYS(listen), EACCES, NAME, 0},
+    {SCMP_SYS(sendmsg), EACCES, NAME, 0},
+    {SCMP_SYS(sendmmsg), EACCES, NAME, 0},
     /* the program falls back to kill, which is answered by descent */
     {SCMP_SYS(pidfd_send_signal), ENOSYS, NAME, 0},
 };

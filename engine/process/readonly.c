@@ -12,6 +12,7 @@
 #include <linux/rtc.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -91,10 +92,9 @@ static const int allowed[] = {
     SCMP_SYS(chdir), SCMP_SYS(fchdir), SCMP_SYS(getxattr), SCMP_SYS(lgetxattr), SCMP_SYS(fgetxattr),
     SCMP_SYS(listxattr), SCMP_SYS(llistxattr), SCMP_SYS(flistxattr), SCMP_SYS(name_to_handle_at),
     SCMP_SYS(sysfs), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrandom),
-    /* sockets that exist: socket(), socketpair() and bind() are decided below */
-    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
-    SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(shutdown), SCMP_SYS(getsockname),
-    SCMP_SYS(getpeername), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
+    /* sockets that exist: making, binding, connecting and sending are decided below */
+    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg),
+    SCMP_SYS(shutdown), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
 };
 
 /* F_SETOWN and F_SETSIG would be a way to signal a stranger. */
@@ -203,29 +203,54 @@ static void rule_socketpair(struct program *p)
     emit_return(p, ASK);
 }
 
-/* Without net, a UNIX stream socket may be made (and then its connect is refused with the path
- * in the record). With net, connect is free, because the address lies in memory that another
- * thread can change; so there a UNIX socket cannot be made, quietly: every name lookup tries. */
+/* With net, connect is free, because the address lies in memory that another thread can change;
+ * so there a UNIX socket cannot be made, quietly: every name lookup tries. Without net, stream
+ * sockets may be made (fuser and ifconfig need one to ask), and then connect is refused, with
+ * the address in the record. */
 static void rule_socket(struct program *p, bool net)
 {
-    emit_equal(p, SCMP_SYS(socket), 0, 17);
+    emit_equal(p, SCMP_SYS(socket), 0, 26);
     emit_load(p, 0);
-    emit_equal(p, AF_NETLINK, 0, 4);
+    emit_equal(p, AF_NETLINK, 0, 5);
     emit_load(p, 2);
-    emit_equal(p, 0 /* NETLINK_ROUTE */, 12, 0);
-    emit_equal(p, 4 /* NETLINK_SOCK_DIAG */, 11, 0);
+    emit_equal(p, 0 /* NETLINK_ROUTE */, 1, 0);
+    emit_equal(p, 4 /* NETLINK_SOCK_DIAG */, 0, 1);
+    emit_return(p, ALLOW);
+    emit_return(p, ASK);
+    emit_equal(p, AF_UNIX, 0, 6);
+    emit_load(p, 1);
+    emit(p, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0);
+    emit_equal(p, SOCK_STREAM, 1, 0);
+    emit_equal(p, SOCK_SEQPACKET, 0, 1);
+    emit_return(p, net ? SECCOMP_RET_ERRNO | EACCES : ALLOW);
     emit_return(p, ASK);
     emit_equal(p, AF_INET, 1, 0);
     emit_equal(p, AF_INET6, 0, 1);
-    emit_return(p, net ? ALLOW : ASK);
-    emit_equal(p, AF_UNIX, 0, 4);
+    emit(p, net ? BPF_RET | BPF_K : BPF_JMP | BPF_JA, net ? ALLOW : 1, 0, 0);
+    emit_return(p, ASK);
     emit_load(p, 1);
     emit(p, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0);
-    emit_equal(p, SOCK_STREAM, 2, 0);
-    emit_equal(p, SOCK_SEQPACKET, 1, 0);
+    emit_equal(p, SOCK_STREAM, 0, 3);
+    emit_load(p, 2);
+    emit_equal(p, 0, 2, 0);
+    emit_equal(p, IPPROTO_TCP, 1, 0);
     emit_return(p, ASK);
-    emit_return(p, net ? SECCOMP_RET_ERRNO | EACCES : ALLOW);
     emit_return(p, ALLOW);
+}
+
+/* Sending on a stream connects only with MSG_FASTOPEN. An address to sendto is for datagrams:
+ * asked for, so that the record has it. */
+static void rule_send(struct program *p)
+{
+    rule_without(p, SCMP_SYS(sendmsg), 2, MSG_FASTOPEN);
+    rule_without(p, SCMP_SYS(sendmmsg), 3, MSG_FASTOPEN);
+    emit_equal(p, SCMP_SYS(sendto), 0, 6);
+    emit_load(p, 4);
+    emit_equal(p, 0, 0, 3);
+    emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 4 * 8 + 4, 0, 0);
+    emit_equal(p, 0, 0, 1);
+    emit_return(p, ALLOW);
+    emit_return(p, ASK);
 }
 
 static void build_arguments(struct program *p)
@@ -272,6 +297,11 @@ static void build(struct program *p, bool net)
     rule_socketpair(p);
     if (net) {
         rule(p, SCMP_SYS(connect), ALLOW);
+        rule(p, SCMP_SYS(sendto), ALLOW);
+        rule(p, SCMP_SYS(sendmsg), ALLOW);
+        rule(p, SCMP_SYS(sendmmsg), ALLOW);
+    } else {
+        rule_send(p);
     }
     emit_return(p, ASK);
 }

@@ -1,10 +1,12 @@
 #include "process/refusal.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,8 @@
 
 #include "process/question.h"
 #include "process/tree.h"
+
+#define SEND_MAX 65536
 
 /* "/dev/fd/3" and its other names: 3, else -1. */
 static int own_descriptor(const char *path)
@@ -176,6 +180,9 @@ static void answer_process(struct rb_question *q, bool own, pid_t pid)
     if (own) {
         q->quiet = true;
         go_on(q);
+    } else if (kill(pid, 0) != 0 && errno == ESRCH) {
+        q->quiet = true;
+        rb_question_refuse(q, ESRCH);
     } else {
         rb_question_refuse(q, EPERM);
         rb_question_describe(q, " %d", (int)pid);
@@ -235,20 +242,84 @@ static void answer_bind(struct rb_question *q)
     }
 }
 
+/* fuser and ifconfig make a datagram socket only to ask about interfaces: they get a TCP socket
+ * that is never connected, and so can send nothing. */
+static void answer_socket(struct rb_question *q)
+{
+    int domain = rb_question_int(q, 0), type = rb_question_int(q, 1), protocol = rb_question_int(q, 2);
+    bool harmless = (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_DGRAM &&
+                    (protocol == 0 || protocol == IPPROTO_UDP);
+    int fd = harmless ? socket(domain, SOCK_STREAM | SOCK_CLOEXEC | (type & SOCK_NONBLOCK), 0) : -1;
+    if (fd >= 0) {
+        q->quiet = true;
+        inject(q, fd, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
+    } else {
+        rb_question_refuse_listed(q);
+    }
+}
+
+static void describe_address(struct rb_question *q, const struct sockaddr_storage *to)
+{
+    char text[INET6_ADDRSTRLEN] = "?";
+    const struct sockaddr_in *in = (const struct sockaddr_in *)to;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)to;
+    const char *path = ((const struct sockaddr_un *)to)->sun_path;
+    if (to->ss_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+        rb_question_describe(q, " %s:%u", text, ntohs(in->sin_port));
+    } else if (to->ss_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+        rb_question_describe(q, " [%s]:%u", text, ntohs(in6->sin6_port));
+    } else if (to->ss_family == AF_UNIX) {
+        rb_question_describe(q, " %s%s", path[0] ? path : "@", path[0] ? "" : path + 1);
+    } else {
+        rb_question_describe(q, " %u", to->ss_family);
+    }
+}
+
+/* One zero byte stays at the end. */
+static void copy_address(const struct rb_question *q, unsigned arg, struct sockaddr_storage *to)
+{
+    uint64_t said = q->notif->data.args[arg + 1];
+    size_t len = said >= sizeof(*to) ? sizeof(*to) - 1 : (size_t)said;
+    memset(to, 0, sizeof(*to));
+    (void)rb_question_copy(q, arg, to, len);
+}
+
 /* Always refused; the address is only for the record. */
 static void answer_connect(struct rb_question *q)
 {
-    struct sockaddr_un to = {0};
-    size_t len = q->notif->data.args[2] >= sizeof(to) ? sizeof(to) - 1 : (size_t)q->notif->data.args[2];
-    (void)rb_question_copy(q, 1, &to, len);
+    struct sockaddr_storage to;
+    copy_address(q, 1, &to);
     rb_question_refuse(q, EACCES);
-    if (to.sun_family != AF_UNIX) {
-        rb_question_describe(q, " %d", to.sun_family);
-        return;
-    }
-    rb_question_describe(q, " %s%s", to.sun_path[0] ? to.sun_path : "@", to.sun_path[0] ? "" : to.sun_path + 1);
+    describe_address(q, &to);
     /* every look-up of a user's name asks the name service cache first */
-    q->quiet = strcmp(to.sun_path, "/var/run/nscd/socket") == 0 || strcmp(to.sun_path, "/run/nscd/socket") == 0;
+    const char *path = ((const struct sockaddr_un *)&to)->sun_path;
+    q->quiet = to.ss_family == AF_UNIX && strcmp(path, "/var/run/nscd/socket") == 0;
+}
+
+/* To the kernel's own netlink (name look-ups ask it for addresses) the keeper sends its copy
+ * over its copy of the socket; what the socket may do was fixed when the child opened it. */
+static void answer_sendto(struct rb_question *q)
+{
+    char data[SEND_MAX];
+    struct sockaddr_storage to;
+    size_t len = (size_t)q->notif->data.args[2];
+    int domain = 0, sock = dup_socket(q, rb_question_int(q, 0), &domain);
+    copy_address(q, 4, &to);
+    rb_question_refuse(q, EACCES);
+    describe_address(q, &to);
+    bool copied = len <= sizeof(data) && rb_question_copy(q, 1, data, len) == len && rb_question_stands(q);
+    if (sock >= 0 && domain == AF_NETLINK && to.ss_family == AF_NETLINK && copied) {
+        int flags = rb_question_int(q, 3) | MSG_DONTWAIT | MSG_NOSIGNAL;
+        ssize_t n = sendto(sock, data, len, flags, (struct sockaddr *)&to, sizeof(struct sockaddr_nl));
+        q->quiet = true;
+        rb_question_refuse(q, n < 0 ? errno : 0);
+        q->answer.val = n < 0 ? 0 : n;
+    }
+    if (sock >= 0) {
+        (void)close(sock);
+    }
 }
 
 static void decide(struct rb_question *q)
@@ -279,6 +350,10 @@ static void decide(struct rb_question *q)
         answer_bind(q);
     } else if (nr == SCMP_SYS(connect)) {
         answer_connect(q);
+    } else if (nr == SCMP_SYS(sendto)) {
+        answer_sendto(q);
+    } else if (nr == SCMP_SYS(socket)) {
+        answer_socket(q);
     } else {
         rb_question_refuse_listed(q);
     }
