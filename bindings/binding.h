@@ -49,7 +49,7 @@ struct rb_verb {
     json_t *(*work)(const json_t *args, struct rb_work *work, struct rb_err *err);
     /* Begins; 0, or an error at once. Ends by exactly one rb_call_done or rb_call_fail, never inside start. */
     int (*start)(struct rb_call *call, const json_t *args, struct rb_err *err);
-    /* Asked to stop (deadline, Ctrl-C); must still end by rb_call_fail, soon. */
+    /* Asked to stop (deadline, Ctrl-C); must still end by rb_call_fail, soon. Asked again: at once. */
     void (*cancel)(struct rb_call *call);
     /* A write: what it will do in one line, for the plan and the record; NULL = verb and arguments. malloc'ed. */
     char *(*preview)(const json_t *args);

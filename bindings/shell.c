@@ -206,9 +206,9 @@ static void cancel(struct rb_call *call)
 {
     struct shell *s = rb_call_data(call);
 
-    if (s) {
+    if (s) { /* asked a second time, it has no time left */
+        rb_child_kill(s->child, s->stopped ? 0 : s->write ? RUN_GRACE_MS : READ_GRACE_MS);
         s->stopped = true;
-        rb_child_kill(s->child, s->write ? RUN_GRACE_MS : READ_GRACE_MS);
     }
 }
 

@@ -42,10 +42,24 @@ static enum rb_style mark_style(const char *result)
            : rb_option_listed("found skipped person declined", result) ? RB_WARN : RB_GOOD;
 }
 
+/* What was given on the command line; the defaults are in the record. */
+static json_t *given_params(const json_t *body)
+{
+    json_t *given = json_object(), *name;
+    size_t i;
+    json_array_foreach(json_object_get(body, "given"), i, name) {
+        const char *key = json_string_value(name);
+        json_object_set(given, key, json_object_get(json_object_get(body, "params"), key));
+    }
+    return given;
+}
+
 static void run_started(struct rb_exec *e, const json_t *body)
 {
     struct rb_cli *c = e->c;
-    const char *params = rb_evidence_line(c, json_object_get(body, "params"));
+    json_t *given = given_params(body);
+    const char *params = rb_evidence_line(c, given);
+    json_decref(given);
     const char *title = rb_word_text(c, json_object_get(body, "title"));
     const char *id = rb_word(c, rb_json_str(body, "runbook", "?")), *run = rb_word(c, rb_json_str(body, "run", ""));
     const char *severity = rb_word(c, rb_json_str(body, "severity", "-"));

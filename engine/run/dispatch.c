@@ -200,6 +200,16 @@ void rb_dispatch_cancel_all(struct rb_run *run)
     }
 }
 
+void rb_dispatch_hurry(struct rb_run *run)
+{
+    for (struct rb_call *call = run->calls, *next; call; call = next) {
+        next = call->next;
+        if (call->cancelled && call->verb->cancel) {
+            call->verb->cancel(call);
+        }
+    }
+}
+
 static void deadline_passed(uv_timer_t *timer)
 {
     struct rb_call *call = timer->data;

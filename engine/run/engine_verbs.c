@@ -132,6 +132,17 @@ static void default_target(const struct rb_run *run, struct rb_buf *out)
     }
 }
 
+/* The names of what the person gave; the other values are defaults. */
+static json_t *given_names(const struct rb_run *run)
+{
+    json_t *names = json_array(), *value;
+    const char *name;
+    json_object_foreach(run->given, name, value) {
+        json_array_append_new(names, json_string(name));
+    }
+    return names;
+}
+
 static json_t *started_body(const struct rb_run *run, const char *target)
 {
     static const char *const modes[] = {"exec", "diagnose", "dry-run", "drill"};
@@ -141,6 +152,7 @@ static json_t *started_body(const struct rb_run *run, const char *target)
                              "severity", json_object_get(run->meta, "severity"), "sha256",
                              json_object_get(run->file, "sha256"), "mode", modes[run->mode], "params", run->params,
                              "target", target, "actor", actor);
+    json_object_set_new(body, "given", given_names(run));
     json_object_set_new(body, "pid", json_integer(getpid()));
     static const char *const process[] = {"started", "boot"};
     for (size_t i = 0; i < sizeof process / sizeof *process; i++) {

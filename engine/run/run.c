@@ -293,6 +293,7 @@ void rb_run_stop(struct rb_run *run, int signal)
 {
     char text[256];
     if (run->stop_signal) {
+        rb_dispatch_hurry(run);
         return;
     }
     run->stop_signal = signal;

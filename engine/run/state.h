@@ -140,6 +140,8 @@ double rb_seconds_clamp(double seconds);
 void rb_dispatch(struct rb_run *run, json_t *frame);
 void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call);
 void rb_dispatch_cancel_all(struct rb_run *run);
+/* What was asked to stop and still takes its grace is asked again. */
+void rb_dispatch_hurry(struct rb_run *run);
 
 /* gate.c: RB_GATE_DO, RB_GATE_NOTE (rehearsal, dry run), or a negative RB_E*. */
 enum { RB_GATE_DO = 0, RB_GATE_NOTE = 1 };
