@@ -17,7 +17,8 @@
 #define FIRST_MS 5000 /* the start of a runner and its first file */
 #define MEMORY_BYTES 67108864
 #define EXIT_MEMORY 88 /* runner/runner.h */
-#define BATCH_BYTES (RB_FRAME_MAX - 65536)
+#define SET_BYTES (RB_FRAME_MAX - 65536)
+#define BATCH_BYTES (2u << 20) /* of several sets: all their texts stay in the runner's memory */
 
 struct load {
     uv_loop_t *loop;
@@ -50,6 +51,9 @@ static void mark(struct load *load, const char *message)
 static void mark_death(struct load *load, int status)
 {
     char text[256];
+    if (status == EXIT_MEMORY && json_array_size(load->declared) > load->begin) {
+        return; /* the files before it had their share: it is tried again, alone at the start of a runner */
+    }
     if (load->late) {
         mark(load, rb_text(RB_T_catalog_load_slow));
     } else if (status == EXIT_MEMORY) {
@@ -145,7 +149,7 @@ static json_t *next_batch(struct load *load)
     while (load->end < json_array_size(load->sets)) {
         json_t *files = json_array_get(load->sets, load->end);
         bytes += frame_size(files) + 1;
-        if (bytes > BATCH_BYTES) {
+        if (bytes > (json_array_size(batch) ? BATCH_BYTES : SET_BYTES)) {
             break;
         }
         json_array_append(batch, files);
