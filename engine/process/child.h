@@ -20,14 +20,15 @@ enum rb_child_access {
 };
 
 struct rb_child_spec {
-    const char *entry;        /* a name of the entries, or NULL for a command */
-    const char *const *argv;  /* NULL-terminated; argv[0] is searched in PATH */
-    const char *const *env;   /* NULL-terminated "NAME=value"; NULL = the host's environment without RUNBOOK_* secrets */
-    const char *cwd;          /* NULL = "/" */
-    const void *stdin_data;   /* written to its stdin, then closed */
+    const char *entry;       /* a name of the entries, or NULL for a command */
+    const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
+    const char *const
+        *env; /* NULL-terminated "NAME=value"; NULL = the host's environment without RUNBOOK_* secrets */
+    const char *cwd;        /* NULL = "/" */
+    const void *stdin_data; /* written to its stdin, then closed */
     size_t stdin_len;
     enum rb_child_access access;
-    bool hold;                /* starts only after rb_child_release */
+    bool hold; /* starts only after rb_child_release */
 };
 
 struct rb_child_events {

@@ -50,7 +50,7 @@ struct rb_child {
     uv_pipe_t in, streams[2]; /* streams[0] of an entry is its socket */
     bool reading[2];
     uv_timer_t drain;
-    bool input; /* there is some: it waits in waiting */
+    bool input;            /* there is some: it waits in waiting */
     struct rb_buf frames;  /* bytes of an entry, not yet a whole frame */
     struct rb_buf waiting; /* its input, or frames for it, until it is started */
 

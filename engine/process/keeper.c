@@ -18,9 +18,9 @@
 #include "process/refusal.h"
 #include "process/tree.h"
 
-#define ROUND_MS 5             /* between two looks for survivors */
-#define GIVE_UP_NS 5000000000  /* a process in an uninterruptible wait cannot be killed */
-#define LINK_MESSAGES 3        /* listener, failure, end of file */
+#define ROUND_MS 5            /* between two looks for survivors */
+#define GIVE_UP_NS 5000000000 /* a process in an uninterruptible wait cannot be killed */
+#define LINK_MESSAGES 3       /* listener, failure, end of file */
 #define STATUS_KILLED (128 + SIGKILL)
 
 enum { P_CTL, P_CHILDREN, P_LINK, P_LISTENER, P_COUNT };
@@ -182,8 +182,8 @@ static _Noreturn void watch(struct keeper *k)
         if (k->polls[P_LINK].revents) {
             on_link(k);
         }
-        if (k->polls[P_LISTENER].revents && !((k->polls[P_LISTENER].revents & POLLIN) &&
-                                              rb_refusals_answer(&k->refusals))) {
+        if (k->polls[P_LISTENER].revents &&
+            !((k->polls[P_LISTENER].revents & POLLIN) && rb_refusals_answer(&k->refusals))) {
             drop(k, P_LISTENER);
         }
         if (k->polls[P_CTL].revents) {

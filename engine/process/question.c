@@ -1,12 +1,14 @@
 #include "process/question.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -93,6 +95,7 @@ static const struct refused_call refused_calls[] = {
     {SCMP_SYS(perf_event_open), EPERM, NAME, 0},
     {SCMP_SYS(fanotify_init), EPERM, NAME, 0},
     {SCMP_SYS(userfaultfd), EPERM, NAME, 0},
+    {SCMP_SYS(prctl), EPERM, NUMBER, 0},
     {SCMP_SYS(ptrace), EPERM, NUMBER, 1},
     {SCMP_SYS(process_vm_writev), EPERM, NUMBER, 0},
     {SCMP_SYS(process_madvise), EPERM, NAME, 0},
@@ -169,6 +172,43 @@ bool rb_question_stands(const struct rb_question *q)
     return ioctl(q->refusals->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
+int rb_question_dup(const struct rb_question *q, int fd)
+{
+    char path[64], line[128];
+    pid_t pid = (pid_t)q->notif->pid;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+        FILE *f = fopen(path, "re");
+        while (f && fgets(line, sizeof(line), f)) {
+            if (strncmp(line, "Tgid:", 5) == 0) {
+                pidfd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(line + 5, NULL, 10), 0);
+            }
+        }
+        if (f) {
+            (void)fclose(f);
+        }
+    }
+    int dup = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+    if (pidfd >= 0) {
+        (void)close(pidfd);
+    }
+    return dup;
+}
+
+void rb_question_inject(struct rb_question *q, int fd, int flags)
+{
+    struct seccomp_notif_addfd add = {.id = q->notif->id, .srcfd = (uint32_t)fd};
+    add.flags = SECCOMP_ADDFD_FLAG_SEND;
+    add.newfd_flags = flags & O_CLOEXEC ? O_CLOEXEC : 0;
+    if (ioctl(q->refusals->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0) {
+        q->answered = true;
+    } else {
+        rb_question_refuse(q, errno == EMFILE ? EMFILE : EROFS);
+    }
+    (void)close(fd);
+}
+
 void rb_question_refuse(struct rb_question *q, int errnum)
 {
     q->answer.error = -errnum;
@@ -238,4 +278,3 @@ void rb_question_refuse_listed(struct rb_question *q)
         break;
     }
 }
-

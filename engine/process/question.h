@@ -30,9 +30,16 @@ bool rb_question_path(const struct rb_question *q, unsigned arg, char out[PATH_M
 /* Is it still this thread that waits, and not a later one with its number? */
 bool rb_question_stands(const struct rb_question *q);
 
+/* What the child holds as fd, for us; -1 if nothing. Works for a thread, too, whose process has
+ * another number. */
+int rb_question_dup(const struct rb_question *q, int fd);
+/* Answers with a descriptor of ours, and closes ours. flags: O_CLOEXEC or 0. */
+void rb_question_inject(struct rb_question *q, int fd, int flags);
+
 void rb_question_refuse(struct rb_question *q, int errnum);
 /* "<name of the call> <detail>" */
-void rb_question_describe(struct rb_question *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rb_question_describe(struct rb_question *q, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void rb_question_describe_path(struct rb_question *q, unsigned arg);
 /* Refused as the table says, ENOSYS for what it does not know. */
 void rb_question_refuse_listed(struct rb_question *q);

@@ -1,28 +1,20 @@
 #include "process/refusal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
-#include <netinet/in.h>
 #include <seccomp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "process/question.h"
+#include "process/refusal_sockets.h"
 #include "process/tree.h"
-
-#define SEND_MAX 65536
 
 /* "/dev/fd/3" and its other names: 3, else -1. */
 static int own_descriptor(const char *path)
@@ -50,35 +42,9 @@ static bool is_sink(const struct stat *st)
     return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 && (n == 3 || n == 5 || n == 7);
 }
 
-/* What the child holds already, for the use it was opened for: nothing is gained by it. Works
- * for a thread, too, whose process has another number. */
-static int dup_own(const struct rb_question *q, int fd)
-{
-    char path[64], line[128];
-    pid_t pid = (pid_t)q->notif->pid;
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0) {
-        (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-        FILE *f = fopen(path, "re");
-        while (f && fgets(line, sizeof(line), f)) {
-            if (strncmp(line, "Tgid:", 5) == 0) {
-                pidfd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(line + 5, NULL, 10), 0);
-            }
-        }
-        if (f) {
-            (void)fclose(f);
-        }
-    }
-    int dup = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-    if (pidfd >= 0) {
-        (void)close(pidfd);
-    }
-    return dup;
-}
-
 static int reopen_own(const struct rb_question *q, int fd, int flags)
 {
-    int own = dup_own(q, fd);
+    int own = rb_question_dup(q, fd);
     if (own < 0) {
         return -ENOENT;
     }
@@ -116,19 +82,6 @@ static int open_harmless(const struct rb_question *q, const char *path, int flag
     return fd >= 0 ? reopen_own(q, fd, flags) : open_device(path, flags);
 }
 
-static void inject(struct rb_question *q, int fd, int flags)
-{
-    struct seccomp_notif_addfd add = {.id = q->notif->id, .srcfd = (uint32_t)fd};
-    add.flags = SECCOMP_ADDFD_FLAG_SEND;
-    add.newfd_flags = flags & O_CLOEXEC ? O_CLOEXEC : 0;
-    if (ioctl(q->refusals->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0) {
-        q->answered = true;
-    } else {
-        rb_question_refuse(q, errno == EMFILE ? EMFILE : EROFS);
-    }
-    (void)close(fd);
-}
-
 static void answer_open(struct rb_question *q, unsigned path_arg, int flags)
 {
     char path[PATH_MAX];
@@ -146,7 +99,7 @@ static void answer_open(struct rb_question *q, unsigned path_arg, int flags)
     int fd = open_harmless(q, path, flags);
     if (fd >= 0) {
         q->quiet = true;
-        inject(q, fd, flags);
+        rb_question_inject(q, fd, flags);
     } else {
         rb_question_refuse(q, -fd);
     }
@@ -192,7 +145,8 @@ static void answer_process(struct rb_question *q, bool own, pid_t pid)
 static void answer_kill(struct rb_question *q)
 {
     pid_t pid = rb_question_int(q, 0);
-    bool own = pid > 0 ? is_own(q, pid) : pid == 0 || (pid < -1 && rb_tree_has_group(q->refusals->root, -pid));
+    bool own =
+        pid > 0 ? is_own(q, pid) : pid == 0 || (pid < -1 && rb_tree_has_group(q->refusals->root, -pid));
     answer_process(q, own, pid);
 }
 
@@ -200,126 +154,6 @@ static void answer_priority(struct rb_question *q, int which_process)
 {
     pid_t who = rb_question_int(q, 1);
     answer_process(q, rb_question_int(q, 0) == which_process && (who == 0 || is_own(q, who)), who);
-}
-
-static int dup_socket(const struct rb_question *q, int fd, int *domain)
-{
-    int sock = dup_own(q, fd);
-    socklen_t len = sizeof(*domain);
-    if (sock >= 0 && getsockopt(sock, SOL_SOCKET, SO_DOMAIN, domain, &len) != 0) {
-        (void)close(sock);
-        sock = -1;
-    }
-    return sock;
-}
-
-/* The keeper binds its own copy of the socket to its own copy of the address: netlink, and
- * with net a client's port. A UNIX socket would leave a file. */
-static bool may_bind(const struct rb_question *q, int domain, const struct sockaddr_storage *to)
-{
-    unsigned port = ntohs(((const struct sockaddr_in *)to)->sin_port); /* in6 has it in the same place */
-    if (to->ss_family != domain) {
-        return false;
-    }
-    return domain == AF_NETLINK ||
-           (q->refusals->net && (domain == AF_INET || domain == AF_INET6) && (port == 0 || port >= 1024));
-}
-
-static void answer_bind(struct rb_question *q)
-{
-    struct sockaddr_storage to = {0};
-    size_t len = q->notif->data.args[2] > sizeof(to) ? 0 : (size_t)q->notif->data.args[2];
-    int domain = 0, sock = dup_socket(q, rb_question_int(q, 0), &domain);
-    rb_question_refuse(q, EACCES);
-    rb_question_describe(q, " %d", domain);
-    bool copied = len > 0 && rb_question_copy(q, 1, &to, len) == len && rb_question_stands(q);
-    if (sock >= 0 && copied && may_bind(q, domain, &to)) {
-        q->quiet = true;
-        rb_question_refuse(q, bind(sock, (const struct sockaddr *)&to, (socklen_t)len) == 0 ? 0 : errno);
-    }
-    if (sock >= 0) {
-        (void)close(sock);
-    }
-}
-
-/* fuser and ifconfig make a datagram socket only to ask about interfaces: they get a TCP socket
- * that is never connected, and so can send nothing. */
-static void answer_socket(struct rb_question *q)
-{
-    int domain = rb_question_int(q, 0), type = rb_question_int(q, 1), protocol = rb_question_int(q, 2);
-    bool harmless = (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_DGRAM &&
-                    (protocol == 0 || protocol == IPPROTO_UDP);
-    int fd = harmless ? socket(domain, SOCK_STREAM | SOCK_CLOEXEC | (type & SOCK_NONBLOCK), 0) : -1;
-    if (fd >= 0) {
-        q->quiet = true;
-        inject(q, fd, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
-    } else {
-        rb_question_refuse_listed(q);
-    }
-}
-
-static void describe_address(struct rb_question *q, const struct sockaddr_storage *to)
-{
-    char text[INET6_ADDRSTRLEN] = "?";
-    const struct sockaddr_in *in = (const struct sockaddr_in *)to;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)to;
-    const char *path = ((const struct sockaddr_un *)to)->sun_path;
-    if (to->ss_family == AF_INET) {
-        (void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-        rb_question_describe(q, " %s:%u", text, ntohs(in->sin_port));
-    } else if (to->ss_family == AF_INET6) {
-        (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-        rb_question_describe(q, " [%s]:%u", text, ntohs(in6->sin6_port));
-    } else if (to->ss_family == AF_UNIX) {
-        rb_question_describe(q, " %s%s", path[0] ? path : "@", path[0] ? "" : path + 1);
-    } else {
-        rb_question_describe(q, " %u", to->ss_family);
-    }
-}
-
-/* One zero byte stays at the end. */
-static void copy_address(const struct rb_question *q, unsigned arg, struct sockaddr_storage *to)
-{
-    uint64_t said = q->notif->data.args[arg + 1];
-    size_t len = said >= sizeof(*to) ? sizeof(*to) - 1 : (size_t)said;
-    memset(to, 0, sizeof(*to));
-    (void)rb_question_copy(q, arg, to, len);
-}
-
-/* Always refused; the address is only for the record. */
-static void answer_connect(struct rb_question *q)
-{
-    struct sockaddr_storage to;
-    copy_address(q, 1, &to);
-    rb_question_refuse(q, EACCES);
-    describe_address(q, &to);
-    /* every look-up of a user's name asks the name service cache first */
-    const char *path = ((const struct sockaddr_un *)&to)->sun_path;
-    q->quiet = to.ss_family == AF_UNIX && strcmp(path, "/var/run/nscd/socket") == 0;
-}
-
-/* To the kernel's own netlink (name look-ups ask it for addresses) the keeper sends its copy
- * over its copy of the socket; what the socket may do was fixed when the child opened it. */
-static void answer_sendto(struct rb_question *q)
-{
-    char data[SEND_MAX];
-    struct sockaddr_storage to;
-    size_t len = (size_t)q->notif->data.args[2];
-    int domain = 0, sock = dup_socket(q, rb_question_int(q, 0), &domain);
-    copy_address(q, 4, &to);
-    rb_question_refuse(q, EACCES);
-    describe_address(q, &to);
-    bool copied = len <= sizeof(data) && rb_question_copy(q, 1, data, len) == len && rb_question_stands(q);
-    if (sock >= 0 && domain == AF_NETLINK && to.ss_family == AF_NETLINK && copied) {
-        int flags = rb_question_int(q, 3) | MSG_DONTWAIT | MSG_NOSIGNAL;
-        ssize_t n = sendto(sock, data, len, flags, (struct sockaddr *)&to, sizeof(struct sockaddr_nl));
-        q->quiet = true;
-        rb_question_refuse(q, n < 0 ? errno : 0);
-        q->answer.val = n < 0 ? 0 : n;
-    }
-    if (sock >= 0) {
-        (void)close(sock);
-    }
 }
 
 static void decide(struct rb_question *q)
@@ -341,19 +175,20 @@ static void decide(struct rb_question *q)
                nr == SCMP_SYS(sched_setaffinity)) {
         answer_process(q, is_own(q, rb_question_int(q, 0)), rb_question_int(q, 0));
     } else if (nr == SCMP_SYS(prlimit64)) {
-        answer_process(q, q->notif->data.args[2] == 0 || is_own(q, rb_question_int(q, 0)), rb_question_int(q, 0));
+        answer_process(q, q->notif->data.args[2] == 0 || is_own(q, rb_question_int(q, 0)),
+                       rb_question_int(q, 0));
     } else if (nr == SCMP_SYS(setpriority)) {
         answer_priority(q, PRIO_PROCESS);
     } else if (nr == SCMP_SYS(ioprio_set)) {
         answer_priority(q, 1 /* IOPRIO_WHO_PROCESS */);
     } else if (nr == SCMP_SYS(bind)) {
-        answer_bind(q);
+        rb_sockets_bind(q);
     } else if (nr == SCMP_SYS(connect)) {
-        answer_connect(q);
+        rb_sockets_connect(q);
     } else if (nr == SCMP_SYS(sendto)) {
-        answer_sendto(q);
+        rb_sockets_sendto(q);
     } else if (nr == SCMP_SYS(socket)) {
-        answer_socket(q);
+        rb_sockets_socket(q);
     } else {
         rb_question_refuse_listed(q);
     }

@@ -6,7 +6,8 @@
 #include <sys/types.h>
 
 /* Signals every process below root (not root itself). Each is pinned by a pidfd and its
- * process group read again first: a stranger that got the number meanwhile is in another. Returns how many. */
+ * process group read again first: a stranger that got the number meanwhile is in another. Returns how many.
+ */
 int rb_tree_signal(pid_t root, int sig);
 /* Is this process or thread below root? */
 bool rb_tree_has(pid_t root, pid_t pid);

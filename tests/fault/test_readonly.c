@@ -27,8 +27,10 @@ static const struct way ways[] = {
     {"create", "", "echo x > new", "[ -e new ]", "openat new"},
     {"overwrite", "", "echo x > f", "[ \"$(cat f)\" != old ]", "openat f"},
     {"append", "", "echo x >> f", "[ \"$(cat f)\" != old ]", "openat f"},
-    {"truncate on open", "", PY "'import os; os.open(\"f\", os.O_RDONLY | os.O_TRUNC)'", "[ ! -s f ]", "openat f"},
-    {"unnamed file", "", PY "'import os; os.close(os.open(\".\", os.O_TMPFILE | os.O_RDWR)); open(\"done\", \"w\")'",
+    {"truncate on open", "", PY "'import os; os.open(\"f\", os.O_RDONLY | os.O_TRUNC)'", "[ ! -s f ]",
+     "openat f"},
+    {"unnamed file", "",
+     PY "'import os; os.close(os.open(\".\", os.O_TMPFILE | os.O_RDWR)); open(\"done\", \"w\")'",
      "[ -e done ]", "openat ."},
     {"creat", "", PY "'" LIBC "sys.exit(c.creat(b\"new\", 0o600) < 0)'", "[ -e new ]", "new"},
     {"openat2", "",
@@ -45,8 +47,8 @@ static const struct way ways[] = {
     {"fifo", "", "mkfifo p", "[ -p p ]", "mknod"},
     {"device", "", "mknod n c 1 3", "[ -c n ]", "mknod"},
     {"chmod", "", "chmod 777 f", "[ $(stat -c %a f) = 777 ]", "chmod"},
-    {"fchmod", "", PY "'import os; os.fchmod(os.open(\"f\", os.O_RDONLY), 0o777)'", "[ $(stat -c %a f) = 777 ]",
-     "fchmod /"},
+    {"fchmod", "", PY "'import os; os.fchmod(os.open(\"f\", os.O_RDONLY), 0o777)'",
+     "[ $(stat -c %a f) = 777 ]", "fchmod /"},
     {"fchmodat2", "", PY "'" LIBC "sys.exit(c.syscall(452, -100, b\"f\", 0o777, 0) < 0)'",
      "[ $(stat -c %a f) = 777 ]", ""},
     {"chown", "", "chown 1 f", "[ $(stat -c %u f) = 1 ]", "chown"},
@@ -57,7 +59,8 @@ static const struct way ways[] = {
      PY "'import os, sys; sys.exit(not os.listxattr(\"f\"))'", "setxattr f"},
     {"file flags", "", "chattr +A f", "lsattr f | cut -d' ' -f1 | grep -q A", "ioctl 0x"},
     {"mount", "mkdir d", "mount -t tmpfs x d", "mountpoint -q d && umount d", "mount"},
-    {"fsopen", "", PY "'" LIBC "sys.exit(c.syscall(430, b\"tmpfs\", 0) < 0)' && touch done", "[ -e done ]", "fsopen tmpfs"},
+    {"fsopen", "", PY "'" LIBC "sys.exit(c.syscall(430, b\"tmpfs\", 0) < 0)' && touch done", "[ -e done ]",
+     "fsopen tmpfs"},
     {"namespace", "", "unshare -m sh -c 'touch done'", "[ -e done ]", "unshare 0x"},
     {"user namespace", "", "unshare -U sh -c :  && touch done", "[ -e done ]", "unshare 0x"},
     {"shared memory", "", "ipcmk -M 64 > id", "ipcrm -m $(grep -o '[0-9]*$' id)", ""},
@@ -65,7 +68,8 @@ static const struct way ways[] = {
      PY "'import os; f = os.memfd_create(\"m\"); os.write(f, open(\"/bin/true\", \"rb\").read()); "
         "os.execve(f, [\"m\"], {})' && touch done",
      "[ -e done ]", "memfd_create m"},
-    {"io_uring", "", PY "'" LIBC "p = (ctypes.c_char * 120)(); sys.exit(c.syscall(425, 1, p) < 0)' && touch done",
+    {"io_uring", "",
+     PY "'" LIBC "p = (ctypes.c_char * 120)(); sys.exit(c.syscall(425, 1, p) < 0)' && touch done",
      "[ -e done ]", "io_uring_setup"},
     {"another's settings", "echo 0 > /proc/$VICTIM/oom_score_adj", "echo 7 > /proc/$VICTIM/oom_score_adj",
      "[ $(cat /proc/$VICTIM/oom_score_adj) = 7 ]", "oom_score_adj"},
@@ -73,7 +77,8 @@ static const struct way ways[] = {
     {"scheduler", "", "chrt -b -p 0 $VICTIM", "[ $(cut -d' ' -f41 /proc/$VICTIM/stat) = 3 ]", "sched_set"},
     {"limits", "", "prlimit --pid $VICTIM --nofile=77:77", "grep -q 'open files *77' /proc/$VICTIM/limits",
      "prlimit64"},
-    {"trace", "", PY "'" LIBC "sys.exit(c.ptrace(0x4206, int(os.environ[\"VICTIM\"]), 0, 0) != 0)' && touch done",
+    {"trace", "",
+     PY "'" LIBC "sys.exit(c.ptrace(0x4206, int(os.environ[\"VICTIM\"]), 0, 0) != 0)' && touch done",
      "[ -e done ]", "ptrace"},
     {"foreign memory", "", "printf x | dd of=/proc/$VICTIM/mem bs=1 seek=$(($TARGET)) conv=notrunc",
      "[ $(dd if=/proc/$VICTIM/mem bs=1 count=1 skip=$(($TARGET)) 2>/dev/null) = x ]", "openat /proc/"},
@@ -88,10 +93,12 @@ static const struct way ways[] = {
         "sys.exit(f < 0 or os.write(f, b\"x\") != 1)'",
      "[ -s held ]", "pidfd_getfd"},
     {"signal", "", "kill -USR1 $VICTIM; sleep 0.1", "[ ! -e /proc/$VICTIM ]", "kill "},
-    {"signal by pidfd", "", PY "'import os, signal; "
+    {"signal by pidfd", "",
+     PY "'import os, signal; "
         "signal.pidfd_send_signal(os.pidfd_open(int(os.environ[\"VICTIM\"])), 10)'; sleep 0.1",
      "[ ! -e /proc/$VICTIM ]", "pidfd_send_signal"},
-    {"queued signal", "", PY "'" LIBC "sys.exit(c.sigqueue(int(os.environ[\"VICTIM\"]), 10, 0) != 0)'; sleep 0.1",
+    {"queued signal", "",
+     PY "'" LIBC "sys.exit(c.sigqueue(int(os.environ[\"VICTIM\"]), 10, 0) != 0)'; sleep 0.1",
      "[ ! -e /proc/$VICTIM ]", "rt_sigqueueinfo"},
     {"signal by a pipe", "",
      PY "'import fcntl, os; r, w = os.pipe(); fcntl.fcntl(r, fcntl.F_SETOWN, int(os.environ[\"VICTIM\"])); "
@@ -131,7 +138,8 @@ static void in_place(struct host *h, struct result *r, const struct place *p, en
                      const char *line)
 {
     const char *argv[] = {"sh", "-c", line, NULL};
-    const char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", p->victim, p->target, "HOME=/nonexistent", NULL};
+    const char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", p->victim, p->target, "HOME=/nonexistent",
+                         NULL};
     struct rb_child_spec spec = {.argv = argv, .env = env, .cwd = p->folder, .access = access};
     (void)harness_start(h, r, &spec);
     harness_run(h, 0);
@@ -194,7 +202,8 @@ static void try_way(struct host *h, const struct way *w, enum rb_child_access ac
     assert_false(has_changed(h, &p, w));
     in_place(h, &r, &p, access, w->act);
     if (has_changed(h, &p, w) || r.refusals == 0 || !refusal_named(&r, w->refused)) {
-        fail_msg("%s: status %d, refused: %s, said: %s", w->name, r.status, rb_buf_str(&r.refused), rb_buf_str(&r.err));
+        fail_msg("%s: status %d, refused: %s, said: %s", w->name, r.status, rb_buf_str(&r.refused),
+                 rb_buf_str(&r.err));
     }
     result_free(&r);
     if (geteuid() == 0) {
@@ -298,9 +307,11 @@ static void with_peers(struct host *h, struct result *r, const struct peers *p, 
                        const char *code)
 {
     char script[1024];
-    (void)snprintf(script, sizeof(script), "import os, socket as s; D = os.environ['D']; "
-                   "TCP = ('127.0.0.1', int(os.environ['TCP'])); UDP = ('127.0.0.1', int(os.environ['UDP'])); %s",
-                   code);
+    (void)snprintf(
+        script, sizeof(script),
+        "import os, socket as s; D = os.environ['D']; "
+        "TCP = ('127.0.0.1', int(os.environ['TCP'])); UDP = ('127.0.0.1', int(os.environ['UDP'])); %s",
+        code);
     const char *argv[] = {"/usr/bin/python3", "-c", script, NULL};
     const char *env[] = {"PATH=/usr/bin:/bin", p->env[0], p->env[1], p->env[2], NULL};
     struct rb_child_spec spec = {.argv = argv, .env = env, .access = access};
@@ -417,8 +428,8 @@ static void test_looking_works(void **state)
         for (int access = RB_CHILD_READ; access <= RB_CHILD_READ_NET; access++) {
             struct result r;
             in_place(*state, &r, &p, (enum rb_child_access)access, looks[i].line);
-            const char *expected = strcmp(looks[i].expected, "PID") == 0 ? strchr(p.victim, '=') + 1
-                                                                           : looks[i].expected;
+            const char *expected =
+                strcmp(looks[i].expected, "PID") == 0 ? strchr(p.victim, '=') + 1 : looks[i].expected;
             if (r.status != 0 || !strstr(rb_buf_str(&r.out), expected) || r.refusals > 0) {
                 fail_msg("%s: %d, said %s%s, refused: %s", looks[i].line, r.status, rb_buf_str(&r.out),
                          rb_buf_str(&r.err), rb_buf_str(&r.refused));
@@ -461,11 +472,12 @@ static void test_live_database(void **state)
     struct place p;
     struct result writer, r;
     make_place(h, &p, "true");
-    const char *argv[] = {"/usr/bin/python3", "-c",
-                          "import sqlite3, time; d = sqlite3.connect('db'); d.execute('pragma journal_mode=wal'); "
-                          "d.execute('create table t(x)'); d.execute('insert into t values (1), (2)'); "
-                          "d.commit(); print('ready', flush=True); time.sleep(1000)",
-                          NULL};
+    const char *argv[] = {
+        "/usr/bin/python3", "-c",
+        "import sqlite3, time; d = sqlite3.connect('db'); d.execute('pragma journal_mode=wal'); "
+        "d.execute('create table t(x)'); d.execute('insert into t values (1), (2)'); "
+        "d.commit(); print('ready', flush=True); time.sleep(1000)",
+        NULL};
     struct rb_child_spec spec = {.argv = argv, .cwd = p.folder, .access = RB_CHILD_WRITE};
     struct rb_child *child = harness_start(h, &writer, &spec);
     for (int i = 0; i < 500 && !strchr(rb_buf_str(&writer.out), '\n'); i++) {
@@ -496,7 +508,8 @@ static void test_many_refusals_are_counted(void **state)
     struct place p;
     struct result r;
     make_place(*state, &p, "true");
-    in_place(*state, &r, &p, RB_CHILD_READ, "for i in $(seq 100); do (: > new$i) 2>/dev/null; done; ls | wc -l");
+    in_place(*state, &r, &p, RB_CHILD_READ,
+             "for i in $(seq 100); do (: > new$i) 2>/dev/null; done; ls | wc -l");
     assert_string_equal("2\n", rb_buf_str(&r.out)); /* f, held */
     assert_int_equal(65, r.refusals);
     assert_non_null(strstr(rb_buf_str(&r.refused), "openat new64\nand 36 more\n"));
@@ -507,7 +520,8 @@ static void test_many_refusals_are_counted(void **state)
 static void test_rights_that_are_left(void **state)
 {
     struct result r;
-    harness_sh(*state, &r, RB_CHILD_READ, "grep -E '^(Cap(Prm|Eff|Bnd|Inh|Amb)|NoNewPrivs)' /proc/self/status");
+    harness_sh(*state, &r, RB_CHILD_READ,
+               "grep -E '^(Cap(Prm|Eff|Bnd|Inh|Amb)|NoNewPrivs)' /proc/self/status");
     /* DAC_READ_SEARCH is 2, SYS_PTRACE 19 */
     const char *left = geteuid() == 0 ? "0000000000080004" : "0000000000000000";
     char expected[256];
@@ -522,8 +536,9 @@ static void test_daemon_does_not_stay(void **state)
 {
     struct place p;
     struct result r;
-    const char *line = "(setsid sh -c 'trap \"\" TERM HUP; sleep 0.5; echo x > new; sleep 1000' >/dev/null 2>&1 &); "
-                       "echo started";
+    const char *line =
+        "(setsid sh -c 'trap \"\" TERM HUP; sleep 0.5; echo x > new; sleep 1000' >/dev/null 2>&1 &); "
+        "echo started";
     make_place(*state, &p, "true");
     in_place(*state, &r, &p, RB_CHILD_READ, line);
     assert_string_equal("started\n", rb_buf_str(&r.out));

@@ -55,7 +55,8 @@ static inline void harness_refused(struct rb_child *c, const char *what, void *u
     (void)rb_buf_addf(&r->refused, "%s\n", what);
 }
 
-static inline void harness_exit(struct rb_child *c, int status, bool orphaned, const struct rb_err *err, void *user)
+static inline void harness_exit(struct rb_child *c, int status, bool orphaned, const struct rb_err *err,
+                                void *user)
 {
     struct result *r = user;
     (void)c;
@@ -85,7 +86,8 @@ static inline void harness_close(struct host *h)
     assert_int_equal(0, uv_loop_close(&h->loop));
 }
 
-static inline struct rb_child *harness_start(struct host *h, struct result *r, const struct rb_child_spec *spec)
+static inline struct rb_child *harness_start(struct host *h, struct result *r,
+                                             const struct rb_child_spec *spec)
 {
     const struct rb_child_events events = {harness_output, harness_frame, harness_refused, harness_exit};
     struct rb_err err = {0};

@@ -192,7 +192,8 @@ static void test_own_variables_stay(void **state)
     struct result r;
     assert_int_equal(0, putenv((char *)"RUNBOOK_TEST_SECRET=hidden"));
     assert_int_equal(0, putenv((char *)"TEST_SEEN=shown"));
-    harness_sh(*state, &r, RB_CHILD_WRITE, "env | grep -c '^RUNBOOK_'; echo $TEST_SEEN; pwd; read x || echo eof");
+    harness_sh(*state, &r, RB_CHILD_WRITE,
+               "env | grep -c '^RUNBOOK_'; echo $TEST_SEEN; pwd; read x || echo eof");
     assert_string_equal("0\nshown\n/\neof\n", rb_buf_str(&r.out));
     result_free(&r);
 }
@@ -325,7 +326,8 @@ static void test_released_before_it_is_there(void **state)
 }
 
 /* Starts a line that prints the pids of what it started, and waits for them. */
-static struct rb_child *start_line(struct host *h, struct result *r, enum rb_child_access access, const char *line)
+static struct rb_child *start_line(struct host *h, struct result *r, enum rb_child_access access,
+                                   const char *line)
 {
     const char *argv[] = {"bash", "-c", line, NULL};
     struct rb_child_spec spec = {.argv = argv, .access = access};
@@ -338,9 +340,9 @@ static struct rb_child *start_line(struct host *h, struct result *r, enum rb_chi
 }
 
 /* One that ignores TERM, one in its own session, one whose parent left it. */
-#define STUBBORN                                                                                            \
-    "trap '' TERM; sleep 1000 & a=$!; setsid sleep 1000 & b=$!; "                                         \
-    "c=$( (setsid bash -c 'trap \"\" TERM; echo $$; exec >/dev/null 2>&1; sleep 1000; sleep 1000' &) ); " \
+#define STUBBORN                                                                                             \
+    "trap '' TERM; sleep 1000 & a=$!; setsid sleep 1000 & b=$!; "                                            \
+    "c=$( (setsid bash -c 'trap \"\" TERM; echo $$; exec >/dev/null 2>&1; sleep 1000; sleep 1000' &) ); "    \
     "echo $$ $a $b $c; wait; sleep 1000"
 
 static void test_kill_ends_all(void **state)
@@ -509,7 +511,8 @@ static void mini_host(int out, const char *file)
         harness_run(&h, 10);
     }
     (void)snprintf(pids, sizeof(pids), "%s %s %d %d\n", strtok_r(r[0].out.data, "\n", &(char *){NULL}),
-                   strtok_r(r[1].out.data, "\n", &(char *){NULL}), (int)rb_child_pid(k), (int)rb_child_pid(e));
+                   strtok_r(r[1].out.data, "\n", &(char *){NULL}), (int)rb_child_pid(k),
+                   (int)rb_child_pid(e));
     (void)!write(out, pids, strlen(pids));
     (void)pause();
 }
@@ -592,15 +595,31 @@ static void test_lost_spawner(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        T(test_output_and_status), T(test_what_cannot_start), T(test_what_cannot_be_asked),
-        T(test_input_environment_folder), T(test_own_variables_stay), T(test_input_nobody_reads),
-        T(test_large_output_is_whole), T(test_descriptors_terminal_limits), T(test_hundred_at_once),
-        cmocka_unit_test(test_few_descriptors), T(test_held_until_released),
-        T(test_released_before_it_is_there), T(test_kill_ends_all), T(test_term_is_heard), T(test_breeding_ends),
-        T(test_daemons), T(test_orphaned_output), T(test_frames_both_ways), T(test_read_entry_cannot_write),
-        T(test_entry_descriptors), T(test_entry_that_talks_nonsense),
-        cmocka_unit_test(test_host_death_leaves_nobody), cmocka_unit_test(test_close_kills_the_unfinished),
-        T(test_no_descriptor_stays), cmocka_unit_test(test_lost_spawner),
+        T(test_output_and_status),
+        T(test_what_cannot_start),
+        T(test_what_cannot_be_asked),
+        T(test_input_environment_folder),
+        T(test_own_variables_stay),
+        T(test_input_nobody_reads),
+        T(test_large_output_is_whole),
+        T(test_descriptors_terminal_limits),
+        T(test_hundred_at_once),
+        cmocka_unit_test(test_few_descriptors),
+        T(test_held_until_released),
+        T(test_released_before_it_is_there),
+        T(test_kill_ends_all),
+        T(test_term_is_heard),
+        T(test_breeding_ends),
+        T(test_daemons),
+        T(test_orphaned_output),
+        T(test_frames_both_ways),
+        T(test_read_entry_cannot_write),
+        T(test_entry_descriptors),
+        T(test_entry_that_talks_nonsense),
+        cmocka_unit_test(test_host_death_leaves_nobody),
+        cmocka_unit_test(test_close_kills_the_unfinished),
+        T(test_no_descriptor_stays),
+        cmocka_unit_test(test_lost_spawner),
     };
     if (argc > 1) {
         cmocka_set_test_filter(argv[1]);
