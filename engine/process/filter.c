@@ -15,6 +15,8 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -311,6 +313,31 @@ static void rule_send(struct rb_filter *p)
     emit_return(p, ASK);
 }
 
+static int compare(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
+}
+
+/* As ranges: the kernel runs the filter once for each number when it is installed, and with
+ * one comparison a call that takes longer than starting a small program. */
+static void build_allowed(struct rb_filter *p)
+{
+    int sorted[COUNT(allowed)];
+    memcpy(sorted, allowed, sizeof(sorted));
+    qsort(sorted, COUNT(sorted), sizeof(sorted[0]), compare);
+    for (size_t i = 0, end; i < COUNT(sorted); i = end) {
+        for (end = i + 1; end < COUNT(sorted) && sorted[end] == sorted[end - 1] + 1;) {
+            end++;
+        }
+        if (sorted[i] >= 0) {
+            emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)sorted[i], 0, 2);
+            emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)sorted[end - 1], 1, 0);
+            emit_return(p, ALLOW);
+        }
+    }
+}
+
 static void build_arguments(struct rb_filter *p)
 {
     rule_without(p, SCMP_SYS(open), 1, OPEN_WRITES);
@@ -347,9 +374,7 @@ void rb_filter_build(struct rb_filter *p, bool net)
     emit_return(p, SECCOMP_RET_ERRNO | ENOSYS);
     /* Its flags lie in memory; the C library falls back to clone. */
     rule(p, SCMP_SYS(clone3), SECCOMP_RET_ERRNO | ENOSYS);
-    for (size_t i = 0; i < COUNT(allowed); i++) {
-        rule(p, allowed[i], ALLOW);
-    }
+    build_allowed(p);
     build_arguments(p);
     rule_prctl(p);
     rule_socket(p, net);
