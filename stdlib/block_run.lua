@@ -9,10 +9,14 @@ local run = {}
 
 -- ---- what blocks see ----
 
+-- A parameter that is declared and has no value is nil; a name that nobody declared is a mistake.
 local function parameters(context)
-  local names = {}
-  for name in pairs(context.plain) do names[#names + 1] = name end
+  local names, known = {}, {}
+  for i, name in ipairs(context.meta.params.order or {}) do
+    names[i], known[name] = name, true
+  end
   return seal.view(context.plain, function(name)
+    if known[name] then return end
     local near = rt.nearest(tostring(name), names)
     error(near and rt.text("no_param_near", tostring(name), near) or rt.text("no_param", tostring(name)), 3)
   end)
@@ -97,7 +101,10 @@ function run.prepare(context, collected, answer)
 end
 
 function run.set_params(context, params)
-  context.plain = params
+  context.plain = {}
+  for name, value in pairs(params) do
+    if value ~= rt.null then context.plain[name] = value end
+  end
   context.p = parameters(context)
   context.r = results(context)
 end

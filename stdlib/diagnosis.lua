@@ -87,6 +87,13 @@ function diagnosis.look(context)
   return context.standing
 end
 
+local STALE_SECONDS = 30 -- design.md 3, promise 5
+
+--- Looks again when the last look is too old to act on.
+function diagnosis.refresh(context)
+  if context.mono() - context.looked_at > STALE_SECONDS then diagnosis.look(context) end
+end
+
 --- Does a finding stand that forbids every change?
 function diagnosis.blocked(context)
   for _, instance in ipairs(context.standing) do

@@ -9,7 +9,6 @@ local words = require "words"
 local fixes = {}
 
 local MAX_ROUNDS = 100 -- a runbook whose fixes never settle ends instead of turning for ever
-local STALE_SECONDS = 30 -- design.md 3, promise 5
 
 local function instance_name(instance)
   return instance.key ~= "" and instance.id .. "/" .. instance.key or instance.id
@@ -153,7 +152,14 @@ local function by_hand(context, chosen)
   return answer.answers ~= nil
 end
 
--- Consent, then the fix itself. Returns "done", "failed", "declined", "person" or "unknown".
+-- People take their time: what was true when they were asked must be true when it is done.
+local function still_wanted(context, chosen)
+  diagnosis.refresh(context)
+  if not same_still_standing(context, chosen) then return false end
+  return not chosen.fix.guard or block_run.guard(context, chosen)
+end
+
+-- Consent, then the fix itself. Returns "done", "failed", "declined", "changed", "person" or "unknown".
 local function carry_out(context, chosen)
   local fix = chosen.fix
   if not fix.run then
@@ -164,6 +170,7 @@ local function carry_out(context, chosen)
   block_run.rehearse(context, chosen)
   local answer = task.call("run.confirm", chosen.shown)
   if answer.answer ~= "yes" then return answer.answer == "no" and "declined" or "person" end
+  if not still_wanted(context, chosen) then return "changed" end
   context.wrote = true
   return block_run.fix(context, chosen).result
 end
@@ -178,11 +185,10 @@ end
 
 -- One fix from choice to verdict. False when the run must stop here.
 local function one_fix(context, chosen)
-  if context.mono() - context.looked_at > STALE_SECONDS then
-    diagnosis.look(context)
-    if not same_still_standing(context, chosen) then return true end
-  end
+  diagnosis.refresh(context)
+  if not same_still_standing(context, chosen) then return true end
   local result = carry_out(context, chosen)
+  if result == "changed" then return true end -- what stands now is offered anew
   mark_tried(context, chosen)
   if result == "declined" then return true end
   if result == "person" then

@@ -50,7 +50,7 @@ local function finish(context)
   for i, failed in ipairs(context.failed_checks) do codes[i] = failed.lua and "lua" or failed.code or "fail" end
   task.call("run.finish", {
     result = result, standing = #context.standing, failed_checks = codes, wrote = context.wrote or false,
-    left = shown_offers(result == "found" and context.left or result == "failed" and context.left or nil),
+    left = shown_offers(result == "waiting" and { context.waiting } or (result == "found" or result == "failed") and context.left),
     advice = advice(context),
   })
 end

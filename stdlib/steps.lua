@@ -2,6 +2,7 @@
 -- and the undo of the finished ones is offered in reverse (language.md 1.6).
 local block_run = require "block_run"
 local diagnosis = require "diagnosis"
+local rt = require "rt"
 local task = require "task"
 local words = require "words"
 
@@ -31,6 +32,7 @@ end
 
 local function ask_step(context, step, one)
   local asks = block_run.questions(context, step)
+  one.shown.asks = asks
   local answer = task.call("run.ask", {
     block = "step", id = step.id, key = "", title = one.shown.title,
     text = words.fill(step.by_hand, one.sources, context.shapes), asks = asks,
@@ -52,12 +54,13 @@ local function verify_step(context, step, one)
   end
 end
 
-local function run_step(context, step)
-  local one = step_offer(context, step)
+local function run_step(context, step, one)
   if not step.run then return ask_step(context, step, one) end
   block_run.rehearse(context, one)
   local answer = task.call("run.confirm", one.shown)
   if answer.answer ~= "yes" then return answer.answer == "no" and "declined" or "person" end
+  if not context.wrote then diagnosis.refresh(context) end -- later steps change what the checks see
+  if not context.wrote and not steps.needed(context) then return "declined", rt.text("no_longer_needed") end
   context.wrote = true
   local result = block_run.fix(context, one).result
   if result ~= "done" and result ~= "unknown" then return result end
@@ -77,12 +80,14 @@ function steps.go(context)
   local done = {}
   for _, step in ipairs(context.meta.steps) do
     if step_needed(context, step) then
-      local result, why = run_step(context, step)
+      local one = step_offer(context, step)
+      local result, why = run_step(context, step, one)
       task.call("run.stepped", { id = step.id, result = result, why = why })
       if result == "done" then
         done[#done + 1] = step
       elseif not (step.optional and result ~= "unknown") then
         context.step_stopped = result
+        context.waiting = result == "person" and one or nil
         if result ~= "person" then undo_finished(context, done) end
         return
       elseif result ~= "declined" then

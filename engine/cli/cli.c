@@ -14,6 +14,7 @@
 #include "cli/look.h"
 #include "journal/journal.h"
 #include "process/spawner.h"
+#include "run/arguments.h"
 
 int rb_cli_loop(struct rb_cli *c, struct rb_err *err)
 {
@@ -27,13 +28,22 @@ int rb_cli_loop(struct rb_cli *c, struct rb_err *err)
     return c->spawner != NULL ? rb_spawner_attach(c->spawner, &c->loop, err) : 0;
 }
 
+int rb_cli_catalog_at(struct rb_catalog **out, const char *folder, struct rb_err *err)
+{
+    int rc = rb_catalog_open(out, folder, err);
+    if (rc == 0) {
+        rb_catalog_verbs_take(*out, rb_arguments_verbs());
+    }
+    return rc;
+}
+
 int rb_cli_catalog(struct rb_cli *c, struct rb_err *err)
 {
     if (c->catalog != NULL) {
         return 0;
     }
     int rc = rb_cli_loop(c, err);
-    return rc != 0 ? rc : rb_catalog_open(&c->catalog, rb_options_get(&c->options, RB_O_RUNBOOKS), err);
+    return rc != 0 ? rc : rb_cli_catalog_at(&c->catalog, rb_options_get(&c->options, RB_O_RUNBOOKS), err);
 }
 
 int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *err)

@@ -56,6 +56,8 @@ int rb_cli_main(int argc, char **argv, struct rb_spawner *sp);
 
 /* cli.c: the engine's parts, opened at first use. 0 or an error. */
 int rb_cli_loop(struct rb_cli *c, struct rb_err *err);
+/* The same catalogue on a folder of its own, with the verbs known; the caller closes it. */
+int rb_cli_catalog_at(struct rb_catalog **out, const char *folder, struct rb_err *err);
 int rb_cli_catalog(struct rb_cli *c, struct rb_err *err);
 int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *err);
 /* write: create it when missing, for runs. Else a missing journal gives 0 and c->journal NULL. */

@@ -100,7 +100,7 @@ static int lint_path(struct rb_cli *c, const char *path, struct tally *t, struct
         return rc;
     }
     root_of(path, len < 4 || strcmp(path + len - 4, ".lua") != 0, root);
-    rc = rb_catalog_open(&catalog, root, err);
+    rc = rb_cli_catalog_at(&catalog, root, err);
     loaded = rc == 0 ? rb_catalog_load(catalog, &c->loop, c->spawner, err) : NULL;
     rc = loaded == NULL ? err->code : 0;
     if (rc == 0 && !lint_below(c, loaded, path, t)) {

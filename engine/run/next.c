@@ -35,33 +35,110 @@ static void add_params(const struct rb_run *run, json_t *argv)
     }
 }
 
-static void add_consent(json_t *argv, const json_t *offer)
+static void add_flag(json_t *argv, const char *flag, const json_t *values)
 {
-    const char *risk = rb_json_str(offer, "risk", "low");
-    if (!strcmp(risk, "high")) {
+    size_t i;
+    json_t *value;
+    json_array_foreach(values, i, value) {
+        add(argv, flag);
+        json_array_append(argv, value);
+    }
+}
+
+static void add_answer(json_t *argv, const char *name, const json_t *value)
+{
+    char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    add(argv, "--answer");
+    json_array_append_new(argv, json_sprintf("%s=%s", name, text ? text : json_string_value(value)));
+    free(text);
+}
+
+/* A procedure begins anew, so what was agreed to and answered before goes along. */
+static void add_earlier(const struct rb_run *run, json_t *argv)
+{
+    const char *name;
+    json_t *value;
+    if (run->yes) {
+        add(argv, "--yes");
+    }
+    add_flag(argv, "--confirm", run->confirm);
+    json_object_foreach(run->answers, name, value) {
+        add_answer(argv, name, value);
+    }
+}
+
+/* The first of the choices, as value or {value, text}; what only a person knows is left to fill in. */
+static const json_t *suggested(const json_t *question)
+{
+    const json_t *first = json_array_get(json_object_get(question, "choices"), 0);
+    const json_t *fallback = json_object_get(question, "default");
+    const json_t *value = fallback ? fallback : json_is_object(first) ? json_object_get(first, "value") : first;
+    return value;
+}
+
+static void add_questions(const struct rb_run *run, json_t *argv, const json_t *offer)
+{
+    char name[256];
+    const char *field, *id = rb_json_str(offer, "fix", "");
+    json_t *question, *asks = json_object_get(offer, "asks"), *fill_in = json_string("VALUE");
+    if (!json_object_size(asks)) {
+        json_t *done = json_string("done");
+        add_answer(argv, id, done);
+        json_decref(done);
+    }
+    json_object_foreach(asks, field, question) {
+        snprintf(name, sizeof name, "%s.%s", id, field);
+        const json_t *value = suggested(question);
+        if (!json_object_get(run->answers, name)) {
+            add_answer(argv, name, value ? value : fill_in);
+        }
+    }
+    json_decref(fill_in);
+}
+
+static void add_consent(const struct rb_run *run, json_t *argv, const json_t *offer)
+{
+    if (!strcmp(rb_json_str(offer, "risk", "low"), "high")) {
         add(argv, "--confirm");
         add(argv, rb_json_str(offer, "typed", ""));
-    } else {
+    } else if (!run->yes || !strcmp(rb_json_str(offer, "block", ""), "fix")) {
         add(argv, "--yes");
     }
 }
 
-static json_t *argv_for(const struct rb_run *run, const json_t *offer)
+static void add_fix(json_t *argv, const json_t *offer)
 {
     char fix[512];
+    bool whole = !rb_json_str(offer, "key", "")[0];
+    snprintf(fix, sizeof fix, whole ? "%s" : "%s=%s", rb_json_str(offer, "fix", ""), rb_json_str(offer, "typed", ""));
+    add(argv, "--fix");
+    add(argv, fix);
+}
+
+static json_t *argv_for(const struct rb_run *run, const json_t *offer)
+{
     json_t *argv = json_copy(run->repeat);
     add(argv, "exec");
     add(argv, rb_json_str(run->file, "id", ""));
     add_params(run, argv);
     if (!strcmp(rb_json_str(offer, "block", "fix"), "fix")) {
-        const char *key = rb_json_str(offer, "typed", "");
-        bool whole = !rb_json_str(offer, "key", "")[0];
-        snprintf(fix, sizeof fix, whole ? "%s" : "%s=%s", rb_json_str(offer, "fix", ""), key);
-        add(argv, "--fix");
-        add(argv, fix);
+        add_fix(argv, offer);
+    } else {
+        add_earlier(run, argv);
     }
-    add_consent(argv, offer);
+    if (json_object_get(offer, "asks")) {
+        add_questions(run, argv, offer);
+    } else {
+        add_consent(run, argv, offer);
+    }
     return argv;
+}
+
+/* What is grey, only by hand, or needs another person is not one command away. */
+static bool one_command_away(const json_t *offer)
+{
+    return !json_object_get(offer, "by_hand") && !json_object_get(offer, "grey") &&
+           !rb_json_bool(offer, "asked", false) && strcmp(rb_json_str(offer, "risk", ""), "critical");
 }
 
 json_t *rb_next_commands(const struct rb_run *run, const json_t *left)
@@ -69,9 +146,8 @@ json_t *rb_next_commands(const struct rb_run *run, const json_t *left)
     json_t *next = json_array(), *offer;
     size_t i;
     json_array_foreach(left, i, offer) {
-        bool by_machine = !json_object_get(offer, "by_hand") && !json_object_get(offer, "grey");
-        if (by_machine && !rb_json_bool(offer, "asked", false) && strcmp(rb_json_str(offer, "risk", ""), "critical")) {
-            json_array_append_new(next, json_pack("{s:o, s:O}", "argv", argv_for(run, offer), "why",
+        if (one_command_away(offer)) {
+            json_array_append_new(next, json_pack("{s:o, s:O*}", "argv", argv_for(run, offer), "why",
                                                   json_object_get(offer, "title")));
         }
     }

@@ -309,6 +309,31 @@ static void a_factory_names_the_option_it_misses(void **state)
     json_decref(result);
 }
 
+static void a_question_without_a_person_waits_and_says_how_to_answer(void **state)
+{
+    (void)state;
+    json_t *result = run_with(
+        HEAD "step \"pick\" { title = \"pick\", asks = { color = { type = \"string\", title = \"color\", choices = { "
+             "\"red\", \"blue\" } } } }",
+        (struct rb_run_options){.yes = true});
+    assert_string_equal(result_of(result), "waiting");
+    assert_int_equal(rb_json_int(result, "exit", -1), 4);
+    json_t *argv = json_object_get(json_array_get(json_object_get(result, "next"), 0), "argv");
+    char *text = json_dumps(argv, JSON_COMPACT);
+    assert_string_equal(text, "[\"exec\",\"test/one\",\"--yes\",\"--answer\",\"pick.color=red\"]");
+    free(text);
+    json_decref(result);
+}
+
+static void a_parameter_without_a_value_is_nil(void **state)
+{
+    (void)state;
+    json_t *result = run_text(HEAD "param \"note\" { type = \"string\", title = \"note\", required = false }\n"
+                                   "check \"one\" { title = \"one\", run = function(p) if p.note then fail \"set\" end end }");
+    assert_string_equal(result_of(result), "healthy");
+    json_decref(result);
+}
+
 /* Steps: done in order, a question answered beforehand, a failing one ends the procedure. */
 static void steps_go_in_order_and_stop_at_the_first_failure(void **state)
 {
@@ -378,6 +403,8 @@ int main(void)
         cmocka_unit_test(parallel_keeps_order_and_joins),
         cmocka_unit_test(a_factory_makes_blocks_that_the_file_may_amend),
         cmocka_unit_test(a_factory_names_the_option_it_misses),
+        cmocka_unit_test(a_question_without_a_person_waits_and_says_how_to_answer),
+        cmocka_unit_test(a_parameter_without_a_value_is_nil),
         cmocka_unit_test(steps_go_in_order_and_stop_at_the_first_failure),
     };
     return cmocka_run_group_tests_name("run", tests, setup, teardown);
