@@ -50,7 +50,7 @@ static const struct rb_verb verbs[] = {
      .en = "Reads a file, exactly. Errors: too_large denied usage io.", .zh = "原样读取文件。错误：too_large denied usage io。",
      .work = rb_file_read},
     {.name = "stat", .effect = RB_EFFECT_READ, .args = stat_args,
-     .returns = "{ size, mtime, mode, uid, gid, owner, group, type, dev, inode, links }, or nil",
+     .returns = "{ size, mtime, mode, uid, gid, owner, group, type, path, dev, inode, links }, or nil",
      .en = "What a path is: bytes, UTC seconds, permission bits. Errors: denied usage.",
      .zh = "路径是什么：字节数、UTC 秒、权限位。错误：denied usage。", .work = rb_file_stat},
     {.name = "list", .effect = RB_EFFECT_READ, .args = list_args, .returns = "list of { path, name, type, size, mtime }, by name",

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,7 @@ json_t *rb_file_stat(const json_t *args, struct rb_work *work, struct rb_err *er
 {
     const char *path = rb_bind_path(args, "path", err);
     struct stat st;
+    char real[PATH_MAX];
 
     (void)work;
     if (!path) {
@@ -153,10 +155,10 @@ json_t *rb_file_stat(const json_t *args, struct rb_work *work, struct rb_err *er
         rb_err_errno(err, errno, "%s", path);
         return NULL;
     }
-    return json_pack("{s:I, s:I, s:i, s:I, s:I, s:o*, s:o*, s:s, s:I, s:I, s:I}", "size", (json_int_t)st.st_size, "mtime",
+    return json_pack("{s:I, s:I, s:i, s:I, s:I, s:o*, s:o*, s:s, s:s, s:I, s:I, s:I}", "size", (json_int_t)st.st_size, "mtime",
                      (json_int_t)st.st_mtime, "mode", (int)(st.st_mode & 07777), "uid", (json_int_t)st.st_uid, "gid",
                      (json_int_t)st.st_gid, "owner", user_name(st.st_uid), "group", group_name(st.st_gid), "type",
-                     rb_file_type(&st), "dev", (json_int_t)st.st_dev, "inode", (json_int_t)st.st_ino, "links",
+                     rb_file_type(&st), "path", realpath(path, real) ? real : path, "dev", (json_int_t)st.st_dev, "inode", (json_int_t)st.st_ino, "links",
                      (json_int_t)st.st_nlink);
 }
 

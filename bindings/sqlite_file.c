@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,10 @@
 
 void rb_sqlite_companion(char out[PATH_MAX], const char *path, const char *suffix)
 {
-    (void)snprintf(out, PATH_MAX, "%s%s", path, suffix);
+    char real[PATH_MAX];
+
+    /* SQLite follows links before it names them: they lie beside the real file. */
+    (void)snprintf(out, PATH_MAX, "%s%s", realpath(path, real) ? real : path, suffix);
 }
 
 int rb_sqlite_kind(int fd, enum rb_sqlite_kind *kind)

@@ -369,7 +369,10 @@ json_t *rb_sqlite_locks(const json_t *args, struct rb_work *work, struct rb_err 
         goto done;
     }
     rb_sqlite_companion(name, probe.path, "-shm");
-    probe.shm = rb_bind_open(work, name, O_RDONLY, &probe.shm_st, NULL);
+    probe.shm = rb_bind_open(work, name, O_RDONLY, &probe.shm_st, err);
+    if (probe.shm < 0 && probe.shm != RB_ENOT_FOUND) {
+        goto done; /* it is there and cannot be looked at: nothing can be said of its locks */
+    }
     watch(&probe, work, rb_bind_real(args, "wait", 2), &held);
     out = report(&probe, &held);
 done:

@@ -7,6 +7,8 @@ local words = require "words"
 
 local run = {}
 
+local FINDINGS_MAX = 1000 -- of one round; a person reads them
+
 -- ---- what blocks see ----
 
 -- A parameter that is declared and has no value is nil; a name that nobody declared is a mistake.
@@ -123,17 +125,18 @@ function run.now(context)
   return task.call("time.now", {})
 end
 
-function run.note_finding(context, block, finding, key, typed, evidence)
-  local instance
+local function keep_instance(context, id, key, typed, evidence)
   for _, known in ipairs(context.found) do
-    if known.id == finding.id and known.key == key then instance = known end
+    if known.id == id and known.key == key then
+      known.evidence = evidence
+      return
+    end
   end
-  if not instance then
-    instance = { id = finding.id, key = key, typed = typed or "" }
-    context.found[#context.found + 1] = instance
-  end
-  instance.evidence = evidence
-  block.found = true
+  context.found[#context.found + 1] = { id = id, key = key, typed = typed or "", evidence = evidence }
+end
+
+function run.note_finding(context, block, finding, key, typed, evidence)
+  if #context.found >= FINDINGS_MAX then error(rt.text("too_many_findings", FINDINGS_MAX), 0) end
   local sources = { evidence, context.plain, context.results }
   task.call("run.found", {
     id = finding.id, key = key, round = context.round, severity = finding.severity or context.meta.severity,
@@ -141,6 +144,8 @@ function run.note_finding(context, block, finding, key, typed, evidence)
     explains = finding.explains, blocks = finding.blocks or false,
     advice = words.fill(finding.advice, sources, context.shapes),
   })
+  keep_instance(context, finding.id, key, typed, evidence) -- only what the host took stands
+  block.found = true
 end
 
 -- ---- one function ----
@@ -155,7 +160,7 @@ local function outcome_of(block, ok, value)
   if value.kind == "rehearsed" then return { result = "rehearsed" } end
   local code = value.code or value.kind
   local result = code == "unknown" and "unknown" or (code == "forbidden" and "refused") or "failed"
-  return { result = result, code = code, error = value.message or tostring(value.kind), at = value.at,
+  return { result = result, code = code, error = value.message or tostring(value.kind), at = value.at, verb = value.verb,
     lua = value.kind ~= "verb" or value.verb == "wait" } -- its own time ran out: no target failed to answer
 end
 
@@ -266,6 +271,7 @@ function run.fix(context, chosen)
   local ended = execute(context, spec, chosen.fix.run, arguments(context, chosen))
   keep_result(context, chosen.fix.id, ended)
   if ended.result == "ok" or ended.result == "found" then ended.result = "done" end
+  if ended.result == "refused" then context.lua_error = true end -- a bug of the runbook, however clean the end
   if ended.result == "refused" or ended.result == "skipped" then ended.result = "failed" end
   return ended
 end

@@ -73,7 +73,9 @@ end
 local function load_runbook(context, files, modules)
   local env, collected = environment_for(context, files, modules)
   rt.deadline(2, "load")
+  task.loading = true
   local ok, problem = execute(files, env)
+  task.loading = false
   rt.deadline(nil)
   if not ok then return nil, problem end
   return collected

@@ -44,10 +44,16 @@ local function advice(context)
   return list
 end
 
+-- A command or file of this machine that does not answer is no target out of reach.
+local function here(verb)
+  local module = verb and verb:match("^%w+")
+  return module == "shell" or module == "file" or module == "system"
+end
+
 local function finish(context)
   local result = result_of(context)
   local codes = rt.array {}
-  for i, failed in ipairs(context.failed_checks) do codes[i] = failed.lua and "lua" or failed.code or "fail" end
+  for i, failed in ipairs(context.failed_checks) do codes[i] = failed.lua and "lua" or here(failed.verb) and "local" or failed.code or "fail" end
   task.call("run.finish", {
     result = result, standing = #context.standing, failed_checks = codes, wrote = context.wrote or false,
     left = shown_offers(result == "waiting" and { context.waiting } or (result == "found" or result == "failed") and context.left),

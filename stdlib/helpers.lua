@@ -37,6 +37,7 @@ end
 local function add_found(context)
   return function(id, evidence)
     local block = inside(context, "found")
+    if type(id) ~= "string" then error(rt.text("no_finding", tostring(id)), 2) end
     evidence = evidence or {}
     local finding, parts = key_of(context, id, evidence)
     context.note_finding(block, finding, table.concat(parts, "/"), parts[1], evidence)

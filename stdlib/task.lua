@@ -8,11 +8,20 @@ local task = {}
 local TOKEN = {} -- what our own yields carry; any other yield is a mistake and ends the run
 
 --- What a write in a rehearsal is answered with: it was recorded, not done.
+local function used() error({ kind = "rehearsed" }, 0) end
 task.NOTED = setmetatable({}, {
-  __index = function() error({ kind = "rehearsed" }, 0) end,
-  __tostring = function() error({ kind = "rehearsed" }, 0) end,
-  __metatable = false,
+  __index = used, __tostring = used, __len = used, __concat = used, __call = used, __lt = used, __le = used, __unm = used,
+  __add = used, __sub = used, __mul = used, __div = used, __mod = used, __idiv = used, __pairs = used, __metatable = false,
 })
+
+-- A result that is not there yet cannot go into another call either.
+local function refuse_noted(value, depth)
+  if value == task.NOTED then used() end
+  if type(value) ~= "table" or depth > 8 then return end
+  for _, item in next, rt.target(value) or value do refuse_noted(item, depth + 1) end
+end
+
+task.loading = false -- a file is being executed to read its blocks: nothing may run
 
 local current -- the task that is running; nil in the scheduler
 local ready = {} -- tasks to resume, oldest first; the value to resume with is in task.value
@@ -81,6 +90,8 @@ end
 function task.call(verb, args, at)
   local self = current
   if not self or not coroutine.isyieldable() then error(rt.text("call_in_callback", verb), 2) end
+  if task.loading then error(rt.text("verb_outside", verb), 2) end
+  refuse_noted(args, 1)
   at = at or rt.where() or rt.fn_place(self.fn)
   last_seq = last_seq + 1
   local seq = last_seq

@@ -15,9 +15,11 @@
 
 #define PARAM_FILE_MAX (8u << 20)
 
+#define WATCHED 3
+
 struct watch {
     struct rb_exec e;
-    uv_signal_t signals[2];
+    uv_signal_t signals[WATCHED];
     int open; /* handles not closed yet */
 };
 
@@ -192,8 +194,8 @@ static void on_closed(uv_handle_t *handle)
 
 static void watch_open(struct watch *w, struct rb_cli *c)
 {
-    static const int signals[2] = {SIGINT, SIGTERM};
-    for (int i = 0; i < 2; i++) {
+    static const int signals[WATCHED] = {SIGINT, SIGTERM, SIGHUP}; /* HUP: the terminal is closed */
+    for (int i = 0; i < WATCHED; i++) {
         uv_signal_init(&c->loop, &w->signals[i]);
         w->signals[i].data = w;
         uv_signal_start(&w->signals[i], on_signal, signals[i]);
@@ -206,7 +208,7 @@ static void watch_open(struct watch *w, struct rb_cli *c)
 
 static void watch_close(struct watch *w)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < WATCHED; i++) {
         uv_close((uv_handle_t *)&w->signals[i], on_closed);
     }
     rb_prompt_close(&w->e.prompt);

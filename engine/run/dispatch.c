@@ -166,7 +166,8 @@ void rb_call_fail(struct rb_call *call, const struct rb_err *given)
     char what[TEXT_MAX * 4 + 128];
     if (call->timed_out) {
         name_of(call, what, sizeof what, true);
-        rb_err_set(&err, RB_ETIMEOUT, RB_T_run_call_timeout, what, call->timeout);
+        rb_err_set(&err, RB_ETIMEOUT, RB_T_run_call_timeout, what,
+                   (double)((rb_clock_mono_ns() - call->started_ns) / 100000000) / 10);
     }
     settle_unknown(call, &err);
     record_outcome(call, NULL, &err);

@@ -88,6 +88,7 @@ static json_t *resolve(struct rb_run *run, struct rb_err *err)
 static void declare(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     struct rb_err err = {0};
+    rb_run_block_deadline(run, 0);
     const json_t *failed = json_object_get(args, "error");
     if (failed && !json_is_null(failed)) {
         load_failed(run, failed);
@@ -259,7 +260,8 @@ static void leave(struct rb_run *run, json_int_t seq, const json_t *args)
     struct rb_err err = {0};
     rb_run_block_deadline(run, 0);
     if (run->now.rehearse) {
-        run->plan.open = strcmp(rb_json_str(args, "result", ""), "ok") != 0;
+        /* Only the use of a result that is not there yet leaves the rest open; an error shows all there is. */
+        run->plan.open = !strcmp(rb_json_str(args, "result", ""), "rehearsed");
     } else {
         json_t *body = block_body(run, args);
         json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->now.started_ns) / 1000000));
@@ -275,6 +277,10 @@ static void leave(struct rb_run *run, json_int_t seq, const json_t *args)
 
 static void recorded(struct rb_run *run, json_int_t seq, const char *kind, const json_t *args)
 {
+    if (++run->remarks > RB_REMARKS_MAX) {
+        rb_run_fail(run, "failed", 1, rb_text(RB_T_run_too_many_remarks));
+        return;
+    }
     rb_record(run, kind, json_copy((json_t *)args));
     rb_run_reply(run, seq, json_object());
 }

@@ -10,8 +10,10 @@
 
 #define DEFAULT_RUN_SECONDS 3600
 #define RUNNER_MEMORY (64 << 20)
+#define LOAD_SECONDS 2.5 /* the runner's own limit is 2 */
 #define KILL_AFTER_MS 1500 /* after a block's deadline, when its own courtesy stop did not come */
-#define EXIT_MEMORY 88
+#define EXIT_MEMORY 88 /* of the runner */
+#define EXIT_LOAD 6    /* ours: the file does not load */
 
 /* The runner's events may come after the run is gone. */
 struct rb_link {
@@ -47,6 +49,9 @@ static struct rb_run *run_new(const struct rb_engine *engine, const struct rb_ru
     run->report = rb_report_new();
     run->pending = json_array();
     run->plan.writes = json_array();
+    run->now.kind = rb_xstrdup("runbook");
+    run->now.id = rb_xstrdup(rb_json_str(run->file, "id", "?"));
+    run->now.key = rb_xstrdup("");
     run->workers = rb_workers_new(run);
     run->started_ns = rb_clock_mono_ns();
     return run;
@@ -319,10 +324,21 @@ static void block_not_ending(uv_timer_t *timer)
     rb_run_fail(run, "failed", 1, text);
 }
 
+static void not_loaded_in_time(struct rb_run *run)
+{
+    char text[512];
+    snprintf(text, sizeof text, rb_text(RB_T_run_load_killed), LOAD_SECONDS);
+    rb_run_fail(run, "failed", EXIT_LOAD, text);
+}
+
 static void block_deadline_passed(uv_timer_t *timer)
 {
     struct rb_run *run = timer->data;
     struct rb_err err = {0};
+    if (!run->meta) {
+        not_loaded_in_time(run);
+        return;
+    }
     rb_err_set(&err, RB_ETIMEOUT, RB_T_run_block_timeout, run->now.kind, run->now.id);
     for (struct rb_call *call = run->calls; call; call = call->next) {
         call->timed_out = true;
@@ -371,8 +387,8 @@ static void runner_ended(struct rb_child *child, int status, bool orphaned, cons
             rb_run_fail(run, "failed", 1, err->text);
         } else {
             snprintf(text, sizeof text, rb_text(status == EXIT_MEMORY ? RB_T_run_memory : RB_T_run_runner_died),
-                     status == EXIT_MEMORY ? RUNNER_MEMORY >> 20 : status, run->now.id ? run->now.id : "-");
-            rb_run_fail(run, "failed", 1, text);
+                     status == EXIT_MEMORY ? RUNNER_MEMORY >> 20 : status, run->now.id);
+            rb_run_fail(run, "failed", run->meta ? 1 : EXIT_LOAD, text);
         }
     }
     free(link);
@@ -416,6 +432,7 @@ int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const stru
         run_free(run);
         return rc;
     }
+    rb_run_block_deadline(run, LOAD_SECONDS);
     uv_timer_start(run->run_deadline, run_deadline_passed, (uint64_t)(run->timeout * 1000), 0);
     *out = run;
     return 0;

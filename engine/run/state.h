@@ -22,6 +22,7 @@
 #include "run/worker.h"
 
 #define RB_CALLS_MAX 1024         /* in flight, of one run; waits too */
+#define RB_REMARKS_MAX 20000         /* findings, notes and the like of one run */
 #define RB_SECONDS_MAX (7 * 86400) /* no wait of a run is longer */
 
 enum rb_phase {
@@ -100,7 +101,7 @@ struct rb_run {
     struct rb_workers *workers;
     struct rb_call *calls;
     int64_t started_ns, call_count;
-    int call_in_flight;
+    int call_in_flight, remarks;
     struct rb_block_now now;
     struct rb_plan plan;
     struct rb_lab *lab;

@@ -112,7 +112,12 @@ local function who(h)
     parent = h.parent and h.parent ~= null and ("%d %s"):format(h.parent.pid, short(h.parent.command)) or nil, orphan = h.orphan, locks = h.locks,
   }
 end
-local function part(p, suffix) return file.stat(p.db .. suffix) end
+-- Its companions lie beside the real file, also when p.db is a link.
+local function part(p, suffix)
+  local db = file.stat(p.db)
+  if suffix == "" or not db then return db end
+  return file.stat(db.path .. suffix)
+end
 
 check "file" {
   title = { zh = "数据库文件", en = "the database file" },
@@ -241,7 +246,7 @@ fix "recover-journal" {
             en = "the manual's rm us.sqlite* deletes this journal, which corrupts the database, and backups named like it" },
   run = function(p)
     file.mkdir(p.backup_dir, { mode = "0700" })
-    for _, suffix in ipairs { "", "-journal" } do file.copy(p.db .. suffix, backup_name(p, "-before-rollback.sqlite" .. suffix)) end
+    for _, suffix in ipairs { "", "-journal" } do file.copy(part(p, suffix).path, backup_name(p, "-before-rollback.sqlite" .. suffix)) end
     sqlite.recover(p.db)
   end,
 }

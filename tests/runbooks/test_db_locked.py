@@ -137,24 +137,65 @@ class Judge(Lab):
         self.assertEqual([], run["next"])
         self.assertIsNone(idle.poll())
 
+    def as_nobody(self):
+        """The same command as a user without rights: the exit code and the result."""
+        binary = os.path.join(self.dir, "runbook")
+        home = os.path.join(self.dir, "nobody")
+        if not os.path.exists(binary):
+            shutil.copy(RUNBOOK, binary)
+            shutil.copytree(os.path.join(SOURCE, "runbooks"), os.path.join(self.dir, "runbooks"))
+            os.mkdir(home)
+            os.chown(home, 65534, 65534)
+        done = self.run_argv(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", binary, "--runbooks",
+             os.path.join(self.dir, "runbooks"), "exec", "db-locked", "db=" + self.db, "--no-input", "-o", "json"],
+            env=self.environment(home))
+        return done.returncode, json.loads(done.stdout)
+
     @unittest.skipUnless(os.getuid() == 0, "needs root to become somebody else")
     def test_somebody_without_rights_never_says_healthy(self):
         self.database()
         self.client("BEGIN EXCLUSIVE")
-        binary = os.path.join(self.dir, "runbook")
-        shutil.copy(RUNBOOK, binary)
-        shutil.copytree(os.path.join(SOURCE, "runbooks"), os.path.join(self.dir, "runbooks"))
-        home = os.path.join(self.dir, "nobody")
-        os.mkdir(home)
-        os.chown(home, 65534, 65534)
         for mode in (0o644, 0o600):
             os.chmod(self.db, mode)
-            done = self.run_argv(
-                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", binary, "--runbooks",
-                 os.path.join(self.dir, "runbooks"), "exec", "db-locked", "db=" + self.db, "--no-input", "-o", "json"],
-                env=self.environment(home), cwd="/")
-            self.assertNotEqual(0, done.returncode, done.stdout)
-            self.assertNotEqual("healthy", json.loads(done.stdout)["result"])
+            code, run = self.as_nobody()
+            self.assertNotEqual(0, code, json.dumps(run)[:2000])
+            self.assertNotEqual("healthy", run["result"])
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root to become somebody else")
+    def test_wal_index_that_cannot_be_read_is_not_healthy(self):
+        self.database("WAL")
+        self.client("BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost'")
+        os.chmod(self.db + "-shm", 0o600)
+        code, run = self.as_nobody()
+        self.assertNotEqual(0, code, json.dumps(run)[:2000])
+        self.assertNotEqual("healthy", run["result"])
+
+    def test_wal_writer_behind_a_link(self):
+        self.database("WAL")
+        others = self.beside()
+        holder = self.client("BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost'")
+        self.use_link()
+        self.judge(holder, others, "process")
+
+    def test_hot_journal_behind_a_link(self):
+        self.database()
+        holder = self.client("PRAGMA cache_size = 1", "BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost-and-gone-for-ever'")
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        self.assertTrue(os.path.getsize(self.db + "-journal"))
+        self.use_link()
+        code, run = self.diagnose()
+        self.assertEqual(3, code, json.dumps(run)[:2000])
+        self.assertEqual(1, len(found(run, "hot-journal")), findings(run))
+        code, run = self.follow(run, code)
+        self.assertEqual((0, ROWS), (code, self.count()), json.dumps(run)[:2000])
+
+    def use_link(self):
+        """From here on the database is known by a link in another folder; SQLite puts -wal beside the real file."""
+        link = os.path.join(self.dir, "link.sqlite")
+        os.symlink(self.db, link)
+        self.db = link
 
     def test_chinese(self):
         self.database()

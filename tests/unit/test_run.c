@@ -257,7 +257,7 @@ static void a_verb_out_of_time_is_an_error_the_check_reports(void **state)
     (void)state;
     json_t *result = run_text(HEAD "check \"one\" { title = \"one\", run = function() "
                                    "shell.read { \"sleep\", \"20\", timeout = \"300ms\" } end }");
-    assert_int_equal(rb_json_int(result, "exit", -1), 7); /* its only failure was to get no answer */
+    assert_int_equal(rb_json_int(result, "exit", -1), 1); /* a command of this machine is no target out of reach */
     assert_string_equal(rb_json_str(check_at(result, 0), "code", ""), "timeout");
     json_decref(result);
 }
@@ -322,6 +322,75 @@ static void a_question_without_a_person_waits_and_says_how_to_answer(void **stat
     char *text = json_dumps(argv, JSON_COMPACT);
     assert_string_equal(text, "[\"exec\",\"test/one\",\"--yes\",\"--answer\",\"pick.color=red\"]");
     free(text);
+    json_decref(result);
+}
+
+/* What the rehearsal could not show must not be done: an error in it leaves nothing open. */
+static void a_rehearsal_that_fails_allows_no_write(void **state)
+{
+    (void)state;
+    char text[2048], path[256];
+    snprintf(path, sizeof path, "%s/evil", folder);
+    snprintf(text, sizeof text,
+             HEAD "local times = 0\nfinding \"bad\" { title = \"bad\", key = \"n\" }\n"
+                  "check \"one\" { title = \"one\", run = function() found(\"bad\", { n = 1 }) end }\n"
+                  "fix \"mend\" { when = \"bad\", title = \"mend\", risk = \"high\", no_undo = \"-\", run = function() "
+                  "times = times + 1 if times == 1 then error \"not yet\" end file.write(\"%s\", \"x\") end }",
+             path);
+    json_t *confirm = json_pack("[s]", "1");
+    json_t *result = run_with(text, (struct rb_run_options){.confirm = confirm});
+    assert_int_equal(rb_json_int(result, "exit", -1), 1);
+    assert_int_not_equal(access(path, F_OK), 0);
+    json_decref(confirm);
+    json_decref(result);
+}
+
+/* A refused write is a bug of the runbook, however clean the last diagnosis. */
+static void a_write_that_was_not_shown_fails_the_run(void **state)
+{
+    (void)state;
+    char text[2048], path[256];
+    snprintf(path, sizeof path, "%s/shown", folder);
+    snprintf(text, sizeof text,
+             HEAD "local times = 0\nfinding \"bad\" { title = \"bad\" }\n"
+                  "check \"one\" { title = \"one\", run = function() if not file.stat(\"%s\") then found \"bad\" end end }\n"
+                  "fix \"mend\" { when = \"bad\", title = \"mend\", risk = \"medium\", no_undo = \"-\", run = function() "
+                  "times = times + 1 file.write(\"%s\", \"x\") if times == 2 then file.write(\"%s-2\", \"x\") end end }",
+             path, path, path);
+    json_t *result = run_with(text, (struct rb_run_options){.yes = true});
+    assert_string_equal(result_of(result), "failed");
+    assert_int_equal(rb_json_int(result, "exit", -1), 1);
+    strncat(path, "-2", sizeof path - strlen(path) - 1);
+    assert_int_not_equal(access(path, F_OK), 0);
+    json_decref(result);
+}
+
+static void loading_for_ever_ends_with_6(void **state)
+{
+    (void)state;
+    int64_t started = rb_clock_mono_ns();
+    json_t *result = run_text(HEAD "local _ = ((\"a\"):rep(3000)):find(\".-.-.-b\")");
+    assert_int_equal(rb_json_int(result, "exit", -1), 6);
+    assert_true(rb_clock_mono_ns() - started < 4500000000LL);
+    json_decref(result);
+}
+
+static void a_verb_while_loading_is_named(void **state)
+{
+    (void)state;
+    json_t *result = run_text(HEAD "file.stat(\"/\")");
+    assert_int_equal(rb_json_int(result, "exit", -1), 6);
+    assert_non_null(strstr(rb_json_str(result, "error", ""), "file.stat"));
+    json_decref(result);
+}
+
+static void a_finding_the_host_refused_does_not_stand(void **state)
+{
+    (void)state;
+    json_t *result = run_text(HEAD "finding \"bad\" { title = \"bad\" }\n"
+                                   "check \"one\" { title = \"one\", run = function() local t = {} t.t = t found(\"bad\", t) end }");
+    assert_string_equal(result_of(result), "failed");
+    assert_int_equal(rb_json_int(result, "exit", -1), 1);
     json_decref(result);
 }
 
@@ -404,6 +473,11 @@ int main(void)
         cmocka_unit_test(a_factory_makes_blocks_that_the_file_may_amend),
         cmocka_unit_test(a_factory_names_the_option_it_misses),
         cmocka_unit_test(a_question_without_a_person_waits_and_says_how_to_answer),
+        cmocka_unit_test(a_rehearsal_that_fails_allows_no_write),
+        cmocka_unit_test(a_write_that_was_not_shown_fails_the_run),
+        cmocka_unit_test(loading_for_ever_ends_with_6),
+        cmocka_unit_test(a_verb_while_loading_is_named),
+        cmocka_unit_test(a_finding_the_host_refused_does_not_stand),
         cmocka_unit_test(a_parameter_without_a_value_is_nil),
         cmocka_unit_test(steps_go_in_order_and_stop_at_the_first_failure),
     };
