@@ -17,6 +17,8 @@ void rb_plan_clear(struct rb_plan *plan)
 
 static void ask_person(struct rb_run *run, json_int_t seq, const char *kind, const json_t *question)
 {
+    struct rb_err err = {0};
+    (void)rb_record_flush(run, &err); /* what was found is on the screen before the question; an intent meets the error */
     run->question_seq = seq;
     free(run->question_kind);
     run->question_kind = rb_xstrdup(kind);
@@ -146,17 +148,12 @@ static void record_plan(struct rb_run *run, const json_t *shown)
 
 static void decide(struct rb_run *run, json_int_t seq, const json_t *shown, const char *answer, const char *how)
 {
-    struct rb_err err = {0};
     run->plan.consented = !strcmp(answer, "yes");
     json_t *body = json_pack("{s:O*, s:O*, s:O*, s:s, s:s}", "fix", json_object_get(shown, "fix"), "key",
                              json_object_get(shown, "key"), "risk", json_object_get(shown, "risk"), "answer", answer,
                              "how", how);
     rb_record(run, "confirm.answered", body);
-    if (rb_record_flush(run, &err) < 0) {
-        run->plan.consented = false;
-        rb_run_fail(run, "failed", 10, err.text);
-        return;
-    }
+    rb_record_soon(run); /* at the latest with the first intent, in one transaction */
     rb_run_reply(run, seq, json_pack("{s:s, s:s}", "answer", answer, "how", how));
 }
 

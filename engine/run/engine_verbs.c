@@ -197,13 +197,9 @@ static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
         rb_run_fail(run, rc == RB_EBUSY ? "busy" : "failed", rc == RB_EBUSY ? 8 : 10, err.text);
     } else {
         rb_record(run, "run.started", started_body(run, target));
-        rc = rb_record_flush(run, &err);
-        if (rc < 0) {
-            rb_run_fail(run, "failed", 10, err.text);
-        } else {
-            run->begun = true;
-            rb_run_reply(run, seq, json_object());
-        }
+        rb_record_soon(run);
+        run->begun = true;
+        rb_run_reply(run, seq, json_object());
     }
     rb_buf_deinit(&fallback);
 }
@@ -257,7 +253,6 @@ static void enter(struct rb_run *run, json_int_t seq, const json_t *args)
 
 static void leave(struct rb_run *run, json_int_t seq, const json_t *args)
 {
-    struct rb_err err = {0};
     rb_run_block_deadline(run, 0);
     if (run->now.rehearse) {
         /* Only the use of a result that is not there yet leaves the rest open; an error shows all there is. */
@@ -266,7 +261,7 @@ static void leave(struct rb_run *run, json_int_t seq, const json_t *args)
         json_t *body = block_body(run, args);
         json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->now.started_ns) / 1000000));
         rb_record(run, run->now.phase == RB_PHASE_CHECK ? "check.ended" : "block.ended", body);
-        rb_record_flush(run, &err);
+        rb_record_soon(run);
     }
     run->now.phase = RB_PHASE_NONE;
     run->now.rehearse = false;
@@ -292,9 +287,8 @@ static void found(struct rb_run *run, json_int_t seq, const json_t *args)
 
 static void diagnosis(struct rb_run *run, json_int_t seq, const json_t *args)
 {
-    struct rb_err err = {0};
     rb_record(run, "diagnosis", json_copy((json_t *)args));
-    rb_record_flush(run, &err);
+    rb_record_soon(run);
     rb_run_reply(run, seq, json_object());
 }
 

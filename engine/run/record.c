@@ -3,6 +3,8 @@
 
 #include "run/state.h"
 
+#define SOON_MS 15 /* nobody notices; most ends share the commit of the next outcome */
+
 /* What only says that something begins is shown at once; an outcome only after it is on disk. */
 static bool shown_at_once(const char *kind)
 {
@@ -30,8 +32,8 @@ int rb_record(struct rb_run *run, const char *kind, json_t *body)
     if (rc < 0) {
         run->journal_failed = true;
     }
-    if (shown_at_once(kind)) {
-        show(run, kind, body);
+    if (shown_at_once(kind) && json_array_size(run->pending) == 0) {
+        show(run, kind, body); /* never before what happened earlier */
     } else {
         json_array_append_new(run->pending, json_pack("[s, O]", kind, body));
     }
@@ -39,8 +41,22 @@ int rb_record(struct rb_run *run, const char *kind, json_t *body)
     return rc;
 }
 
+static void waited_enough(uv_timer_t *timer)
+{
+    struct rb_err err = {0};
+    (void)rb_record_flush(timer->data, &err); /* kept queued; the next write and the end of the run meet the error */
+}
+
+void rb_record_soon(struct rb_run *run)
+{
+    if (!uv_is_active((uv_handle_t *)run->flush_timer)) {
+        uv_timer_start(run->flush_timer, waited_enough, SOON_MS, 0);
+    }
+}
+
 int rb_record_flush(struct rb_run *run, struct rb_err *err)
 {
+    uv_timer_stop(run->flush_timer);
     int rc = rb_journal_commit(run->engine.journal, err);
     if (rc < 0) {
         run->journal_failed = true;

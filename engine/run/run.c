@@ -245,6 +245,7 @@ static void finalize(struct rb_run *run)
     rb_waits_free(run);
     timer_free(run->run_deadline);
     timer_free(run->block_deadline);
+    timer_free(run->flush_timer);
     if (run->lock_fd >= 0) {
         close(run->lock_fd);
     }
@@ -419,10 +420,12 @@ int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const stru
     struct rb_run *run = run_new(engine, options, view, user);
     run->run_deadline = timer_new(run);
     run->block_deadline = timer_new(run);
+    run->flush_timer = timer_new(run);
     int rc = start_runner(run, err);
     if (rc < 0) {
         timer_free(run->run_deadline);
         timer_free(run->block_deadline);
+        timer_free(run->flush_timer);
         if (!run->runner) {
             free(run->link);
         } else {

@@ -107,7 +107,7 @@ struct rb_run {
     struct rb_lab *lab;
     int lock_fd;
 
-    uv_timer_t *run_deadline, *block_deadline;
+    uv_timer_t *run_deadline, *block_deadline, *flush_timer;
     json_int_t question_seq;   /* the call that waits for a person, 0 = none */
     char *question_kind;
     json_t *question;
@@ -122,6 +122,7 @@ struct rb_run {
 /* record.c */
 int rb_record(struct rb_run *run, const char *kind, json_t *body); /* takes body; queued */
 int rb_record_flush(struct rb_run *run, struct rb_err *err);       /* on disk, then shown */
+void rb_record_soon(struct rb_run *run);                           /* the same within some milliseconds */
 
 /* run.c */
 /* Checks whether a run that is ending has nothing in flight any more, and ends it. */
