@@ -6,7 +6,11 @@
  *   work   a plain blocking function. It runs in a worker process (forked, killed at its
  *          deadline). For a read or probe in a check the worker is read-only: the kernel
  *          refuses writes, whatever the code does.
- *   start  asynchronous on the host's loop (processes, network). */
+ *   start  asynchronous on the host's loop (processes, network).
+ *
+ * A binding whose library is heavy is a module: bindings/NAME/verbs.c, its table, is part of the host; the
+ * functions behind it are modules/NAME.so, loaded at the first call. A verb may be both, by its arguments:
+ * sql.rows on a path is work, on a server it is start in a module. */
 #ifndef RB_BINDINGS_BINDING_H
 #define RB_BINDINGS_BINDING_H
 
@@ -51,9 +55,28 @@ struct rb_verb {
     int (*start)(struct rb_call *call, const json_t *args, struct rb_err *err);
     /* Asked to stop (deadline, Ctrl-C); must still end by rb_call_fail, soon. Asked again: at once. */
     void (*cancel)(struct rb_call *call);
+    /* The module that does this call, or NULL: then work or start above. Looked at before them. */
+    const char *(*module)(const json_t *args);
     /* A write: what it will do in one line, for the plan and the record; NULL = verb and arguments. malloc'ed. */
     char *(*preview)(const json_t *args);
 };
+
+/* A module exports one of these, under the name rb_module. */
+struct rb_module_verb {
+    const char *name; /* "http.get" */
+    int (*start)(struct rb_call *call, const json_t *args, struct rb_err *err);
+    void (*cancel)(struct rb_call *call);
+};
+
+struct rb_module {
+    const char *abi;                    /* RB_MODULE_ABI of its build; another one is refused */
+    const struct rb_module_verb *verbs; /* ends with a NULL name */
+    /* Frees *rb_call_state of a run that is over; no call is in flight. Handles it closes asynchronously
+     * on the loop; the state may be freed in the last close callback. */
+    void (*close)(void *state);
+};
+
+#define RB_MODULE __attribute__((visibility("default"))) const struct rb_module rb_module
 
 struct rb_binding {
     const char *name;            /* "shell"; the Lua module */
@@ -69,6 +92,8 @@ void *rb_call_data(const struct rb_call *call);
 void rb_call_data_set(struct rb_call *call, void *data);
 uv_loop_t *rb_call_loop(const struct rb_call *call);
 struct rb_spawner *rb_call_spawner(const struct rb_call *call);
+/* The module's own state in this run (pools, handles); *state is NULL at first, module->close frees it. */
+void **rb_call_state(const struct rb_call *call);
 /* May this call only read (a check, a guard, …)? Decides the access of a child. */
 bool rb_call_read_only(const struct rb_call *call);
 /* Live output for the operator; not an outcome. stream 1 or 2. */

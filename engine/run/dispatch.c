@@ -181,7 +181,9 @@ void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call)
         return;
     }
     call->cancelled = true;
-    if (call->verb->work) {
+    if (call->module) {
+        call->module->cancel(call);
+    } else if (call->verb->work) {
         struct rb_err err = {0};
         char what[TEXT_MAX * 4 + 128];
         name_of(call, what, sizeof what, true);
@@ -205,7 +207,9 @@ void rb_dispatch_hurry(struct rb_run *run)
 {
     for (struct rb_call *call = run->calls, *next; call; call = next) {
         next = call->next;
-        if (call->cancelled && call->verb->cancel) {
+        if (call->cancelled && call->module) {
+            call->module->cancel(call);
+        } else if (call->cancelled && call->verb->cancel) {
             call->verb->cancel(call);
         }
     }
@@ -270,17 +274,39 @@ static int record_intent(struct rb_call *call, const char *name, struct rb_err *
     return rc;
 }
 
+/* A module that is missing is told before anything is recorded as begun. */
+static int find_module(struct rb_call *call, const char *name, struct rb_err *err)
+{
+    const char *module = call->verb->module ? call->verb->module(call->args) : NULL;
+    if (!module) {
+        return 0;
+    }
+    call->module = rb_modules_verb(call->run->modules, module, name, &call->state, err);
+    return call->module ? 0 : err->code;
+}
+
+static int begin(struct rb_call *call, struct rb_err *err)
+{
+    set_deadline(call);
+    if (call->module) {
+        return call->module->start(call, call->args, err);
+    }
+    if (call->verb->work) {
+        rb_workers_submit(call->run->workers, call);
+        return 0;
+    }
+    return call->verb->start(call, call->args, err);
+}
+
 static void start(struct rb_call *call, const char *name)
 {
     struct rb_err err = {0};
-    int rc = record_intent(call, name, &err);
+    int rc = find_module(call, name, &err);
     if (rc == 0) {
-        set_deadline(call);
-        if (call->verb->work) {
-            rb_workers_submit(call->run->workers, call);
-            return;
-        }
-        rc = call->verb->start(call, call->args, &err);
+        rc = record_intent(call, name, &err);
+    }
+    if (rc == 0) {
+        rc = begin(call, &err);
     }
     if (rc < 0) {
         rb_call_fail(call, &err);
@@ -332,6 +358,11 @@ void rb_call_data_set(struct rb_call *call, void *data)
 uv_loop_t *rb_call_loop(const struct rb_call *call)
 {
     return call->run->engine.loop;
+}
+
+void **rb_call_state(const struct rb_call *call)
+{
+    return call->state;
 }
 
 struct rb_spawner *rb_call_spawner(const struct rb_call *call)

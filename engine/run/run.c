@@ -53,6 +53,7 @@ static struct rb_run *run_new(const struct rb_engine *engine, const struct rb_ru
     run->now.id = rb_xstrdup(rb_json_str(run->file, "id", "?"));
     run->now.key = rb_xstrdup("");
     run->workers = rb_workers_new(run);
+    run->modules = rb_modules_new();
     run->started_ns = rb_clock_mono_ns();
     return run;
 }
@@ -241,6 +242,7 @@ static void finalize(struct rb_run *run)
 {
     record_end(run);
     rb_workers_free(run->workers);
+    rb_modules_free(run->modules);
     rb_lab_free(run->lab);
     rb_waits_free(run);
     timer_free(run->run_deadline);
@@ -432,6 +434,7 @@ int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const stru
             run->link->run = NULL;
         }
         rb_workers_free(run->workers);
+        rb_modules_free(run->modules);
         run_free(run);
         return rc;
     }

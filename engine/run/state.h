@@ -4,6 +4,7 @@
  *   dispatch.c     one call: look up, arguments, gate, intent, start, outcome, reply
  *   gate.c         may this verb be used here?
  *   worker.c       blocking verbs in worker processes
+ *   module.c       bindings that are loaded when they are first used
  *   engine_verbs.c run.*, time.*: what the conductor says and asks
  *   consent.c      choose, confirm, ask: flags, rules, people
  *   drill_verbs.c  drill.*: the lab of a drill
@@ -18,6 +19,7 @@
 #include "base/hash.h"
 #include "binding.h"
 #include "journal/journal.h"
+#include "run/module.h"
 #include "run/run.h"
 #include "run/worker.h"
 
@@ -59,6 +61,8 @@ struct rb_call {
     struct rb_call *next;
     const struct rb_binding *binding;
     const struct rb_verb *verb;
+    const struct rb_module_verb *module; /* what does it, when that is not the table's own work or start */
+    void **state;                        /* of that module in this run */
     json_int_t seq;
     json_t *args;
     json_t *remarks;
@@ -76,8 +80,6 @@ struct rb_call {
 struct rb_lab;  /* drill_verbs.c */
 struct rb_wait; /* engine_verbs.c */
 struct rb_link; /* run.c */
-/* Checks whether a run that is ending has nothing in flight any more, and ends it. */
-void rb_run_settle(struct rb_run *run);
 
 struct rb_run {
     struct rb_engine engine;
@@ -99,6 +101,7 @@ struct rb_run {
     struct rb_link *link;      /* what the runner's events hold; outlives the run */
     struct rb_wait *waits;
     struct rb_workers *workers;
+    struct rb_modules *modules;
     struct rb_call *calls;
     int64_t started_ns, call_count;
     int call_in_flight, remarks;

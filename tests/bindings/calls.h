@@ -18,6 +18,11 @@ uv_loop_t *rb_call_loop(const struct rb_call *call)
     (void)call;
     return NULL;
 }
+void **rb_call_state(const struct rb_call *call)
+{
+    (void)call;
+    return NULL;
+}
 struct rb_spawner *rb_call_spawner(const struct rb_call *call)
 {
     (void)call;

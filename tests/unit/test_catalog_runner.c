@@ -25,7 +25,7 @@ static const struct {
     const char *id, *text, *status, *words;
     int line;
 } files[] = {
-    {"call", HEAD("call") "shell.read { \"ls\" }\n", "broken", "shell.read works inside check", 2},
+    {"call", HEAD("call") "shell.read { \"ls\" }\n", "broken", "shell.read only works inside a check", 2},
     {"eat", HEAD("eat") "local t = {} for i = 1, 1e9 do t[i] = (\"x\"):rep(1000) .. i end\n", "broken",
      "memory", 1},
     {"good",
