@@ -140,8 +140,7 @@ static bool as_expected(const char *expect, const struct verdict *v, int code)
 
 static void corpus_path(char *out, size_t size, const char *name)
 {
-    const char *slash = strrchr(__FILE__, '/');
-    (void)snprintf(out, size, "%.*s/hostile/%s", (int)(slash - __FILE__), __FILE__, name);
+    (void)snprintf(out, size, "%s/tests/fault/hostile/%s", RUNBOOK_SOURCE, name);
 }
 
 static bool run_file(const char *name)

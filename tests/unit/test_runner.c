@@ -330,9 +330,7 @@ static void test_boot_declares_a_runbook(void **state)
     char path[1024];
     struct rb_buf text;
     struct rb_err err = {0};
-    const char *folder = strstr(__FILE__, "tests/unit");
-    (void)snprintf(path, sizeof path, "%.*srunbooks/liqpass/db-locked.lua", (int)(folder - __FILE__),
-                   __FILE__);
+    (void)snprintf(path, sizeof path, "%s/runbooks/liqpass/db-locked.lua", RUNBOOK_SOURCE);
     rb_buf_init(&text, 1 << 20);
     assert_int_equal(rb_files_read(path, 1 << 20, 0, &text, &err), 0);
     struct host h;
