@@ -28,6 +28,7 @@ enum rb_effect { RB_EFFECT_READ, RB_EFFECT_PROBE, RB_EFFECT_WRITE };
 enum rb_arg_flags {
     RB_ARG_REQUIRED = 1,
     RB_ARG_POSITIONAL = 2, /* in the order of the table; the others come in one options table, last */
+    RB_ARG_REST = 4,       /* all positional arguments from here on, as one list; then no options table follows */
 };
 
 struct rb_arg {
@@ -43,7 +44,8 @@ struct rb_call;
 struct rb_work;
 
 struct rb_verb {
-    const char *name;            /* "read": written shell.read in a runbook */
+    const char *name;            /* "read": written shell.read in a runbook; when the first argument of all verbs of a
+                                  * binding is positional and called connection: sql(connection, { options }):rows(…) */
     enum rb_effect effect;
     const struct rb_arg *args;   /* ends with a NULL name */
     const char *returns;         /* "{ ok, code, out, err, ms }" */

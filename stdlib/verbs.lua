@@ -28,70 +28,109 @@ local function split_list(value, args)
   return nil
 end
 
-local function add_options(verb, args, options)
-  if type(options) ~= "table" then
-    error(rt.text("verb_options", verb.name, type(options)), 4)
-  end
+-- Levels of the errors below count from the verb, which the runbook called.
+local function add_options(name, args, options)
+  if type(options) ~= "table" or options == rt.null then error(rt.text("verb_options", name, type(options)), 4) end
   for key, value in pairs(options) do args[key] = value end
 end
 
--- Positional arguments by their names; one table more is the options.
-local function bind(verb, given, count)
-  local args = {}
-  local places = verb.args
-  for i = 1, math.min(count, #places) do
-    local place = places[i]
+-- What is left from place `first` on, as a list; a nil among them is null.
+local function rest_of(given, first, count)
+  local list = rt.array {}
+  for i = first, count do
     local value = given[i]
+    if value == nil then value = rt.null end
+    list[#list + 1] = value
+  end
+  return list
+end
+
+-- Arguments by their names: places in order, then the rest as one list, or one table more with options.
+local function bind(verb, places, given, args)
+  local count = given.n
+  for i = 1, math.min(count, #places) do
+    local place, value = places[i], given[i]
     if verb.lists[place] then value = split_list(value, args) end
     if value ~= nil then args[place] = value end
   end
-  if count > #places then
-    if count > #places + 1 then error(rt.text("verb_too_many", verb.name, #places, count), 4) end
-    if given[count] ~= nil then add_options(verb, args, given[count]) end
+  if count > #places and verb.rest then
+    args[verb.rest] = rest_of(given, #places + 1, count)
+  elseif count > #places + 1 then
+    error(rt.text("verb_too_many", verb.name, #places, count), 3)
+  elseif count > #places and given[count] ~= nil then
+    add_options(verb.name, args, given[count])
   end
   return args
 end
 
 local function caller(verb)
   return function(...)
-    local given, count = { ... }, select("#", ...)
-    local args = bind(verb, given, count)
+    local args = bind(verb, verb.args, table.pack(...), {})
     return task.call(verb.name, args, rt.where())
   end
 end
 
--- sql "orders" or sql("/path"): the connection is a name, the methods are calls.
-local function connection_module(methods)
-  return function(connection)
-    local bound = {}
-    for name, verb in pairs(methods) do
-      bound[name] = function(_, query, ...)
-        local args = { connection = connection, query = query }
-        if select("#", ...) > 0 then args.params = rt.array { ... } end
-        return task.call(verb.name, args, rt.where())
-      end
+local function method(verb, name, bound, connection, options)
+  local places = table.move(verb.args, 2, #verb.args, 1, {})
+  return function(self, ...)
+    if self ~= bound then error(rt.text("verb_colon", verb.name:match("^[^.]+"), name), 2) end
+    local args = { connection = connection }
+    for _, option in ipairs(verb.options) do args[option] = options[option] end
+    bind(verb, places, table.pack(...), args)
+    return task.call(verb.name, args, rt.where())
+  end
+end
+
+-- An option need not concern every method, but one of them.
+local function common_options(name, methods, given)
+  local options, known, names = {}, {}, {}
+  if given ~= nil then add_options(name, options, given) end
+  for _, verb in pairs(methods) do
+    for _, option in ipairs(verb.options) do
+      if not known[option] then names[#names + 1] = option end
+      known[option] = true
     end
+  end
+  for option in pairs(options) do
+    if not known[option] then
+      table.sort(names)
+      error(rt.text("verb_no_option", name, tostring(option), rt.nearest(tostring(option), names) or table.concat(names, " ")), 3)
+    end
+  end
+  return options
+end
+
+-- sql("orders"), rpc("base", { timeout = "3s" }): the connection is a name, the methods are calls with these options.
+local function connection_module(name, methods)
+  return function(connection, given)
+    local bound, options = {}, common_options(name, methods, given)
+    for short, verb in pairs(methods) do bound[short] = method(verb, short, bound, connection, options) end
     return bound
   end
 end
 
---- start.verbs of the protocol -> { shell = { read = function … }, … }
-function verbs.build(list)
-  local modules = {}
+local function grouped(list)
+  local modules, on_connection = {}, {}
   for _, verb in ipairs(list) do
     local module, name = verb.name:match("^([%w_]+)%.([%w_]+)$")
     verb.lists = {}
     for _, place in ipairs(verb.list_args or {}) do verb.lists[place] = true end
     modules[module] = modules[module] or {}
-    modules[module][name] = caller(verb)
-    if module == "sql" then
-      modules.sql_methods = modules.sql_methods or {}
-      modules.sql_methods[name] = verb
-    end
+    modules[module][name] = verb
+    on_connection[module] = verb.args[1] == "connection"
   end
-  if modules.sql then
-    modules.sql = connection_module(modules.sql_methods)
-    modules.sql_methods = nil
+  return modules, on_connection
+end
+
+--- start.verbs of the protocol -> { shell = { read = function … }, sql = function(connection) … }
+function verbs.build(list)
+  local modules, on_connection = grouped(list)
+  for name, methods in pairs(modules) do
+    if on_connection[name] then
+      modules[name] = connection_module(name, methods)
+    else
+      for short, verb in pairs(methods) do methods[short] = caller(verb) end
+    end
   end
   return modules
 end

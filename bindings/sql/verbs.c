@@ -9,7 +9,7 @@
 
 #define CONNECTION RB_BIND_POS("connection", "path", "the database file; it is never created", "数据库文件；不会被创建")
 #define QUERY RB_BIND_POS("query", "string", "one statement, with ? for values", "一条语句，值写作 ?")
-#define PARAMS RB_BIND_OPTPOS("params", "any", "list of the values for ?", "? 的值的列表")
+#define PARAMS RB_BIND_REST("params", "list", "the values for ?", "? 的值")
 #define WAIT(en, zh) RB_BIND_OPT("wait", "duration", "how long a lock is waited for, default " en, "等锁多久，默认 " zh)
 
 static const struct rb_arg rows_args[] = {

@@ -1,7 +1,10 @@
 #include "cli/reference.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 static const char *in_language(const char *en, const char *zh)
 {
@@ -53,23 +56,49 @@ void rb_reference_block(struct rb_cli *c, const struct rb_block *block, bool mar
     json_decref(rows);
 }
 
-/* shell.read(argv, { timeout, … }) -> what */
-static void put_signature(struct rb_cli *c, const struct rb_binding *b, const struct rb_verb *v)
+static bool has_options(const struct rb_verb *v)
 {
-    const char *gap = "";
-    bool options = false;
-    rb_put(c, RB_OUT, RB_BOLD, "%s.%s", b->name, v->name);
-    rb_put(c, RB_OUT, RB_PLAIN, "(");
     for (const struct rb_arg *a = v->args; a != NULL && a->name != NULL; a++) {
-        if ((a->flags & RB_ARG_POSITIONAL) != 0) {
-            rb_put(c, RB_OUT, RB_PLAIN, "%s%s", gap, a->name);
-            gap = ", ";
-        } else {
-            options = true;
+        if ((a->flags & (RB_ARG_POSITIONAL | RB_ARG_REST)) == 0) {
+            return true;
         }
     }
-    rb_put(c, RB_OUT, RB_PLAIN, "%s)  ->  %s   [%s]\n", options ? gap[0] != '\0' ? ", { ... }" : "{ ... }" : "",
-           v->returns != NULL ? v->returns : "nil", rb_effect_name(v->effect));
+    return false;
+}
+
+/* shell.read(argv, { ... }) or sql(connection, { ... }):rows(query, params...); malloc'ed. */
+static char *signature(const struct rb_binding *b, const struct rb_verb *v)
+{
+    const struct rb_arg *a = v->args;
+    bool bound = a != NULL && a->name != NULL && strcmp(a->name, "connection") == 0;
+    const char *gap = "", *options = has_options(v) ? "{ ... }" : "";
+    struct rb_buf out;
+    rb_buf_init(&out, 1 << 12);
+    if (bound) {
+        rb_buf_addf(&out, "%s(connection%s%s):%s(", b->name, *options ? ", " : "", options, v->name);
+        options = "";
+        a++;
+    } else {
+        rb_buf_addf(&out, "%s.%s(", b->name, v->name);
+    }
+    for (; a != NULL && a->name != NULL; a++) {
+        if ((a->flags & (RB_ARG_POSITIONAL | RB_ARG_REST)) != 0) {
+            rb_buf_addf(&out, "%s%s%s", gap, a->name, (a->flags & RB_ARG_REST) != 0 ? "..." : "");
+            gap = ", ";
+        }
+    }
+    rb_buf_addf(&out, "%s%s)", *options ? gap : "", options);
+    return rb_buf_take(&out);
+}
+
+/* shell.read(argv, { ... })  ->  what   [read] */
+static void put_signature(struct rb_cli *c, const struct rb_binding *b, const struct rb_verb *v)
+{
+    char *text = signature(b, v);
+    rb_put(c, RB_OUT, RB_BOLD, "%s", text);
+    rb_put(c, RB_OUT, RB_PLAIN, "  ->  %s   [%s]\n", v->returns != NULL ? v->returns : "nil",
+           rb_effect_name(v->effect));
+    free(text);
 }
 
 static void put_verb(struct rb_cli *c, const struct rb_binding *b, const struct rb_verb *v)
@@ -111,9 +140,11 @@ bool rb_reference_verbs(struct rb_cli *c, const char *name)
 
 static void verb_markdown(struct rb_cli *c, const struct rb_binding *b, const struct rb_verb *v)
 {
-    rb_put(c, RB_OUT, RB_PLAIN, "### %s.%s\n\n%s\n\n- %s: %s\n- %s: `%s`\n\n", b->name, v->name,
-           in_language(v->en, v->zh), TX(ref_effect), rb_effect_name(v->effect), TX(ref_returns),
+    char *written = signature(b, v);
+    rb_put(c, RB_OUT, RB_PLAIN, "### %s.%s\n\n`%s`\n\n%s\n\n- %s: %s\n- %s: `%s`\n\n", b->name, v->name,
+           written, in_language(v->en, v->zh), TX(ref_effect), rb_effect_name(v->effect), TX(ref_returns),
            v->returns != NULL ? v->returns : "nil");
+    free(written);
     if (v->args == NULL || v->args->name == NULL) {
         return;
     }
@@ -121,7 +152,7 @@ static void verb_markdown(struct rb_cli *c, const struct rb_binding *b, const st
     for (const struct rb_arg *a = v->args; a->name != NULL; a++) {
         const char *bold = (a->flags & RB_ARG_REQUIRED) != 0 ? "**" : "";
         rb_put(c, RB_OUT, RB_PLAIN, "| %s`%s`%s%s | %s | %s |\n", bold, a->name, bold,
-               (a->flags & RB_ARG_POSITIONAL) != 0 ? "" : " =", a->type, in_language(a->en, a->zh));
+               (a->flags & (RB_ARG_POSITIONAL | RB_ARG_REST)) != 0 ? "" : " =", a->type, in_language(a->en, a->zh));
     }
     rb_put(c, RB_OUT, RB_PLAIN, "\n");
 }

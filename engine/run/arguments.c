@@ -183,7 +183,7 @@ char *rb_arguments_text(const struct rb_verb *verb, const json_t *args)
     for (int positional = 1; positional >= 0; positional--) {
         for (const struct rb_arg *arg = verb->args; arg->name; arg++) {
             const json_t *value = json_object_get(args, arg->name);
-            if (value && !(arg->flags & RB_ARG_POSITIONAL) == !positional) {
+            if (value && !(arg->flags & (RB_ARG_POSITIONAL | RB_ARG_REST)) == !positional) {
                 rb_buf_adds(&out, out.len ? " " : "");
                 if (!positional) {
                     rb_buf_addf(&out, "%s=", arg->name);
@@ -198,19 +198,24 @@ char *rb_arguments_text(const struct rb_verb *verb, const json_t *args)
 static json_t *described(const struct rb_binding *binding, const struct rb_verb *verb)
 {
     static const char *const effects[] = {"read", "probe", "write"};
-    json_t *places = json_array(), *lists = json_array();
+    json_t *places = json_array(), *lists = json_array(), *options = json_array();
+    const char *rest = NULL;
     for (const struct rb_arg *arg = verb->args; arg->name; arg++) {
         if (arg->flags & RB_ARG_POSITIONAL) {
             json_array_append_new(places, json_string(arg->name));
             if (!strncmp(arg->type, "list", 4)) {
                 json_array_append_new(lists, json_string(arg->name));
             }
+        } else if (arg->flags & RB_ARG_REST) {
+            rest = arg->name;
+        } else {
+            json_array_append_new(options, json_string(arg->name));
         }
     }
     char name[128];
     snprintf(name, sizeof name, "%s.%s", binding->name, verb->name);
-    return json_pack("{s:s, s:s, s:o, s:o}", "name", name, "effect", effects[verb->effect], "args", places,
-                     "list_args", lists);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s*}", "name", name, "effect", effects[verb->effect], "args", places,
+                     "list_args", lists, "options", options, "rest", rest);
 }
 
 json_t *rb_arguments_verbs(void)
