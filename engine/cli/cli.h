@@ -10,13 +10,15 @@
 
 #include "base/err.h"
 #include "cli/options.h"
+#include "cli/wrap.h"
 
 struct rb_catalog;
 struct rb_journal;
 struct rb_spawner;
 
 enum rb_sink { RB_OUT, RB_ERR }; /* results / the rest */
-enum rb_style { RB_PLAIN, RB_BOLD, RB_DIM, RB_GOOD, RB_BAD, RB_WARN };
+/* RB_COMMAND is a line to be copied: it is never broken into two. */
+enum rb_style { RB_PLAIN, RB_BOLD, RB_DIM, RB_GOOD, RB_BAD, RB_WARN, RB_COMMAND };
 enum rb_format { RB_FORMAT_TEXT, RB_FORMAT_JSON, RB_FORMAT_JSONL, RB_FORMAT_MD, RB_FORMAT_JUNIT, RB_FORMAT_TAP };
 
 struct rb_cli {
@@ -28,6 +30,7 @@ struct rb_cli {
     enum rb_format format;
     bool color[2]; /* by sink */
     bool tty[2];
+    struct rb_wrap line[2]; /* where each stands */
     bool redraws;    /* stderr is a terminal that can rewrite a line … */
     bool status_on;  /* … and one stands there now */
     bool ascii, quiet, verbose, debug, no_input;
@@ -69,8 +72,10 @@ int rb_cli_exit(int code);
 /* [program, global flags…]: what every printed command starts with. New reference. */
 json_t *rb_cli_repeat(const struct rb_cli *c);
 
-/* term.c: every byte is cleaned; newlines stay, colours are ours. */
+/* term.c: every byte is cleaned; newlines stay, colours are ours. On a terminal, lines that are too wide go on below. */
 void rb_put(struct rb_cli *c, enum rb_sink sink, enum rb_style style, const char *fmt, ...) RB_PRINTF(4, 5);
+/* The person ended the line of a prompt. */
+void rb_put_entered(struct rb_cli *c);
 /* One line of foreign text: newlines made visible too. Valid until the command ends. */
 const char *rb_word(struct rb_cli *c, const char *text);
 /* Words made after mark end here: for what goes on for hours. */

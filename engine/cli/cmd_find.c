@@ -73,7 +73,8 @@ static int put_hits(struct rb_cli *c, const json_t *loaded, const json_t *hits)
     json_array_append_new(argv, json_string("exec"));
     json_array_append(argv, json_object_get(json_array_get(hits, 0), "id"));
     json_array_append_new(argv, json_string("--diagnose"));
-    rb_put(c, RB_ERR, RB_PLAIN, "%s  %s\n", TX(next), rb_word_argv(c, argv));
+    rb_put(c, RB_ERR, RB_PLAIN, "%s  ", TX(next));
+    rb_put(c, RB_ERR, RB_COMMAND, "%s\n", rb_word_argv(c, argv));
     json_decref(argv);
     return 0;
 }

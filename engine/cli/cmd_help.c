@@ -104,7 +104,8 @@ static int help_runbook(struct rb_cli *c, const char *name, bool *found)
     json_array_append_new(argv, json_string("exec"));
     json_array_append(argv, json_object_get(entry, "id"));
     json_array_append_new(argv, json_string("--diagnose"));
-    rb_put(c, RB_OUT, RB_PLAIN, "\n%s  %s\n", TX(next), rb_word_argv(c, argv));
+    rb_put(c, RB_OUT, RB_PLAIN, "\n%s  ", TX(next));
+    rb_put(c, RB_OUT, RB_COMMAND, "%s\n", rb_word_argv(c, argv));
     json_decref(argv);
     return 0;
 }

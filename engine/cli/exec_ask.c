@@ -15,13 +15,20 @@ static void answer(struct rb_exec *e, json_t *value)
     json_decref(question);
 }
 
+static void prompt(struct rb_exec *e, void (*answered)(const char *line, void *user))
+{
+    fflush(stderr);
+    rb_put_entered(e->c);
+    rb_prompt_read(&e->prompt, answered, e);
+}
+
 /* ---- choose ---- */
 
 static void put_offer(struct rb_exec *e, const json_t *offer, int n)
 {
     struct rb_cli *c = e->c;
     char name[512];
-    const char *key = rb_json_str(offer, "key", "");
+    const char *key = rb_json_str(offer, "typed", rb_json_str(offer, "key", ""));
     const char *grey = rb_word_text(c, json_object_get(offer, "grey"));
     const char *no_undo = rb_word_text(c, json_object_get(offer, "no_undo"));
     const char *why = rb_word_text(c, json_object_get(offer, "why"));
@@ -60,8 +67,7 @@ static void chosen(const char *line, void *user);
 static void prompt_choose(struct rb_exec *e, int count)
 {
     rb_put(e->c, RB_ERR, RB_BOLD, TX(choose_prompt), count + 1, count + 1);
-    fflush(stderr);
-    rb_prompt_read(&e->prompt, chosen, e);
+    prompt(e, chosen);
 }
 
 static int count_offers(const json_t *offers)
@@ -130,15 +136,15 @@ static void ask_confirm(struct rb_exec *e)
     rb_exec_plan(e, e->question, json_object_get(e->question, "plan"));
     if (typed != NULL) {
         json_t *twin = json_pack("[s, s]", "--confirm", typed);
-        rb_put(c, RB_ERR, RB_DIM, "%s  %s\n", TX(twin), rb_word_argv(c, twin));
+        rb_put(c, RB_ERR, RB_DIM, "%s  ", TX(twin));
+        rb_put(c, RB_ERR, RB_COMMAND, "%s\n", rb_word_argv(c, twin));
         rb_put(c, RB_ERR, RB_BOLD, TX(confirm_typed), rb_word(c, typed));
         json_decref(twin);
     } else {
         rb_put(c, RB_ERR, RB_DIM, "%s  --yes\n", TX(twin));
         rb_put(c, RB_ERR, RB_BOLD, "%s [y/N] ", TX(confirm_yes_no));
     }
-    fflush(stderr);
-    rb_prompt_read(&e->prompt, confirmed, e);
+    prompt(e, confirmed);
 }
 
 /* ---- ask ---- */
@@ -187,7 +193,7 @@ static void asked(const char *line, void *user)
     } else if (!empty && json_array_size(choices) > 0 && !choice_value(choices, line, &value)) {
         rb_put(e->c, RB_ERR, RB_PLAIN, TX(choose_again), (int)json_array_size(choices));
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
-        rb_prompt_read(&e->prompt, asked, e);
+        prompt(e, asked);
         return;
     } else if (!empty && value == NULL) {
         value = json_string(line);
@@ -231,8 +237,7 @@ static void ask_next(struct rb_exec *e)
         rb_put(c, RB_ERR, RB_BOLD, " [%s]", rb_word_json(c, standard, 100));
     }
     rb_put(c, RB_ERR, RB_BOLD, ": ");
-    fflush(stderr);
-    rb_prompt_read(&e->prompt, asked, e);
+    prompt(e, asked);
 }
 
 static void done_by_hand(const char *line, void *user)
@@ -260,8 +265,7 @@ static void ask_person(struct rb_exec *e)
     }
     rb_put(c, RB_ERR, RB_DIM, "%s  --answer %s=done\n", TX(twin), rb_word(c, rb_json_str(e->question, "id", "")));
     rb_put(c, RB_ERR, RB_BOLD, "%s [y/N] ", TX(by_hand_done));
-    fflush(stderr);
-    rb_prompt_read(&e->prompt, done_by_hand, e);
+    prompt(e, done_by_hand);
 }
 
 void rb_exec_ask(void *user, struct rb_run *run, const char *kind, const json_t *question)

@@ -57,8 +57,8 @@ static void put_next(struct rb_exec *e, const json_t *result)
     size_t i;
     json_t *next;
     json_array_foreach (json_object_get(result, "next"), i, next) {
-        rb_put(c, RB_ERR, RB_PLAIN, "%s  %s", e->interactive ? TX(next) : TX(next_plain),
-               rb_word_argv(c, json_object_get(next, "argv")));
+        rb_put(c, RB_ERR, RB_PLAIN, "%s  ", e->interactive ? TX(next) : TX(next_plain));
+        rb_put(c, RB_ERR, RB_COMMAND, "%s", rb_word_argv(c, json_object_get(next, "argv")));
         rb_put(c, RB_ERR, RB_DIM, "    # %s\n", rb_word_text(c, json_object_get(next, "why")));
     }
 }
@@ -102,7 +102,8 @@ void rb_exec_end(struct rb_exec *e)
         json_t *argv = rb_cli_repeat(c);
         json_array_append_new(argv, json_string("show"));
         json_array_append_new(argv, json_string(run));
-        rb_put(c, RB_ERR, RB_DIM, "%s  %s\n", TX(evidence), rb_word_argv(c, argv));
+        rb_put(c, RB_ERR, RB_DIM, "%s  ", TX(evidence));
+        rb_put(c, RB_ERR, RB_COMMAND, "%s\n", rb_word_argv(c, argv));
         json_decref(argv);
     }
 }

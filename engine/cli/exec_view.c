@@ -248,7 +248,7 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
 {
     struct rb_cli *c = e->c;
     char name[1024];
-    const char *fix = rb_json_str(plan, "fix", rb_json_str(plan, "id", "?")), *key = rb_json_str(plan, "key", "");
+    const char *fix = rb_json_str(plan, "fix", rb_json_str(plan, "id", "?")), *key = rb_json_str(plan, "typed", rb_json_str(plan, "key", ""));
     size_t i;
     json_t *write;
     snprintf(name, sizeof name, "%s%s%s", fix, key[0] != '\0' ? "=" : "", key);

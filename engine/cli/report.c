@@ -207,7 +207,8 @@ static void put_next(struct rb_cli *c, const json_t *run)
     size_t i;
     json_t *next;
     json_array_foreach (json_object_get(run, "next"), i, next) {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s\n", TX(next), rb_word_argv(c, json_object_get(next, "argv")));
+        rb_put(c, RB_OUT, RB_PLAIN, "%s  ", TX(next));
+        rb_put(c, RB_OUT, RB_COMMAND, "%s\n", rb_word_argv(c, json_object_get(next, "argv")));
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,9 +31,26 @@ static const char *sgr(enum rb_style style)
 {
     static const char *const codes[] = {
         [RB_PLAIN] = "", [RB_BOLD] = "\033[1m", [RB_DIM] = "\033[2m",
-        [RB_GOOD] = "\033[32m", [RB_BAD] = "\033[31m", [RB_WARN] = "\033[33m",
+        [RB_GOOD] = "\033[32m", [RB_BAD] = "\033[31m", [RB_WARN] = "\033[33m", [RB_COMMAND] = "\033[1m",
     };
     return codes[style];
+}
+
+#define COLUMNS_MIN 40 /* narrower, every word would stand alone */
+
+/* Asked for each line: the window may have changed. 0: not a terminal, nothing is wrapped. */
+static int columns_of(const struct rb_cli *c, enum rb_sink sink)
+{
+    struct winsize size;
+    const char *set = getenv("COLUMNS");
+    if (!c->tty[sink]) {
+        return 0;
+    }
+    long columns = set != NULL ? strtol(set, NULL, 10) : 0;
+    if (columns <= 0 && ioctl(sink == RB_OUT ? STDOUT_FILENO : STDERR_FILENO, TIOCGWINSZ, &size) == 0) {
+        columns = size.ws_col;
+    }
+    return columns >= COLUMNS_MIN && columns <= 1000 ? (int)columns : 0;
 }
 
 static void write_clean(struct rb_cli *c, enum rb_sink sink, enum rb_style style, const char *text, size_t len)
@@ -62,12 +80,21 @@ void rb_put(struct rb_cli *c, enum rb_sink sink, enum rb_style style, const char
     if (len < 0) {
         return;
     }
-    struct rb_buf clean;
+    struct rb_buf clean, wrapped;
     rb_buf_init(&clean, 8 * LINE_MAX_BYTES);
+    rb_buf_init(&wrapped, 16 * LINE_MAX_BYTES);
     rb_utf8_clean(&clean, text, (size_t)len < LINE_MAX_BYTES ? (size_t)len : LINE_MAX_BYTES, true);
-    write_clean(c, sink, style, rb_buf_str(&clean), clean.len);
+    int columns = style == RB_COMMAND || c->format != RB_FORMAT_TEXT ? 0 : columns_of(c, sink);
+    rb_wrap_add(&c->line[sink], &wrapped, rb_buf_str(&clean), clean.len, columns);
+    write_clean(c, sink, style, rb_buf_str(&wrapped), wrapped.len);
+    rb_buf_deinit(&wrapped);
     rb_buf_deinit(&clean);
     free(text);
+}
+
+void rb_put_entered(struct rb_cli *c)
+{
+    c->line[RB_ERR] = (struct rb_wrap){0};
 }
 
 /* The pool holds jansson strings: they are UTF-8 by then, and freed together. */
