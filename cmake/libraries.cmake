@@ -36,3 +36,7 @@ rb_external(seccomp libseccomp)
 rb_external(lua lua5.4 m dl)
 rb_external(cares libcares)
 set(rb_archives_for_modules ${rb_archives_of_jansson} ${rb_archives_of_uv} ${rb_archives_of_cares})
+
+# Of modules: shared, whatever RUNBOOK_STATIC says.
+pkg_check_modules(curl REQUIRED IMPORTED_TARGET GLOBAL libcurl)
+add_library(rb_lib_curl ALIAS PkgConfig::curl)

@@ -1,0 +1,15 @@
+/* The module net: everything that speaks by libcurl. */
+#include "http/http.h"
+#include "net/net.h"
+
+static const struct rb_module_verb verbs[] = {
+    {"http.get", rb_http_get, rb_http_cancel},
+    {"http.head", rb_http_head, rb_http_cancel},
+    {"http.options", rb_http_options, rb_http_cancel},
+    {"http.post", rb_http_post, rb_http_cancel},
+    {"http.put", rb_http_put, rb_http_cancel},
+    {"http.patch", rb_http_patch, rb_http_cancel},
+    {"http.delete", rb_http_delete, rb_http_cancel},
+    {0}};
+
+RB_MODULE = {.abi = RB_MODULE_ABI, .verbs = verbs, .close = rb_net_close};
