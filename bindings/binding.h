@@ -100,6 +100,8 @@ void **rb_call_state(const struct rb_call *call);
 bool rb_call_read_only(const struct rb_call *call);
 /* Live output for the operator; not an outcome. stream 1 or 2. */
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len);
+/* A lasting child that goes on after this call: for good, or in a drill until the drill's end. */
+void rb_call_leave(struct rb_call *call, struct rb_child *child);
 /* A remark for the record: "refused", "unenforced". text is copied. */
 void rb_call_remark(struct rb_call *call, const char *kind, const char *text);
 void rb_call_done(struct rb_call *call, json_t *value); /* takes value */

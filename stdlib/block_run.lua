@@ -188,6 +188,7 @@ local function execute(context, spec, fn, ...)
   local ended = outcome_of(block, returned[1], returned[2])
   ended.why = returned[3]
   if not returned[1] and block.kept ~= nil then ended.value = block.kept end
+  if spec.rehearse then ended.value = nil end -- it may be what a noted write is answered with
   local value, problem = plain(ended.value)
   if problem then ended = { result = "failed", error = problem, code = "lua", lua = true } end
   ended.value = value

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/json.h"
 
 #define TEXT_MAX 4096 /* of a preview */
+#define ENV_MAX (128 << 10)
 #define WORD_MAX (128 << 10) /* the kernel takes no longer one */
 
 /* sh -c SCRIPT sh ARG…: a parameter is a word of its own, never part of the script. */
@@ -67,32 +69,29 @@ static int make_argv(struct rb_shell_command *out, const json_t *args, struct rb
     return 0;
 }
 
-static bool overridden(const char *entry, const json_t *env)
+/* What a command inherits, and what env says otherwise: a value, true for the host's own, false for none. */
+static bool inherits(const char *entry, const json_t *env)
 {
     const char *equals = strchr(entry, '=');
-    char name[256];
+    const json_t *said = equals ? json_object_getn(env, entry, (size_t)(equals - entry)) : NULL;
 
-    if (!equals || (size_t)(equals - entry) >= sizeof name) {
-        return false;
-    }
-    memcpy(name, entry, (size_t)(equals - entry));
-    name[equals - entry] = '\0';
     /* Our own settings may hold secrets and are no business of a command. */
-    return strncmp(name, "RUNBOOK_", 8) == 0 || json_object_get(env, name);
+    return said ? json_is_true(said) && strncmp(entry, "RUNBOOK_", 8) != 0 : rb_child_inherits(entry);
 }
 
 static int add_env(struct rb_shell_command *out, const char *name, const json_t *value, struct rb_err *err)
 {
-    char *entry = NULL;
+    struct rb_buf entry;
+    int rc = *name && !strchr(name, '=') ? 0 : RB_EUSAGE;
 
-    if (!json_is_string(value) || !*name || strchr(name, '=') ||
-        strlen(json_string_value(value)) != json_string_length(value)) {
-        return rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_env);
+    rb_buf_init(&entry, ENV_MAX);
+    rc = rc ? rc : rb_buf_addf(&entry, "%s=", name);
+    rc = rc ? rc : rb_json_bytes_get(value, &entry);
+    if (rc != 0 || memchr(entry.data, '\0', entry.len)) {
+        rb_buf_deinit(&entry);
+        return rb_err_set(err, rc == RB_ETOO_LARGE ? rc : RB_EUSAGE, RB_T_bindings_shell_env);
     }
-    if (asprintf(&entry, "%s=%s", name, json_string_value(value)) < 0) {
-        return rb_err_set(err, RB_EMEMORY, RB_T_bindings_shell_env);
-    }
-    out->made[out->made_count++] = entry;
+    out->made[out->made_count++] = rb_buf_take(&entry);
     return 0;
 }
 
@@ -114,12 +113,15 @@ static int make_env(struct rb_shell_command *out, const json_t *args, struct rb_
     }
     out->env = rb_xcalloc(host + json_object_size(env) + 1, sizeof *out->env);
     for (size_t i = 0; i < host; i++) {
-        if (!overridden(environ[i], env)) {
+        if (inherits(environ[i], env)) {
             out->env[kept++] = environ[i];
         }
     }
     json_object_foreach(env, name, value)
     {
+        if (json_is_boolean(value)) {
+            continue;
+        }
         rc = add_env(out, name, value, err);
         if (rc != 0) {
             return rc;
@@ -129,6 +131,81 @@ static int make_env(struct rb_shell_command *out, const json_t *args, struct rb_
     return 0;
 }
 
+static int make_limits(struct rb_shell_command *out, const json_t *args, struct rb_err *err)
+{
+    const struct {
+        const char *name;
+        unsigned long long *most;
+    } known[] = {{"cpu", &out->limits.cpu}, {"memory", &out->limits.memory}, {"files", &out->limits.files},
+                 {"processes", &out->limits.processes}, {"file_size", &out->limits.file_size}};
+    json_t *limits = json_object_get(args, "limits"), *value;
+    const char *name;
+
+    json_object_foreach(limits, name, value)
+    {
+        size_t i = 0, count = sizeof known / sizeof *known;
+        int64_t number = json_is_integer(value) ? json_integer_value(value) : 0;
+        while (i < count && strcmp(known[i].name, name) != 0) {
+            i++;
+        }
+        if (json_is_string(value)) {
+            (void)rb_size_parse(json_string_value(value), &number);
+        }
+        if (i == count || number <= 0) {
+            return rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_limits, name);
+        }
+        *known[i].most = (unsigned long long)number;
+    }
+    return 0;
+}
+
+static int make_umask(struct rb_shell_command *out, const json_t *args, struct rb_err *err)
+{
+    const char *text = rb_json_str(args, "umask", NULL);
+    char *end;
+    long bits = text ? strtol(text, &end, 8) : 0;
+
+    if (!text) {
+        return 0;
+    }
+    if (!*text || *end || bits < 0 || bits > 0777) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_umask);
+    }
+    out->umask = (mode_t)bits;
+    out->spec.umask = &out->umask;
+    return 0;
+}
+
+static int make_terminal(struct rb_shell_command *out, const json_t *args, struct rb_err *err)
+{
+    json_int_t rows = rb_json_int(args, "rows", 24), cols = rb_json_int(args, "cols", 80);
+
+    if (rows < 1 || rows > 1000 || cols < 1 || cols > 1000) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_bindings_shell_window);
+    }
+    if (rb_json_bool(args, "pty", false)) {
+        out->spec.rows = (unsigned short)rows;
+        out->spec.cols = (unsigned short)cols;
+    }
+    return 0;
+}
+
+static int make_spec(struct rb_shell_command *out, const json_t *args, struct rb_err *err)
+{
+    int rc = make_limits(out, args, err);
+
+    rc = rc ? rc : make_umask(out, args, err);
+    rc = rc ? rc : make_terminal(out, args, err);
+    if (rc == 0 && json_object_get(args, "cwd")) {
+        out->spec.cwd = rb_bind_path(args, "cwd", err);
+        rc = out->spec.cwd ? 0 : RB_EUSAGE;
+    }
+    out->spec.argv = out->argv;
+    out->spec.env = out->env;
+    out->spec.limits = &out->limits;
+    return rc;
+}
+
 int rb_shell_command_init(struct rb_shell_command *out, const json_t *args, struct rb_err *err)
 {
     int rc;
@@ -136,6 +213,7 @@ int rb_shell_command_init(struct rb_shell_command *out, const json_t *args, stru
     memset(out, 0, sizeof *out);
     rc = make_argv(out, args, err);
     rc = rc == 0 ? make_env(out, args, err) : rc;
+    rc = rc == 0 ? make_spec(out, args, err) : rc;
     if (rc != 0) {
         rb_shell_command_deinit(out);
     }
@@ -171,16 +249,14 @@ static void add_word(struct rb_buf *out, const char *word)
 
 char *rb_shell_command_text(const json_t *args)
 {
-    struct rb_shell_command command;
+    struct rb_shell_command command = {0};
     struct rb_buf out;
 
-    if (rb_shell_command_init(&command, args, NULL) != 0) {
-        return NULL;
-    }
     rb_buf_init(&out, TEXT_MAX); /* past it the text is cut: the record has the arguments whole */
-    for (const char **word = command.argv; *word; word++) {
+    (void)make_argv(&command, args, NULL); /* what is wrong with them is told by the call itself */
+    for (const char **word = command.argv; word && *word; word++) {
         add_word(&out, *word);
     }
     rb_shell_command_deinit(&command);
-    return rb_buf_take(&out);
+    return out.data ? rb_buf_take(&out) : rb_xstrdup("");
 }

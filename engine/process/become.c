@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "process/readonly.h"
@@ -40,18 +42,53 @@ static _Noreturn void give_up(const struct rb_become *b, enum rb_stage stage, in
 {
     struct rb_wire msg = {.kind = RB_WIRE_FAILED, .stage = (int)stage, .value = errnum};
     int link = b->link;
-    (void)snprintf(msg.text, sizeof(msg.text), "%s", b->task->cwd);
+    (void)snprintf(msg.text, sizeof(msg.text), "%s", stage == RB_STAGE_LOG ? b->task->log : b->task->cwd);
     if (link >= 0) {
         (void)rb_wire_send(link, &msg, NULL, 0, 0); /* no keeper: then nobody wants to know */
     }
     _exit(STATUS_CANNOT);
 }
 
+/* What the caller asked for; never more than there was. */
+static bool limit_further(const struct rb_child_limits *l)
+{
+    const struct {
+        int what;
+        unsigned long long most;
+    } wanted[] = {{RLIMIT_CPU, l->cpu}, {RLIMIT_AS, l->memory}, {RLIMIT_NOFILE, l->files},
+                  {RLIMIT_NPROC, l->processes}, {RLIMIT_FSIZE, l->file_size}};
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+        struct rlimit now, then = {wanted[i].most, wanted[i].most};
+        if (wanted[i].most == 0) {
+            continue;
+        }
+        if (getrlimit((__rlimit_resource_t)wanted[i].what, &now) != 0 ||
+            (then.rlim_max <= now.rlim_max && setrlimit((__rlimit_resource_t)wanted[i].what, &then) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A lasting command must be able to outlive its keeper; until it is let go the keeper ends it. */
 static bool limit(const struct rb_become *b)
 {
     struct rlimit none = {0, 0};
     return setrlimit(RLIMIT_NOFILE, &b->files) == 0 && setrlimit(RLIMIT_CORE, &none) == 0 &&
-           prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == b->parent;
+           (b->task->lasting || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0) && getppid() == b->parent &&
+           limit_further(&b->task->limits);
+}
+
+static int open_log(const struct rb_become *b)
+{
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+    int fd = open(b->task->log, flags, 0640);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        give_up(b, RB_STAGE_LOG, fd < 0 ? errno : EINVAL);
+    }
+    (void)fcntl(fd, F_SETFL, O_APPEND); /* O_NONBLOCK was for what is no file */
+    return fd;
 }
 
 /* The descriptors may be any numbers, 0 to 2 among them, so they go up first. */
@@ -60,7 +97,7 @@ static bool arrange(const struct rb_become *b)
     int from[3] = {b->in, b->out, b->err};
     for (int i = 0; i < 3; i++) {
         if (from[i] < 0) {
-            from[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+            from[i] = open("/dev/null", (i == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
         } else {
             from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
         }
@@ -73,7 +110,7 @@ static bool arrange(const struct rb_become *b)
             return false;
         }
     }
-    return true;
+    return !b->task->terminal || ioctl(0, TIOCSCTTY, 0) == 0;
 }
 
 /* Before the wait: the filter is in place when the word comes. */
@@ -100,8 +137,14 @@ static void wait_for_word(const struct rb_become *b)
     }
 }
 
-static _Noreturn void become_command(const struct rb_become *b)
+static _Noreturn void become_command(struct rb_become *b)
 {
+    if (b->task->umask >= 0) {
+        (void)umask((mode_t)b->task->umask);
+    }
+    if (b->task->log[0]) {
+        b->out = b->err = open_log(b);
+    }
     if (setsid() < 0 || !limit(b) || !arrange(b)) {
         give_up(b, RB_STAGE_SETUP, errno);
     }
@@ -137,7 +180,7 @@ static _Noreturn void become_entry(const struct rb_become *b)
     _exit(entry->main(b->out) & 0xff);
 }
 
-_Noreturn void rb_become(const struct rb_become *b)
+_Noreturn void rb_become(struct rb_become *b)
 {
     if (b->task->entry >= 0) {
         become_entry(b);

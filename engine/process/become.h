@@ -12,12 +12,12 @@ struct rb_become {
     const struct rb_task *task;
     struct rlimit files; /* as the host had it */
     int link;            /* to the keeper: failures, the listener, the word to go on; -1 without keeper */
-    int out, err, in;    /* of a command, in = -1: /dev/null; out of an entry: its socket */
+    int out, err, in;    /* of a command, -1: /dev/null; out of an entry: its socket */
     pid_t parent;
 };
 
 /* Never returns. A failure is told over link. */
-_Noreturn void rb_become(const struct rb_become *b);
+_Noreturn void rb_become(struct rb_become *b);
 /* Signals as a new program expects them: none blocked, none ignored. */
 void rb_become_reset_signals(void);
 /* For helpers that must outlive a terminal and a service manager that signals everybody. */

@@ -94,6 +94,10 @@ void rb_child_on_keeper_gone(struct rb_child *child)
     if (child->ended || child->state != RB_CHILD_RUNNING) {
         return;
     }
+    if (child->let_go) {
+        end(child, 0);
+        return;
+    }
     /* what it had started by then, nobody knows */
     int code = child->may_write && !child->entry ? RB_EUNKNOWN : RB_EINTERNAL;
     (void)rb_err_set(&child->err, code, RB_T_process_keeper_gone, child->name);
@@ -109,6 +113,8 @@ static void explain(struct rb_child *child, const struct rb_wire *msg)
         rb_err_hint(err, RB_T_process_unenforced_hint);
     } else if (msg->stage == RB_STAGE_CWD) {
         (void)rb_err_set(err, e == EACCES ? RB_EDENIED : RB_ENOT_FOUND, RB_T_process_cwd, msg->text);
+    } else if (msg->stage == RB_STAGE_LOG) {
+        (void)rb_err_errno(err, e, "%s", msg->text);
     } else if (msg->stage == RB_STAGE_EXEC && (e == ENOENT || e == ENOTDIR)) {
         (void)rb_err_set(err, RB_EMISSING, RB_T_process_not_found, child->name);
     } else if (msg->stage == RB_STAGE_EXEC && (e == EACCES || e == EPERM)) {
@@ -147,7 +153,13 @@ void rb_child_on_told(struct rb_child *child, const struct rb_wire *msg)
         (void)snprintf(more, sizeof(more), rb_text(RB_T_process_refused_more), msg->value);
         refused(child, more);
         break;
+    case RB_WIRE_RUNNING:
+        if (child->events.running) {
+            child->events.running(child, child->user);
+        }
+        break;
     case RB_WIRE_EXIT:
+        child->signal = msg->stage;
         end(child, msg->value);
         break;
     default:
@@ -211,16 +223,28 @@ static struct rb_child *new_child(struct rb_spawner *sp, const struct rb_child_s
     child->ctl_fd = -1;
     child->entry = spec->entry != NULL;
     child->may_write = spec->access == RB_CHILD_WRITE;
+    child->lasting = spec->lasting;
+    child->rows = spec->rows;
+    child->cols = spec->cols;
     child->name = rb_xstrdup(spec->entry ? spec->entry : spec->argv[0]);
     child->give_up = rb_clock_mono_ns() + WAIT_NS;
     rb_buf_init(&child->frames, RB_FRAME_MAX + 4 + sizeof(sp->chunk));
-    rb_buf_init(&child->waiting, child->entry ? QUEUE_MAX : INPUT_MAX);
+    rb_buf_init(&child->waiting, child->entry ? QUEUE_MAX : INPUT_MAX + 2);
     child->next = sp->children;
     if (child->next) {
         child->next->prev = child;
     }
     sp->children = child;
     return child;
+}
+
+/* A terminal has no end of file; a line that is not begun has one: Ctrl-D. A line that is begun ends with the first. */
+static void end_of_terminal(struct rb_child *child)
+{
+    const struct rb_buf *w = &child->waiting;
+    bool begun = w->len > 0 && w->data[w->len - 1] != '\n';
+    child->input = true;
+    RB_REQUIRE(rb_buf_adds(&child->waiting, begun ? "\4\4" : "\4") == 0);
 }
 
 struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spec *spec,
@@ -240,6 +264,9 @@ struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spe
     if (!child->entry && spec->stdin_data && spec->stdin_len > 0) {
         child->input = true;
         RB_REQUIRE(rb_buf_add(&child->waiting, spec->stdin_data, spec->stdin_len) == 0);
+    }
+    if (child->rows > 0) {
+        end_of_terminal(child);
     }
     try_start(child);
     return child;
@@ -279,7 +306,25 @@ void rb_child_kill(struct rb_child *child, int grace_ms)
     }
 }
 
+void rb_child_hand_over(struct rb_child *child, const struct rb_child_events *events, void *user)
+{
+    child->events = *events;
+    child->user = user;
+}
+
+void rb_child_let_go(struct rb_child *child)
+{
+    child->events = (struct rb_child_events){0};
+    child->let_go = true;
+    tell(child, RB_WIRE_LET_GO, 0);
+}
+
 pid_t rb_child_pid(const struct rb_child *child)
 {
     return child->pid;
+}
+
+int rb_child_signal(const struct rb_child *child)
+{
+    return child->signal;
 }

@@ -19,16 +19,27 @@ enum rb_child_access {
     RB_CHILD_WRITE     /* as the host itself */
 };
 
+/* The kernel's limits for one process; 0 = as the host has it. */
+struct rb_child_limits {
+    unsigned long long cpu, memory, files, processes, file_size;
+};
+
 struct rb_child_spec {
     const char *entry;       /* a name of the entries, or NULL for a command */
     const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
     const char *const
-        *env; /* NULL-terminated "NAME=value"; NULL = the host's environment without RUNBOOK_* secrets */
+        *env; /* NULL-terminated "NAME=value"; NULL = what rb_child_inherits lets through */
     const char *cwd;        /* NULL = "/" */
     const void *stdin_data; /* written to its stdin, then closed */
     size_t stdin_len;
     enum rb_child_access access;
     bool hold; /* starts only after rb_child_release */
+    const mode_t *umask;                  /* NULL = the host's */
+    const struct rb_child_limits *limits; /* may be NULL */
+    unsigned short rows, cols;            /* not 0: on a terminal of its own, whose output is stream 1 */
+    /* May be let go: its output goes to the end of log (NULL = nowhere), there are no output events. */
+    bool lasting;
+    const char *log;
 };
 
 struct rb_child_events {
@@ -42,7 +53,12 @@ struct rb_child_events {
      * started (RB_EMISSING, RB_EDENIED, …). orphaned: somebody still holds its pipe. The child is
      * freed after this returns. Never called from inside rb_child_start. */
     void (*exit)(struct rb_child *child, int status, bool orphaned, const struct rb_err *err, void *user);
+    /* A lasting one: it is the command now. */
+    void (*running)(struct rb_child *child, void *user);
 };
+
+/* May a child inherit this "NAME=value" of the host? The list is short, and nothing on it is a secret. */
+bool rb_child_inherits(const char *variable);
 
 /* Asynchronous; NULL only for a spec that cannot be (too long, no such entry). */
 struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spec *spec,
@@ -53,7 +69,13 @@ void rb_child_release(struct rb_child *child);
 int rb_child_send(struct rb_child *child, const json_t *value, struct rb_err *err);
 /* Ends it and all its descendants: SIGTERM, then SIGKILL after grace_ms (0 = SIGKILL at once). */
 void rb_child_kill(struct rb_child *child, int grace_ms);
+/* Another owner from here on. */
+void rb_child_hand_over(struct rb_child *child, const struct rb_child_events *events, void *user);
+/* A lasting one goes on without the host; there is no event any more, and child must not be used. */
+void rb_child_let_go(struct rb_child *child);
 /* 0 until it was started. */
 pid_t rb_child_pid(const struct rb_child *child);
+/* The signal that ended it, else 0. For the exit event. */
+int rb_child_signal(const struct rb_child *child);
 
 #endif

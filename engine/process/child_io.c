@@ -147,9 +147,8 @@ int rb_child_io_open(struct rb_child *child, struct rb_child_ends *ours)
         opened(child, &child->ctl);
         rc = uv_poll_start(&child->ctl, UV_READABLE | UV_DISCONNECT, on_ctl);
     }
-    rc = rc ? rc : open_stream(child, 0, &ours->streams[0]);
-    if (!child->entry) {
-        rc = rc ? rc : open_stream(child, 1, &ours->streams[1]);
+    for (int i = 0; i < 2; i++) {
+        rc = rc || ours->streams[i] < 0 ? rc : open_stream(child, i, &ours->streams[i]);
     }
     if (child->input) {
         rc = rc ? rc : open_pipe(child, &child->in, &ours->in);

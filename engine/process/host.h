@@ -38,7 +38,8 @@ struct rb_child {
     void *user;
     enum rb_child_state state;
     char *name; /* for messages */
-    bool entry, may_write;
+    bool entry, may_write, lasting, let_go;
+    unsigned short rows, cols; /* of its terminal, 0 = none */
     struct rb_buf task; /* until sent */
     int64_t give_up;
     bool release; /* said before it was sent */
@@ -55,7 +56,7 @@ struct rb_child {
     struct rb_buf waiting; /* its input, or frames for it, until it is started */
 
     bool ended;
-    int status;
+    int status, signal;
     struct rb_err err;
 };
 

@@ -28,9 +28,9 @@ enum { P_CTL, P_CHILDREN, P_LINK, P_LISTENER, P_COUNT };
 struct keeper {
     struct pollfd polls[P_COUNT]; /* fd -1: none (left) */
     pid_t child;
-    bool read_only;
+    bool read_only, lasting;
     bool exited, empty; /* the child; everything below us */
-    int status;
+    int status, signal;
     bool killing, host_gone;
     int64_t kill_at; /* SIGKILL from then on */
     bool failed;
@@ -85,6 +85,8 @@ static void on_ctl(struct keeper *k)
         start_killing(k, 0);
     } else if (rc == 1 && msg.kind == RB_WIRE_KILL) {
         start_killing(k, msg.value);
+    } else if (rc == 1 && msg.kind == RB_WIRE_LET_GO && k->lasting) {
+        _exit(0); /* it is the spawner's child now, and nobody's when that ends */
     } else if (rc == 1 && msg.kind == RB_WIRE_RELEASE && k->polls[P_LINK].fd >= 0) {
         (void)rb_wire_send(k->polls[P_LINK].fd, &msg, NULL, 0, 0); /* it may have died meanwhile */
     }
@@ -103,7 +105,11 @@ static void on_link(struct keeper *k)
         k->failed = true;
         k->failure = msg;
     } else if (rc != -EAGAIN) {
+        struct rb_wire runs = {.kind = RB_WIRE_RUNNING};
         drop(k, P_LINK);
+        if (k->lasting && !k->failed) {
+            tell(k, &runs);
+        }
     }
 }
 
@@ -115,6 +121,7 @@ static void reap(struct keeper *k)
         if (pid == k->child) {
             k->exited = true;
             k->status = rb_keeper_status(status);
+            k->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
         }
     }
     k->empty = pid < 0 && errno == ECHILD;
@@ -130,7 +137,11 @@ static void on_children(struct keeper *k)
 static _Noreturn void leave(struct keeper *k)
 {
     struct rb_wire more = {.kind = RB_WIRE_MORE, .value = k->refusals.more};
-    struct rb_wire end = {.kind = RB_WIRE_EXIT, .value = k->exited ? k->status : STATUS_KILLED};
+    struct rb_wire end = {.kind = RB_WIRE_EXIT, .value = STATUS_KILLED, .stage = SIGKILL};
+    if (k->exited) {
+        end.value = k->status;
+        end.stage = k->signal;
+    }
     for (int i = 0; i < LINK_MESSAGES && k->polls[P_LINK].fd >= 0; i++) {
         on_link(k); /* its last words may still wait there */
     }
@@ -242,7 +253,7 @@ static _Noreturn void keep(struct keeper *k, struct rb_become *b)
 _Noreturn void rb_keeper_main(const struct rb_entry *entries, const struct rb_task *task,
                               const struct rlimit *files, const int *fds, size_t count)
 {
-    struct keeper k = {.read_only = task->access != RB_CHILD_WRITE};
+    struct keeper k = {.read_only = task->access != RB_CHILD_WRITE, .lasting = task->lasting};
     struct rb_become b = {.entries = entries, .task = task, .files = *files, .err = -1, .in = -1};
     (void)prctl(PR_SET_NAME, "runbook-keep", 0, 0, 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -253,7 +264,7 @@ _Noreturn void rb_keeper_main(const struct rb_entry *entries, const struct rb_ta
     k.polls[P_CTL].fd = fds[RB_FD_CTL];
     k.refusals = (struct rb_refusals){.listener = -1, .root = getpid(), .tell = tell_refused, .user = &k};
     k.refusals.net = task->access == RB_CHILD_READ_NET;
-    b.out = fds[RB_FD_OUT];
+    b.out = count > RB_FD_OUT ? fds[RB_FD_OUT] : -1;
     b.err = count > RB_FD_ERR ? fds[RB_FD_ERR] : -1;
     b.in = count > RB_FD_IN ? fds[RB_FD_IN] : -1;
     keep(&k, &b);

@@ -1,7 +1,10 @@
 /* The descriptors of a child, and their way to the spawner. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "process/host.h"
@@ -35,6 +38,43 @@ static int pipe_of(int *reader, int *writer)
     return 0;
 }
 
+/* Its bytes come as they were written, and what it is told is not said back to us. */
+static bool prepare_terminal(int fd, const struct rb_child *child)
+{
+    struct winsize size = {.ws_row = child->rows, .ws_col = child->cols};
+    struct termios mode;
+    if (tcgetattr(fd, &mode) != 0) {
+        return false;
+    }
+    mode.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+    mode.c_oflag &= ~(tcflag_t)OPOST;
+    return tcsetattr(fd, TCSANOW, &mode) == 0 && ioctl(fd, TIOCSWINSZ, &size) == 0;
+}
+
+static int dup_of(int fd, int *out)
+{
+    *out = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return *out < 0 ? -errno : 0;
+}
+
+static int terminal_of(const struct rb_child *child, struct ends *e)
+{
+    char name[64];
+    int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    e->ours.streams[0] = ours;
+    if (ours < 0 || grantpt(ours) != 0 || unlockpt(ours) != 0 || ptsname_r(ours, name, sizeof(name)) != 0) {
+        return -errno;
+    }
+    int theirs = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    e->theirs[RB_FD_OUT] = theirs;
+    if (theirs < 0 || !prepare_terminal(theirs, child)) {
+        return -errno;
+    }
+    int rc = dup_of(theirs, &e->theirs[RB_FD_ERR]);
+    rc = rc ? rc : dup_of(theirs, &e->theirs[RB_FD_IN]);
+    return rc ? rc : dup_of(ours, &e->ours.in);
+}
+
 static int make_ends(const struct rb_child *child, struct ends *e)
 {
     *e = (struct ends){{-1, {-1, -1}, -1}, {-1, -1, -1, -1, -1}};
@@ -42,6 +82,12 @@ static int make_ends(const struct rb_child *child, struct ends *e)
     rc = rc ? rc : pair_of(SOCK_SEQPACKET, &e->ours.ctl, &e->theirs[RB_FD_CTL]);
     if (child->entry) {
         return rc ? rc : pair_of(SOCK_STREAM, &e->ours.streams[0], &e->theirs[RB_FD_OUT]);
+    }
+    if (child->lasting) {
+        return rc;
+    }
+    if (child->rows > 0) {
+        return rc ? rc : terminal_of(child, e);
     }
     rc = rc ? rc : pipe_of(&e->ours.streams[0], &e->theirs[RB_FD_OUT]);
     rc = rc ? rc : pipe_of(&e->ours.streams[1], &e->theirs[RB_FD_ERR]);
@@ -54,7 +100,10 @@ static int make_ends(const struct rb_child *child, struct ends *e)
 static int send_start(const struct rb_child *child, const struct ends *e)
 {
     struct rb_wire msg = {.kind = RB_WIRE_START};
-    size_t count = child->entry ? RB_FD_OUT + 1 : child->input ? RB_FD_IN + 1 : RB_FD_ERR + 1;
+    size_t count = RB_WIRE_FDS;
+    while (e->theirs[count - 1] < 0) {
+        count--;
+    }
     return rb_wire_send(child->spawner->control, &msg, e->theirs, count, MSG_DONTWAIT);
 }
 

@@ -119,7 +119,7 @@ static void on_control(struct loop *l)
     if (rc == 0) {
         end_entries(l);
     }
-    if (rc == 1 && msg.kind == RB_WIRE_START && count > RB_FD_OUT) {
+    if (rc == 1 && msg.kind == RB_WIRE_START && count > RB_FD_CTL) {
         start(l, fds, count);
     }
     rb_wire_close(fds, rc == 1 ? count : 0);

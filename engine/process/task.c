@@ -8,22 +8,35 @@
 #include <unistd.h>
 
 struct head {
-    int entry, access, hold;
+    int entry, access, umask;
+    bool hold, terminal, lasting;
     unsigned argc, envc;
+    struct rb_child_limits limits;
 };
 
 extern char **environ;
 
-static bool is_ours(const char *variable)
+/* What commands need to find programs, files, a language and a session. Tokens, passwords and proxies with
+ * passwords live in all other variables; a command gets those by name, in its own env. */
+static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "LANG", "LANGUAGE",
+                                        "TMPDIR", "TERM", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"};
+
+bool rb_child_inherits(const char *variable)
 {
-    return strncmp(variable, "RUNBOOK_", 8) == 0;
+    size_t len = strcspn(variable, "=");
+    for (size_t i = 0; i < sizeof(inherited) / sizeof(*inherited); i++) {
+        if (strlen(inherited[i]) == len && memcmp(variable, inherited[i], len) == 0) {
+            return true;
+        }
+    }
+    return strncmp(variable, "LC_", 3) == 0;
 }
 
 static unsigned add_list(struct rb_buf *b, const char *const *list, bool filter, int *rc)
 {
     unsigned n = 0;
     for (; list && *list && *rc == 0; list++) {
-        if (!filter || !is_ours(*list)) {
+        if (!filter || rb_child_inherits(*list)) {
             *rc = rb_buf_add(b, *list, strlen(*list) + 1);
             n++;
         }
@@ -76,15 +89,20 @@ int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entr
 {
     struct head head = {.entry = find_entry(spec->entry, entries, count), .access = (int)spec->access};
     head.hold = spec->hold;
+    head.terminal = spec->rows > 0;
+    head.lasting = spec->lasting;
+    head.umask = spec->umask ? (int)(*spec->umask & 0777) : -1;
+    head.limits = spec->limits ? *spec->limits : head.limits;
     rb_buf_init(out, RB_TASK_MAX);
     int rc = check(spec, head.entry, err);
     if (rc != 0) {
         return rc;
     }
-    const char *cwd = spec->cwd ? spec->cwd : "/";
+    const char *cwd = spec->cwd ? spec->cwd : "/", *log = spec->log ? spec->log : "";
     const char *const *env = spec->env ? spec->env : (const char *const *)environ;
     rc = rb_buf_add(out, &head, sizeof(head));
     rc = rc ? rc : rb_buf_add(out, cwd, strlen(cwd) + 1);
+    rc = rc ? rc : rb_buf_add(out, log, strlen(log) + 1);
     head.argc = add_list(out, spec->argv, false, &rc);
     head.envc = add_list(out, env, spec->env == NULL, &rc);
     if (rc != 0) {
@@ -128,10 +146,16 @@ int rb_task_read(int fd, struct rb_task *task)
     char *at = task->bytes + sizeof(head), *end = task->bytes + len;
     task->cwd = at;
     at += strlen(at) + 1;
+    task->log = at;
+    at += strlen(at) + 1;
     task->argv = split(&at, end, head.argc);
     task->env = split(&at, end, head.envc);
     task->entry = head.entry;
     task->access = (enum rb_child_access)head.access;
-    task->hold = head.hold != 0;
+    task->hold = head.hold;
+    task->terminal = head.terminal;
+    task->lasting = head.lasting;
+    task->umask = head.umask;
+    task->limits = head.limits;
     return task->argv && task->env ? 0 : -ENOMEM;
 }

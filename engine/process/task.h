@@ -18,7 +18,10 @@ struct rb_task {
     char **argv, **env;
     int entry; /* index in the entries, -1 for a command */
     enum rb_child_access access;
-    bool hold;
+    bool hold, terminal, lasting;
+    int umask; /* -1 = as it is */
+    struct rb_child_limits limits;
+    const char *log; /* "" = none */
 };
 
 /* Initialises and fills out. 0, or RB_ETOO_LARGE, or RB_EUSAGE for no command and no such entry. */

@@ -16,21 +16,23 @@ enum rb_wire_kind {
     /* host to keeper */
     RB_WIRE_RELEASE,
     RB_WIRE_KILL, /* value: grace in ms */
+    RB_WIRE_LET_GO, /* a lasting command goes on alone */
     /* keeper (or spawner, for an entry) to host */
     RB_WIRE_STARTED, /* pid */
     RB_WIRE_FAILED,  /* stage, value: errno */
     RB_WIRE_REFUSED, /* text */
     RB_WIRE_MORE,    /* value: how many refusals were not sent one by one */
-    RB_WIRE_EXIT,    /* value: exit code or 128 + signal */
+    RB_WIRE_RUNNING, /* a lasting command is what it was meant to be */
+    RB_WIRE_EXIT,    /* value: exit code or 128 + signal; stage: the signal */
     /* child to keeper, before it executes */
     RB_WIRE_LISTENER /* with the descriptor of its filter */
 };
 
-/* The descriptors of a START: an entry has no errors and no input. */
+/* The descriptors of a START: an entry has no errors and no input, a lasting command no output either. */
 enum rb_start_fd { RB_FD_SPEC, RB_FD_CTL, RB_FD_OUT, RB_FD_ERR, RB_FD_IN };
 
 /* Where a start can fail. */
-enum rb_stage { RB_STAGE_FORK, RB_STAGE_SETUP, RB_STAGE_CWD, RB_STAGE_READ_ONLY, RB_STAGE_EXEC };
+enum rb_stage { RB_STAGE_FORK, RB_STAGE_SETUP, RB_STAGE_CWD, RB_STAGE_LOG, RB_STAGE_READ_ONLY, RB_STAGE_EXEC };
 
 struct rb_wire {
     int kind, value, stage;

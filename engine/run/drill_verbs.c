@@ -240,6 +240,25 @@ void rb_lab_free(struct rb_lab *lab)
     free(lab);
 }
 
+/* Not a helper that answers a drill.spawn: its call is over. */
+static void leave_in_lab(struct rb_lab *lab, struct rb_child *child)
+{
+    static const struct rb_child_events events = {.exit = helper_ended};
+    struct helper *h = helper_new(lab, 0, "");
+    h->child = child;
+    lab->helpers = h;
+    rb_child_hand_over(child, &events, h);
+}
+
+void rb_call_leave(struct rb_call *call, struct rb_child *child)
+{
+    if (call->run->mode == RB_MODE_DRILL) {
+        leave_in_lab(lab_of(call->run), child);
+    } else {
+        rb_child_let_go(child);
+    }
+}
+
 static const struct {
     const char *name;
     void (*serve)(struct rb_run *run, json_int_t seq, const json_t *args);

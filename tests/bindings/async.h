@@ -17,6 +17,7 @@ struct rb_call {
     json_t *value, *remarks;
     struct rb_err err;
     size_t live[3];
+    struct rb_child *left; /* what goes on after it */
     bool read_only;
     int ended;
 };
@@ -60,6 +61,11 @@ void rb_call_output(struct rb_call *call, int stream, const char *data, size_t l
     assert_true(stream == 1 || stream == 2);
     assert_non_null(data);
     call->live[stream] += len;
+}
+void rb_call_leave(struct rb_call *call, struct rb_child *child)
+{
+    call->left = child;
+    rb_child_let_go(child);
 }
 void rb_call_remark(struct rb_call *call, const char *kind, const char *text)
 {

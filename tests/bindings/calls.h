@@ -37,6 +37,10 @@ void rb_call_output(struct rb_call *call, int stream, const char *data, size_t l
 {
     (void)call, (void)stream, (void)data, (void)len;
 }
+void rb_call_leave(struct rb_call *call, struct rb_child *child)
+{
+    (void)call, (void)child;
+}
 void rb_call_remark(struct rb_call *call, const char *kind, const char *text)
 {
     (void)call, (void)kind, (void)text;

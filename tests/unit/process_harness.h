@@ -89,7 +89,8 @@ static inline void harness_close(struct host *h)
 static inline struct rb_child *harness_start(struct host *h, struct result *r,
                                              const struct rb_child_spec *spec)
 {
-    const struct rb_child_events events = {harness_output, harness_frame, harness_refused, harness_exit};
+    const struct rb_child_events events = {
+        .output = harness_output, .frame = harness_frame, .refused = harness_refused, .exit = harness_exit};
     struct rb_err err = {0};
     memset(r, 0, sizeof(*r));
     r->host = h;
