@@ -9,6 +9,8 @@
     [id] = {id, letter, name, NULL, NULL, commands, repeat, RB_T_cli_o_##help}
 #define VALUE(id, letter, name, arg, values, commands, repeat, help) \
     [id] = {id, letter, name, arg, values, commands, repeat, RB_T_cli_o_##help}
+#define SCHEDULE(id, name, arg, help) \
+    [id] = {id, 0, name, arg, NULL, "schedule", false, RB_T_schedule_o_##help}
 
 const struct rb_option rb_option_table[] = {
     VALUE(RB_O_DIR, 'C', "directory", "DIR", NULL, NULL, true, dir),
@@ -43,6 +45,9 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_RUN, 0, "run", "RUN", NULL, "audit", false, run),
     VALUE(RB_O_JOURNAL, 0, "journal", "FILE", NULL, "audit history logs show list doctor", false, journal),
     FLAG(RB_O_ALL, 0, "all", "drill list", false, all),
+    SCHEDULE(RB_O_FROM, "from", "TIME", from),
+    SCHEDULE(RB_O_TZ, "tz", "ZONE", tz),
+    SCHEDULE(RB_O_NUMBER, "count", "N", count),
 };
 
 const struct rb_option *rb_option_find(const char *name, size_t len)

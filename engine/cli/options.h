@@ -41,6 +41,9 @@ enum rb_option_id {
     RB_O_RUN,
     RB_O_JOURNAL,
     RB_O_ALL,
+    RB_O_FROM,
+    RB_O_TZ,
+    RB_O_NUMBER,
     RB_O_COUNT
 };
 

@@ -13,6 +13,7 @@ const struct rb_command rb_commands[] = {
     COMMAND("logs", NULL, "RUN", rb_cmd_logs, logs),
     COMMAND("audit", NULL, "[verify]", rb_cmd_audit, audit),
     COMMAND("drill", NULL, "RUNBOOK[/DRILL] ... | --all", rb_cmd_drill, drill),
+    {"schedule", NULL, false, RB_T_schedule_c_schedule, "next EXPR", RB_T_schedule_h_schedule, rb_cmd_schedule},
     COMMAND("lint", NULL, "[FILE | DIR | RUNBOOK ...]", rb_cmd_lint, lint),
     COMMAND("doctor", NULL, "", rb_cmd_doctor, doctor),
     COMMAND("help", NULL, "[COMMAND | TOPIC | RUNBOOK | BLOCK | VERB]", rb_cmd_help, help),

@@ -211,8 +211,8 @@ const struct rb_block rb_blocks[] = {
     {"step", true, step_fields, "One step of a procedure; a file has fixes or steps, never both.", "流程里的一步；一个文件要么是 fix，要么是 step。",
      "step \"rotate\" {\n  title = { zh = \"轮转日志\", en = \"rotate the logs\" }, risk = \"low\",\n"
      "  run = function(p) return logs.rotate(p.log_dir) end,\n}"},
-    {"schedule", true, schedule_fields, "When it runs by itself. Recorded, not yet acted on in this version.",
-     "什么时候自动运行。本版本只记录，尚不生效。", "schedule \"watch\" { every = \"10m\", mode = \"diagnose\" }"},
+    {"schedule", true, schedule_fields, "When `runbook serve` runs it by itself.",
+     "什么时候由 `runbook serve` 自动运行。", "schedule \"watch\" { every = \"10m\", mode = \"diagnose\" }"},
     {"drill", true, drill_fields, "Proves it: breaks it on purpose, looks, repairs, proves.", "证明它有效：故意弄坏，查看，修复，验证。",
      "drill \"exclusive\" {\n  inject = function(d) holder(d, \"BEGIN EXCLUSIVE\") end,\n"
      "  expect = { \"locked\", \"process\" }, repair = \"stop-process\",\n}"},

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "runner/language.h"
 #include "runner/language_lint.h"
+#include "when/cron.h"
 
 #define NAMES_MAX 32
 
@@ -195,31 +196,20 @@ static void check_step(struct rb_lint *lint, const struct rb_declared *block)
     }
 }
 
-/* Five fields of what cron allows; the meaning is judged where schedules are acted on. */
-static bool is_cron(const char *text)
-{
-    int fields = 0;
-    for (const char *p = text + strspn(text, " "); *p; p += strspn(p, " ")) {
-        size_t len = strspn(p, "0123456789*/,-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-        if (!len || (p[len] && p[len] != ' ')) {
-            return false;
-        }
-        p += len;
-        fields++;
-    }
-    return fields == 5;
-}
-
 static void check_schedule(struct rb_lint *lint, const struct rb_declared *block)
 {
-    const char *cron = rb_json_str(block->fields, "cron", NULL);
+    const char *cron = rb_json_str(block->fields, "cron", NULL), *tz = rb_json_str(block->fields, "tz", NULL);
+    struct rb_cron parsed;
+    struct rb_err err = {0};
     if (has(block, "cron") == has(block, "every")) {
         rb_lint_error(lint, block, NULL, RB_T_catalog_schedule_when);
     }
-    if (cron && !is_cron(cron)) {
-        rb_lint_error(lint, block, "cron", RB_T_catalog_cron_form, rb_cut(cron, 60), cron);
+    if (cron && rb_cron_parse(&parsed, cron, &err)) {
+        rb_lint_error(lint, block, "cron", RB_T_catalog_schedule_cron, err.text, err.hint[0] ? "; " : "", err.hint);
     }
-    rb_lint_warning(lint, block, NULL, RB_T_catalog_not_acted, "schedule");
+    if (tz && rb_zone_known(tz, &err)) { /* perhaps only this machine does not know it */
+        rb_lint_warning(lint, block, "tz", RB_T_catalog_schedule_tz, err.text);
+    }
 }
 
 static void check_runbook(struct rb_lint *lint, const struct rb_declared *block)

@@ -11,11 +11,13 @@ ALLOWED = {
     "base": [],
     "journal": ["base"],
     "process": ["base"],
-    "runner": ["base"],
+    "when": ["base"],
+    "runner": ["base", "when"],
     "bindings": ["base", "bindings/binding.h", "process/child.h"],
     "run": ["base", "journal", "process", "runner", "bindings/binding.h"],
     "catalog": ["base", "process", "runner"],
-    "cli": ["base", "journal", "process", "runner", "run", "catalog", "bindings/binding.h"],
+    "schedule": ["base", "when", "journal", "process", "runner", "run", "catalog"],
+    "cli": ["base", "when", "journal", "process", "runner", "run", "catalog", "schedule", "bindings/binding.h"],
     "main": ["base", "journal", "process", "runner", "run", "catalog", "cli"],
 }
 
@@ -74,6 +76,7 @@ class Includes(unittest.TestCase):
         for folder, path in (("base", "engine/journal/journal.h"), ("bindings", "engine/journal/journal.h"),
                              ("bindings", "engine/process/spawner.h"), ("run", "engine/cli/cli.h"),
                              ("runner", "bindings/binding.h"), ("catalog", "engine/run/run.h"),
+                             ("when", "engine/runner/language.h"), ("run", "engine/schedule/store.h"),
                              ("run", "bindings/bind.h")):
             self.assertFalse(allowed(folder, path), f"{folder} must not see {path}")
 

@@ -239,7 +239,7 @@ static void test_warnings(void **state)
 {
     (void)state;
     mistake(BLOCK("finding", "lost", "{'title':'t'}"), "warning", "leads nowhere");
-    mistake(BLOCK("schedule", "s", "{'every':'5m'}"), "warning", "not yet acted on");
+    mistake(BLOCK("schedule", "s", "{'cron':'@daily','tz':'Asia/Shangai'}"), "warning", "will not fire here");
     mistake(BLOCK("test", "s", "{'given':{},'expect':[]}"), "warning", "not yet acted on");
     mistake(BLOCK("fix", "f", "{'when':'idle','call':'t/y','with':{'a':1}}"), "warning", "not available yet");
     mistake(FIX("'risk':'low','approvals':2"), "warning", "approvals is recorded");
@@ -255,13 +255,15 @@ static void test_schedules(void **state)
 {
     (void)state;
     json_t *problems = check("[" HEAD "," BLOCK("schedule", "s", "{'cron':'61 *','every':'1m'}") "]", NULL);
-    assert_int_equal(json_array_size(problems), 3); /* both ways, bad cron, not acted on */
+    assert_int_equal(json_array_size(problems), 2); /* both ways, bad cron */
     json_decref(problems);
     problems = check("[" HEAD "," BLOCK("schedule", "s",
                                         "{'cron':'20 3 * * mon-fri','tz':'Asia/Shanghai','mode':'fix'}") "]",
                      NULL);
-    assert_int_equal(json_array_size(problems), 1);
+    assert_int_equal(json_array_size(problems), 0);
     json_decref(problems);
+    mistake(BLOCK("schedule", "s", "{'cron':'0 25 * * *'}"), "error", "field 2 (hour)");
+    mistake(BLOCK("schedule", "s", "{'cron':'0 0 30 2 *'}"), "error", "never comes");
 }
 
 static void test_parameters_of_a_file(void **state)
