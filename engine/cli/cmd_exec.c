@@ -261,8 +261,7 @@ static int exit_code(const struct rb_exec *e)
     return code == 3 && rb_options_has(&e->c->options, RB_O_EXIT_ZERO) ? 0 : code;
 }
 
-/* Starts the run and stays until it ended. */
-static int watch_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err)
+int rb_exec_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err)
 {
     struct watch w;
     memset(&w, 0, sizeof w);
@@ -288,16 +287,13 @@ static int watch_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *
 }
 
 /* Names come before the loop and the journal: a slip of the pen must cost nothing. */
-static int prepare(struct rb_cli *c, json_t **file, struct rb_err *err)
+int rb_exec_prepare(struct rb_cli *c, const char *name, json_t **file, struct rb_err *err)
 {
-    if (c->nargs == 0 || strchr(c->args[0], '=') != NULL) {
-        return rb_err_set(err, RB_EUSAGE, RB_T_cli_exec_what);
-    }
     int rc = rb_cli_catalog(c, err);
     if (rc != 0) {
         return rc;
     }
-    *file = rb_catalog_find_file(c->catalog, &c->loop, c->spawner, c->args[0], err);
+    *file = rb_catalog_find_file(c->catalog, &c->loop, c->spawner, name, err);
     if (*file == NULL) {
         return err->code;
     }
@@ -317,11 +313,12 @@ int rb_cmd_exec(struct rb_cli *c)
     struct rb_err err = {0};
     struct rb_run_options o = {0};
     json_t *params = json_object(), *answers = json_object(), *repeat = rb_cli_repeat(c), *file = NULL;
-    int rc = fill_options(c, &o, params, answers, &err);
-    rc = rc != 0 ? rc : prepare(c, &file, &err);
+    int rc = c->nargs == 0 || strchr(c->args[0], '=') != NULL ? rb_err_set(&err, RB_EUSAGE, RB_T_cli_exec_what)
+                                                               : fill_options(c, &o, params, answers, &err);
+    rc = rc != 0 ? rc : rb_exec_prepare(c, c->args[0], &file, &err);
     o.file = file;
     o.repeat = repeat;
-    int code = rc != 0 ? rb_cli_fail(c, &err) : watch_run(c, &o, &err);
+    int code = rc != 0 ? rb_cli_fail(c, &err) : rb_exec_run(c, &o, &err);
     json_decref(params);
     json_decref(answers);
     json_decref(repeat);

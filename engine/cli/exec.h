@@ -30,6 +30,10 @@ struct rb_exec {
     void *ask_iter;
 };
 
+/* cmd_exec.c: the runbook's file, the journal and who acts; then starts the run and stays until it ended. */
+int rb_exec_prepare(struct rb_cli *c, const char *name, json_t **file, struct rb_err *err);
+int rb_exec_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err);
+
 /* exec_view.c: the callbacks of rb_run_view for text; user is the struct rb_exec. */
 void rb_exec_event(void *user, const char *kind, const json_t *body);
 /* The plan of a fix or step, once. */

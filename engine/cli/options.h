@@ -43,6 +43,8 @@ enum rb_option_id {
     RB_O_ALL,
     RB_O_FROM,
     RB_O_TZ,
+    RB_O_TO,
+    RB_O_UNTIL,
     RB_O_NUMBER,
     RB_O_COUNT
 };

@@ -159,7 +159,11 @@ static const struct rb_field schedule_fields[] = {
     {"jitter", "duration", 0, "Up to this much later, by chance. Default: 0.", "随机推迟，至多这么久。默认：0。"},
     {"overlap", "enum:skip|queue", 0, "When the last run has not ended. Default: skip.", "上一次还没结束时。默认：skip。"},
     {"missed", "enum:once|skip", 0, "After a time when nobody could run it. Default: once.", "错过之后。默认：once。"},
-    {"window", "map", 0, "{ from, to, days }: only inside.", "{ from, to, days }：只在此时段内。"},
+    {"within", "duration", 0, "How late it may still start. Default: until the next firing.", "最晚可以迟多久开始。默认：到下一次触发为止。"},
+    {"window", "any", 0, "Only inside { from = \"22:00\", to = \"06:00\", days = \"mon-fri\" }; or a list of such.",
+     "只在 { from = \"22:00\", to = \"06:00\", days = \"mon-fri\" } 之内；也可以是一个列表。"},
+    {"blackout", "any", 0, "Never inside; the same form, or dates: { from = \"2026-12-24\", to = \"2026-12-27\" }.",
+     "此时段内不运行；写法相同，也可以是日期：{ from = \"2026-12-24\", to = \"2026-12-27\" }。"},
     {"notify", "words", 0, "Channels told of the result.", "把结果告诉哪些渠道。"},
     END};
 
