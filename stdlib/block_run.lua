@@ -89,7 +89,7 @@ function run.prepare(context, collected, answer)
   context.shapes = parameter_shapes(context.meta)
   context.results, context.tried, context.round = {}, {}, 0
   context.found, context.first_now = {}, {}
-  context.mono = rt.mono
+  context.mono = function() return task.call("time.mono", {}) end -- recorded: what follows from it must be repeatable
   run.set_params(context, answer.params)
   context.now = function() return run.now(context) end
   context.note_finding = function(...) return run.note_finding(context, ...) end
@@ -301,9 +301,11 @@ end
 
 --- The questions of a step, with choices that are functions looked up now.
 function run.questions(context, step)
-  local asks = {}
-  for name, question in pairs(step.asks or {}) do
-    local copy = {}
+  local asks, names = {}, {}
+  for name in pairs(step.asks or {}) do names[#names + 1] = name end
+  table.sort(names) -- the same calls in the same order, in every life of a run
+  for _, name in ipairs(names) do
+    local question, copy = step.asks[name], {}
     for key, value in pairs(question) do copy[key] = value end
     if type(question.choices) == "function" then
       local ended = execute(context, {

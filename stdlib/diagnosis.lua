@@ -87,11 +87,9 @@ function diagnosis.look(context)
   return context.standing
 end
 
-local STALE_SECONDS = 30 -- design.md 3, promise 5
-
---- Looks again when the last look is too old to act on.
+--- Looks again when the last look is too old to act on; the host says so (design.md 3, promise 5).
 function diagnosis.refresh(context)
-  if context.mono() - context.looked_at > STALE_SECONDS then diagnosis.look(context) end
+  if task.call("run.stale", { at = context.looked_at }) then diagnosis.look(context) end
 end
 
 --- Does a finding stand that forbids every change?

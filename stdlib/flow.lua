@@ -85,7 +85,9 @@ function flow.result(context) return result_of(context) end
 --- answer: what run.declare returned: meta, params, options.
 function flow.run(context, collected, answer)
   block_run.prepare(context, collected, answer)
-  task.call("run.begin", { target = words.fill(context.meta.target, { context.plain }) })
+  local locks = rt.array {}
+  for i, name in ipairs(context.meta.locks or {}) do locks[i] = words.fill(name, { context.plain }) end
+  task.call("run.begin", { target = words.fill(context.meta.target, { context.plain }), locks = locks })
   if context.options.drill then
     require("drill").run(context, flow)
     return

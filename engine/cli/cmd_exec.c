@@ -121,24 +121,29 @@ static enum rb_run_mode mode_of(const struct rb_options *o)
            : rb_options_has(o, RB_O_DIAGNOSE) ? RB_MODE_DIAGNOSE : RB_MODE_EXEC;
 }
 
-static int fill_options(const struct rb_cli *c, struct rb_run_options *o, json_t *params, json_t *answers,
-                        struct rb_err *err)
+int rb_exec_consent(const struct rb_cli *c, struct rb_run_options *o, json_t *answers, struct rb_err *err)
 {
     const char *timeout = rb_options_get(&c->options, RB_O_TIMEOUT);
-    int rc = collect_params(c, params, err);
-    rc = rc != 0 ? rc : collect_answers(c, answers, err);
+    int rc = collect_answers(c, answers, err);
     if (rc == 0 && timeout != NULL && (rb_duration_parse(timeout, &o->timeout) != 0 || o->timeout <= 0)) {
         rc = rb_err_set(err, RB_EUSAGE, RB_T_cli_bad_value, "timeout", timeout);
     }
-    o->params = params;
     o->answers = answers;
-    o->mode = mode_of(&c->options);
     o->yes = rb_options_has(&c->options, RB_O_YES);
     o->no_input = c->no_input;
     o->confirm = c->options.values[RB_O_CONFIRM];
     o->fixes = c->options.values[RB_O_FIX];
     o->reason = rb_options_get(&c->options, RB_O_REASON);
     return rc;
+}
+
+static int fill_options(const struct rb_cli *c, struct rb_run_options *o, json_t *params, json_t *answers,
+                        struct rb_err *err)
+{
+    int rc = collect_params(c, params, err);
+    o->params = params;
+    o->mode = mode_of(&c->options);
+    return rc != 0 ? rc : rb_exec_consent(c, o, answers, err);
 }
 
 /* ---- the run ---- */
@@ -261,7 +266,7 @@ static int exit_code(const struct rb_exec *e)
     return code == 3 && rb_options_has(&e->c->options, RB_O_EXIT_ZERO) ? 0 : code;
 }
 
-int rb_exec_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err)
+int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume, struct rb_err *err)
 {
     struct watch w;
     memset(&w, 0, sizeof w);
@@ -272,7 +277,8 @@ int rb_exec_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err)
     if (w.e.dry_run && c->format == RB_FORMAT_TEXT) {
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", TX(dry_run_start));
     }
-    int rc = rb_run_start(&w.e.run, &engine, o, view_of(c), &w.e, err);
+    int rc = resume != NULL ? rb_run_resume(&w.e.run, &engine, resume, o, view_of(c), &w.e, err)
+                            : rb_run_start(&w.e.run, &engine, o, view_of(c), &w.e, err);
     while (rc == 0 && w.e.result == NULL) {
         uv_run(&c->loop, UV_RUN_ONCE);
     }
@@ -286,6 +292,18 @@ int rb_exec_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err)
     return rc != 0 ? rb_cli_fail(c, err) : code;
 }
 
+int rb_exec_journal(struct rb_cli *c, struct rb_err *err)
+{
+    if (rb_cli_journal(c, true, err) != 0) {
+        err->code = RB_EJOURNAL;
+        return RB_EJOURNAL;
+    }
+    json_t *actor = rb_journal_actor_find();
+    rb_journal_actor_set(c->journal, actor);
+    json_decref(actor);
+    return 0;
+}
+
 /* Names come before the loop and the journal: a slip of the pen must cost nothing. */
 int rb_exec_prepare(struct rb_cli *c, const char *name, json_t **file, struct rb_err *err)
 {
@@ -297,15 +315,7 @@ int rb_exec_prepare(struct rb_cli *c, const char *name, json_t **file, struct rb
     if (*file == NULL) {
         return err->code;
     }
-    rc = rb_cli_journal(c, true, err);
-    if (rc != 0) {
-        err->code = RB_EJOURNAL;
-        return RB_EJOURNAL;
-    }
-    json_t *actor = rb_journal_actor_find();
-    rb_journal_actor_set(c->journal, actor);
-    json_decref(actor);
-    return 0;
+    return rb_exec_journal(c, err);
 }
 
 int rb_cmd_exec(struct rb_cli *c)
@@ -318,7 +328,7 @@ int rb_cmd_exec(struct rb_cli *c)
     rc = rc != 0 ? rc : rb_exec_prepare(c, c->args[0], &file, &err);
     o.file = file;
     o.repeat = repeat;
-    int code = rc != 0 ? rb_cli_fail(c, &err) : rb_exec_run(c, &o, &err);
+    int code = rc != 0 ? rb_cli_fail(c, &err) : rb_exec_watch(c, &o, NULL, &err);
     json_decref(params);
     json_decref(answers);
     json_decref(repeat);

@@ -30,9 +30,12 @@ struct rb_exec {
     void *ask_iter;
 };
 
-/* cmd_exec.c: the runbook's file, the journal and who acts; then starts the run and stays until it ended. */
+/* cmd_exec.c: the runbook's file by its name; the flags that agree and answer; the journal for writing, with who acts; and one run, started or (resume:
+ * its id) taken up again, until it ended. Returns the exit code. */
 int rb_exec_prepare(struct rb_cli *c, const char *name, json_t **file, struct rb_err *err);
-int rb_exec_run(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err);
+int rb_exec_consent(const struct rb_cli *c, struct rb_run_options *o, json_t *answers, struct rb_err *err);
+int rb_exec_journal(struct rb_cli *c, struct rb_err *err);
+int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume, struct rb_err *err);
 
 /* exec_view.c: the callbacks of rb_run_view for text; user is the struct rb_exec. */
 void rb_exec_event(void *user, const char *kind, const json_t *body);

@@ -98,6 +98,10 @@ void rb_exec_end(struct rb_exec *e)
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", TX(dry_run_end));
     }
     put_next(e, e->result);
+    if (strcmp(result, "unknown") == 0 && run != NULL) {
+        rb_put(c, RB_ERR, RB_PLAIN, "%s  runbook resolve %s --done | --not-done --reason ...\n", TX(say_what_happened),
+               rb_word(c, run));
+    }
     if (run != NULL && !c->quiet) {
         json_t *argv = rb_cli_repeat(c);
         json_array_append_new(argv, json_string("show"));

@@ -342,6 +342,24 @@ static void call_outcome(struct rb_exec *e, const json_t *body)
     }
 }
 
+static void run_resumed(struct rb_exec *e, const json_t *body)
+{
+    run_started(e, body);
+    rb_put(e->c, RB_OUT, RB_DIM, "%s\n", TX(resumed));
+}
+
+/* The line that takes up the run before this one. */
+static void run_interrupted(struct rb_exec *e, const json_t *body)
+{
+    json_t *argv = rb_cli_repeat(e->c);
+    json_array_append_new(argv, json_string("resume"));
+    json_array_append(argv, json_object_get(body, "run"));
+    rb_put(e->c, RB_ERR, RB_WARN, TX(interrupted_before), rb_word(e->c, rb_json_str(body, "run", "?")),
+           rb_word(e->c, rb_json_str(body, "step", "?")));
+    rb_put(e->c, RB_ERR, RB_PLAIN, "  %s\n", rb_word_argv(e->c, argv));
+    json_decref(argv);
+}
+
 static void plan(struct rb_exec *e, const json_t *body)
 {
     rb_exec_plan(e, body, json_object_get(body, "writes"));
@@ -369,10 +387,11 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         {"diagnosis", diagnosis, false},      {"plan", plan, true},
         {"block.started", block_started, true}, {"block.ended", block_ended, false},
         {"call.outcome", call_outcome, false}, {"note", note, true},
-        {"attachment", attachment, true},
+        {"attachment", attachment, true},      {"run.resumed", run_resumed, true},
+        {"run.interrupted", run_interrupted, false},
     };
     struct rb_exec *e = user;
-    e->begun = e->begun || strcmp(kind, "run.started") == 0;
+    e->begun = e->begun || strcmp(kind, "run.started") == 0 || strcmp(kind, "run.resumed") == 0;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (strcmp(rules[i].kind, kind) == 0 && !(rules[i].quiet && e->c->quiet)) {
             if (strcmp(kind, "finding") != 0 && strstr(kind, ".started") == NULL) {

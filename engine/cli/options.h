@@ -46,6 +46,8 @@ enum rb_option_id {
     RB_O_TO,
     RB_O_UNTIL,
     RB_O_NUMBER,
+    RB_O_DONE,
+    RB_O_NOT_DONE,
     RB_O_COUNT
 };
 

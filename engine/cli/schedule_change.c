@@ -157,7 +157,7 @@ static int run_one(struct rb_cli *c, const struct rb_schedule *one, struct rb_er
                                .confirm = c->options.values[RB_O_CONFIRM],
                                .reason = rb_options_get(&c->options, RB_O_REASON),
                                .repeat = repeat};
-    int code = rc != 0 ? rb_cli_fail(c, err) : rb_exec_run(c, &o, err);
+    int code = rc != 0 ? rb_cli_fail(c, err) : rb_exec_watch(c, &o, NULL, err);
     json_decref(file);
     json_decref(repeat);
     return code;

@@ -7,8 +7,6 @@
 #include "base/json.h"
 #include "journal/private.h"
 
-#define QUEUE_MAX (256u << 20) /* bytes; a full disk must not become a full memory */
-
 static void queued_free(struct queued *q)
 {
     if (q) {
@@ -27,6 +25,7 @@ static void queue_clear(struct rb_journal *j)
         queued_free(q);
     }
     j->end = &j->first;
+    blobs_clear(j);
     j->queued_bytes = 0;
 }
 
@@ -228,6 +227,7 @@ static int transaction(struct rb_journal *j, struct rb_err *err)
 {
     int rc = step(j->begin);
     rc = rc ? rc : catch_up(j);
+    rc = rc ? rc : blobs_insert(j);
     for (const struct queued *q = j->first; !rc && q; q = q->next) {
         rc = insert(j, q);
     }

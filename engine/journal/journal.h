@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
 
@@ -45,6 +46,11 @@ json_t *rb_journal_actor_find(void);
 int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body, struct rb_err *err);
 /* Writes everything queued in one synced transaction. After an error the events stay queued. */
 int rb_journal_commit(struct rb_journal *j, struct rb_err *err);
+/* Bytes beside the events, at most 16 MiB, kept under their SHA-256 (out) from the next commit on. The event
+ * that names the hash belongs into the same commit. */
+int rb_journal_blob_add(struct rb_journal *j, const void *data, size_t size, char out[RB_HEX_SIZE], struct rb_err *err);
+/* Appended to out. RB_ENOT_FOUND; RB_ECORRUPT when the bytes are not those of the hash. */
+int rb_journal_blob(struct rb_journal *j, const char *hex, struct rb_buf *out, struct rb_err *err);
 /* True for device and inode of the journal's own files (db, -wal, -shm, lock, reserve). */
 bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino);
 
@@ -57,9 +63,17 @@ int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_eve
 int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err);
 /* The run.started and run.ended events of the newest limit runs, newest first, as
  * [{run, runbook, mode, target, started, ended|null, result|"running"|"interrupted", exit, actor, params, ms, fixes:[…]}].
- * A run without an end is "interrupted" when its process (pid, start time, boot id in run.started) is gone.
+ * A run without an end is "interrupted" when its process (pid, start time, boot id in run.started, or in the
+ * run.resumed that took it over) is gone; so is one that was resolved and not yet resumed. Those entries have
+ * `pid`, too.
  * runbook NULL = all. */
 json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, struct rb_err *err);
+/* The same entry of one run. */
+json_t *rb_journal_run(struct rb_journal *j, const char *run, struct rb_err *err);
+/* pid, start time (ticks) and boot id of this process: what says whether it is still there. New reference. */
+json_t *rb_journal_process(void);
+/* Is the process of such a body (run.started, run.resumed) still there? Never guessed from a pid alone. */
+bool rb_journal_alive(const json_t *process);
 
 struct rb_verify {
     int64_t events;

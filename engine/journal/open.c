@@ -210,7 +210,8 @@ static int prepare_all(struct rb_journal *j, struct rb_err *err)
         journal_prepare(j, &j->since, "SELECT run, seq FROM events WHERE id > ?1 ORDER BY id") ||
         journal_prepare(j, &j->seq_of,
                         "SELECT seq FROM events NOT INDEXED WHERE run = ?1 ORDER BY id DESC LIMIT 1") ||
-        journal_prepare(j, &j->insert, "INSERT INTO events VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)");
+        journal_prepare(j, &j->insert, "INSERT INTO events VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)") ||
+        journal_prepare(j, &j->put_blob, "INSERT OR IGNORE INTO blobs VALUES(?1,?2)");
     return failed ? journal_cannot_read(j, err) : 0;
 }
 
@@ -253,7 +254,7 @@ void rb_journal_close(struct rb_journal *j)
     if (!j) {
         return;
     }
-    sqlite3_stmt *all[] = {j->begin, j->commit, j->rollback, j->newest, j->since, j->seq_of, j->insert};
+    sqlite3_stmt *all[] = {j->begin, j->commit, j->rollback, j->newest, j->since, j->seq_of, j->insert, j->put_blob};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         (void)sqlite3_finalize(all[i]); /* repeats the error of the last step */
     }

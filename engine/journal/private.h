@@ -11,7 +11,8 @@
 
 #define JOURNAL_WAIT_MS 5000
 /* The index `runs`. SQLite uses a partial index only where a query repeats its condition word for word. */
-#define RUNS_CONDITION "kind IN ('run.started', 'run.ended')"
+#define RUNS_CONDITION "kind IN ('run.started', 'run.ended', 'run.resumed', 'run.resolved')"
+#define QUEUE_MAX (256u << 20) /* bytes in memory; a full disk must not become a full memory */
 #define COMPANION_MAX (PATH_MAX + 16) /* the path with its longest suffix */
 
 /* An event in memory until the next commit. */
@@ -21,6 +22,14 @@ struct queued {
     char run[RB_ID_MAX];
     char *kind, *actor, *body;
     unsigned char digest[RB_HASH_SIZE];
+};
+
+/* Bytes kept beside the events, under their hash; written with the next commit. */
+struct queued_blob {
+    struct queued_blob *next;
+    unsigned char digest[RB_HASH_SIZE];
+    size_t size;
+    char data[];
 };
 
 /* The last seq of a run that is being written here. */
@@ -38,11 +47,12 @@ struct rb_journal {
     int wal_pages; /* in the WAL after our last commit */
     char *actor;
     struct queued *first, **end;
+    struct queued_blob *blobs;
     size_t queued_bytes;
     struct run_seq *runs;
     int64_t last_id; /* newest event seen by our last commit; 0 = none yet */
     unsigned char last_hash[RB_HASH_SIZE];
-    sqlite3_stmt *begin, *commit, *rollback, *newest, *since, *seq_of, *insert;
+    sqlite3_stmt *begin, *commit, *rollback, *newest, *since, *seq_of, *insert, *put_blob;
 };
 
 /* The bytes of a row that its hash protects. */
@@ -78,5 +88,9 @@ bool reserve_release(struct rb_journal *j);
 
 /* commit.c */
 void queue_free(struct rb_journal *j);
+
+/* blob.c: into the open transaction; SQLite's code. */
+int blobs_insert(struct rb_journal *j);
+void blobs_clear(struct rb_journal *j);
 
 #endif

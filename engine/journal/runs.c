@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/files.h"
@@ -45,7 +46,7 @@ static long long start_ticks(long long pid)
 }
 
 /* A pid alone says little: it may have been given to another process since. */
-static bool alive(const json_t *started)
+bool rb_journal_alive(const json_t *started)
 {
     json_int_t pid = rb_json_int(started, "pid", 0);
     if (pid <= 0 || !same_boot(rb_json_str(started, "boot", ""))) {
@@ -68,25 +69,87 @@ static void copy(json_t *to, const json_t *from, const char *key, const char *as
     (void)json_object_set_new(to, as, value ? json_incref(value) : json_null());
 }
 
-static void put_end(json_t *entry, const json_t *started, const json_t *ended, json_t *when)
+json_t *rb_journal_process(void)
 {
-    (void)json_object_set_new(entry, "ended", when);
-    copy(entry, ended, "exit", "exit");
-    copy(entry, ended, "ms", "ms");
-    copy(entry, ended, "fixed", "fixes");
+    struct rb_buf boot;
+    rb_buf_init(&boot, 64);
+    json_t *process = json_pack("{s:I, s:I}", "pid", (json_int_t)getpid(), "started",
+                                (json_int_t)start_ticks(getpid()));
+    RB_REQUIRE(process);
+    if (rb_files_read("/proc/sys/kernel/random/boot_id", 64, 0, &boot, NULL) == 0) {
+        size_t len = strcspn(rb_buf_str(&boot), "\n");
+        (void)json_object_set_new(process, "boot", rb_json_bytes(rb_buf_str(&boot), len));
+    }
+    rb_buf_deinit(&boot);
+    return process;
+}
+
+/* The statements of a list. first: the first end after an event; taken: the newest run.resumed or run.resolved. */
+struct queries {
+    sqlite3_stmt *started, *first, *taken;
+};
+
+/* One event of those two; id 0 = there is none. */
+struct mark {
+    int64_t id, utc_us;
+    bool resolved;
+    json_t *body;
+};
+
+static int look(sqlite3_stmt *s, int64_t after, const char *run, struct mark *out)
+{
+    *out = (struct mark){0};
+    int rc = sqlite3_bind_int64(s, 1, after);
+    rc = rc ? rc : sqlite3_bind_text(s, 2, run, -1, SQLITE_TRANSIENT);
+    rc = rc ? rc : sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        out->id = sqlite3_column_int64(s, 0);
+        out->utc_us = sqlite3_column_int64(s, 1);
+        out->resolved = strcmp((const char *)sqlite3_column_text(s, 3), "run.resolved") == 0;
+        out->body = parse(s, 2);
+    }
+    (void)sqlite3_reset(s); /* repeats rc */
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* A run that a person resolved may be taken up again; what ended it before counts no more. */
+static int look_for_end(const struct queries *q, int64_t started, const char *run, struct mark *ended,
+                        struct mark *taken)
+{
+    int rc = look(q->first, started, run, ended);
+    rc = rc ? rc : look(q->taken, started, run, taken);
+    if (!rc && taken->id > ended->id) {
+        json_decref(ended->body);
+        rc = look(q->first, taken->id, run, ended);
+    }
+    return rc;
+}
+
+static void put_end(json_t *entry, const struct mark *ended)
+{
+    (void)json_object_set_new(entry, "ended", ended->id ? time_json(ended->utc_us) : json_null());
+    copy(entry, ended->body, "exit", "exit");
+    copy(entry, ended->body, "ms", "ms");
+    copy(entry, ended->body, "fixed", "fixes");
     if (!json_is_array(json_object_get(entry, "fixes"))) {
         (void)json_object_set_new(entry, "fixes", json_array());
     }
-    if (json_is_null(when)) {
-        (void)json_object_set_new(entry, "result", json_string(alive(started) ? "running" : "interrupted"));
-    } else {
-        copy(entry, ended, "result", "result");
-    }
+    copy(entry, ended->body, "result", "result");
 }
 
-/* s: id, run, utc, actor, body of run.started; end: utc and body of the run.ended after it. */
-static int describe(sqlite3_stmt *s, sqlite3_stmt *end, json_t *started, json_t *entry)
+/* taken: who has it since, or that a person resolved it. */
+static void put_state(json_t *entry, const json_t *started, const struct mark *taken)
 {
+    const json_t *owner = taken->id ? taken->body : started;
+    bool running = !taken->resolved && rb_journal_alive(owner);
+    (void)json_object_set_new(entry, "result", json_string(running ? "running" : "interrupted"));
+    copy(entry, owner, "pid", "pid");
+}
+
+static int describe(const struct queries *q, json_t *started, json_t *entry)
+{
+    sqlite3_stmt *s = q->started;
+    struct mark ended = {0}, taken = {0};
     (void)json_object_set_new(entry, "run",
                               rb_json_bytes(sqlite3_column_text(s, 1), (size_t)sqlite3_column_bytes(s, 1)));
     copy(entry, started, "runbook", "runbook");
@@ -95,29 +158,26 @@ static int describe(sqlite3_stmt *s, sqlite3_stmt *end, json_t *started, json_t 
     copy(entry, started, "params", "params");
     (void)json_object_set_new(entry, "started", time_json(sqlite3_column_int64(s, 2)));
     (void)json_object_set_new(entry, "actor", parse(s, 3));
-    int rc = sqlite3_bind_int64(end, 1, sqlite3_column_int64(s, 0));
-    rc = rc ? rc : sqlite3_bind_text(end, 2, (const char *)sqlite3_column_text(s, 1), -1, SQLITE_TRANSIENT);
-    rc = rc ? rc : sqlite3_step(end);
-    if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
-        json_t *ended = rc == SQLITE_ROW ? parse(end, 1) : json_object();
-        put_end(entry, started, ended,
-                rc == SQLITE_ROW ? time_json(sqlite3_column_int64(end, 0)) : json_null());
-        json_decref(ended);
-        rc = SQLITE_OK;
+    int rc = look_for_end(q, sqlite3_column_int64(s, 0), (const char *)sqlite3_column_text(s, 1), &ended, &taken);
+    put_end(entry, &ended);
+    if (!ended.id) {
+        put_state(entry, started, &taken);
     }
-    (void)sqlite3_reset(end); /* repeats rc */
+    json_decref(ended.body);
+    json_decref(taken.body);
     return rc;
 }
 
-static int list(sqlite3_stmt *s, sqlite3_stmt *end, const char *runbook, int limit, json_t *runs)
+static int list(const struct queries *q, const char *runbook, int limit, json_t *runs)
 {
     int rc = SQLITE_OK;
-    while (rc == SQLITE_OK && json_array_size(runs) < (size_t)limit && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        json_t *started = parse(s, 4);
+    while (rc == SQLITE_OK && json_array_size(runs) < (size_t)limit &&
+           (rc = sqlite3_step(q->started)) == SQLITE_ROW) {
+        json_t *started = parse(q->started, 4);
         rc = SQLITE_OK;
         if (!runbook || strcmp(rb_json_str(started, "runbook", ""), runbook) == 0) {
             json_t *entry = json_object();
-            rc = describe(s, end, started, entry);
+            rc = describe(q, started, entry);
             (void)json_array_append_new(runs, entry);
         }
         json_decref(started);
@@ -125,26 +185,53 @@ static int list(sqlite3_stmt *s, sqlite3_stmt *end, const char *runbook, int lim
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, struct rb_err *err)
+#define STARTED                                                                                              \
+    "SELECT id, run, utc, actor, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION                     \
+    " AND kind = 'run.started'"
+#define MARK "SELECT id, utc, body, kind FROM events INDEXED BY runs WHERE " RUNS_CONDITION
+
+static int prepare(struct rb_journal *j, struct queries *q, bool one)
 {
-    sqlite3_stmt *s = NULL, *end = NULL;
+    int rc = journal_prepare(j, &q->started, one ? STARTED " AND run = ?1" : STARTED " ORDER BY id DESC");
+    rc = rc ? rc : journal_prepare(j, &q->first,
+                                   MARK " AND kind = 'run.ended' AND id > ?1 AND run = ?2 ORDER BY id LIMIT 1");
+    return rc ? rc : journal_prepare(j, &q->taken,
+                                     MARK " AND kind IN ('run.resumed', 'run.resolved') AND id > ?1 AND run = ?2 "
+                                          "ORDER BY id DESC LIMIT 1");
+}
+
+/* All of a runbook (NULL = of every), or the one run. */
+static json_t *read_list(struct rb_journal *j, const char *run, const char *runbook, int limit, struct rb_err *err)
+{
+    struct queries q = {0};
     json_t *runs = json_array();
     RB_REQUIRE(runs);
-    int rc =
-        journal_prepare(j, &s,
-                        "SELECT id, run, utc, actor, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION
-                        " AND kind = 'run.started' ORDER BY id DESC");
-    rc = rc ? rc
-            : journal_prepare(j, &end,
-                              "SELECT utc, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION
-                              " AND kind = 'run.ended' AND id > ?1 AND run = ?2 ORDER BY id DESC LIMIT 1");
-    rc = rc ? rc : list(s, end, runbook, limit > 0 ? limit : 0, runs);
+    int rc = prepare(j, &q, run != NULL);
+    rc = rc || !run ? rc : sqlite3_bind_text(q.started, 1, run, -1, SQLITE_STATIC);
+    rc = rc ? rc : list(&q, runbook, limit, runs);
     if (rc) {
         journal_cannot_read(j, err);
         json_decref(runs);
         runs = NULL;
     }
-    (void)sqlite3_finalize(s); /* reported above */
-    (void)sqlite3_finalize(end);
+    sqlite3_stmt *all[] = {q.started, q.first, q.taken};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        (void)sqlite3_finalize(all[i]); /* reported above */
+    }
     return runs;
+}
+
+json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, struct rb_err *err)
+{
+    return read_list(j, NULL, runbook, limit > 0 ? limit : 0, err);
+}
+
+json_t *rb_journal_run(struct rb_journal *j, const char *run, struct rb_err *err)
+{
+    json_t *runs = read_list(j, run, NULL, 1, err), *entry = json_incref(json_array_get(runs, 0));
+    if (runs && !entry) {
+        rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_run_none, run);
+    }
+    json_decref(runs);
+    return entry;
 }

@@ -1,4 +1,4 @@
-/* The one table, and whether a database has it and nothing that would change what is written. */
+/* The two tables, and whether a database has them and nothing that would change what is written. */
 #include <stdio.h>
 
 #include "journal/private.h"
@@ -8,18 +8,23 @@
     "CREATE TABLE events(id INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, "                  \
     "utc INTEGER NOT NULL, mono INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, body TEXT, "      \
     "body_digest BLOB NOT NULL, hash BLOB NOT NULL) STRICT"
+/* What is too large for an event, or the same in many runs: bytes by their SHA-256. The event that names
+ * the hash is what the chain protects. */
+#define BLOBS "CREATE TABLE blobs(digest BLOB PRIMARY KEY, data BLOB NOT NULL) STRICT"
 /* Two entries a run: lists of runs need no walk through all events, appending pays next to nothing. */
 #define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE " RUNS_CONDITION
 
 /* One integer; -1 when SQLite will not say. */
-static int64_t ask(struct rb_journal *j, const char *sql, const char *one, const char *two)
+static int64_t ask(struct rb_journal *j, const char *sql)
 {
+    static const char *const definitions[] = {TABLE, BLOBS, INDEX}; /* ?1 … of whoever asks for them */
     sqlite3_stmt *s = NULL;
     int64_t value = -1;
-    if (journal_prepare(j, &s, sql) == SQLITE_OK &&
-        (!one || sqlite3_bind_text(s, 1, one, -1, SQLITE_STATIC) == SQLITE_OK) &&
-        (!two || sqlite3_bind_text(s, 2, two, -1, SQLITE_STATIC) == SQLITE_OK) &&
-        sqlite3_step(s) == SQLITE_ROW) {
+    int rc = journal_prepare(j, &s, sql);
+    for (int i = 0; rc == SQLITE_OK && i < sqlite3_bind_parameter_count(s); i++) {
+        rc = sqlite3_bind_text(s, i + 1, definitions[i], -1, SQLITE_STATIC);
+    }
+    if (rc == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
         value = sqlite3_column_int64(s, 0);
     }
     (void)sqlite3_finalize(s); /* repeats the error of the step */
@@ -31,26 +36,26 @@ enum state { BROKEN, EMPTY, FOREIGN, READY };
 /* A trigger or another definition of the table would write other rows than the ones that were hashed. */
 static enum state look(struct rb_journal *j)
 {
-    int64_t id = ask(j, "PRAGMA application_id", NULL, NULL);
+    int64_t id = ask(j, "PRAGMA application_id");
     int64_t objects =
-        ask(j, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'trigger')", NULL, NULL);
+        ask(j, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'trigger')");
     if (id < 0 || objects < 0) {
         return BROKEN;
     }
     if (objects == 0 && id == 0) {
         return EMPTY;
     }
-    int64_t ours = ask(j, "SELECT count(*) FROM sqlite_schema WHERE sql IN (?1, ?2)", TABLE, INDEX);
+    int64_t ours = ask(j, "SELECT count(*) FROM sqlite_schema WHERE sql IN (?1, ?2, ?3)");
     bool ready =
-        id == APPLICATION_ID && objects == 1 && ours == 2 && ask(j, "PRAGMA user_version", NULL, NULL) == 1;
+        id == APPLICATION_ID && objects == 2 && ours == 3 && ask(j, "PRAGMA user_version") == 2;
     return ready ? READY : FOREIGN;
 }
 
 static int create(struct rb_journal *j)
 {
-    static const char tables[] = "BEGIN IMMEDIATE; " TABLE "; " INDEX ";";
+    static const char tables[] = "BEGIN IMMEDIATE; " TABLE "; " BLOBS "; " INDEX ";";
     char end[96];
-    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=1; COMMIT",
+    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=2; COMMIT",
                    APPLICATION_ID);
     int rc = sqlite3_exec(j->db, tables, NULL, NULL, NULL);
     return rc ? rc : sqlite3_exec(j->db, end, NULL, NULL, NULL);
@@ -58,7 +63,7 @@ static int create(struct rb_journal *j)
 
 static bool in_wal_mode(struct rb_journal *j)
 {
-    return ask(j, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", NULL, NULL) == 1;
+    return ask(j, "SELECT journal_mode = 'wal' FROM pragma_journal_mode") == 1;
 }
 
 /* Under the exclusive lock: switching to WAL answers "busy" at once, whatever the timeout says. */

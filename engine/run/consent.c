@@ -10,6 +10,7 @@ void rb_plan_clear(struct rb_plan *plan)
     free(plan->id);
     free(plan->key);
     json_decref(plan->writes);
+    json_decref(plan->shown);
     *plan = (struct rb_plan){.writes = json_array()};
 }
 
@@ -20,6 +21,7 @@ static void ask_person(struct rb_run *run, json_int_t seq, const char *kind, con
     struct rb_err err = {0};
     (void)rb_record_flush(run, &err); /* what was found is on the screen before the question; an intent meets the error */
     run->question_seq = seq;
+    snprintf(run->question_frame, sizeof run->question_frame, "%s", run->frame);
     free(run->question_kind);
     run->question_kind = rb_xstrdup(kind);
     json_decref(run->question);
@@ -128,11 +130,11 @@ void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args)
     const json_t *offers = json_object_get(args, "offers");
     const json_t *offer = pick(run, offers);
     if (offer) {
-        rb_run_reply(run, seq, choice(offer));
+        rb_run_input(run, run->frame, seq, "run.offer", choice(offer));
     } else if (!run->no_input && run->mode == RB_MODE_EXEC && !json_array_size(run->fixes)) {
         ask_person(run, seq, "choose", args);
     } else {
-        rb_run_reply(run, seq, json_object());
+        rb_run_input(run, run->frame, seq, "run.offer", json_object());
     }
 }
 
@@ -185,7 +187,7 @@ static json_t *question_of(struct rb_run *run, const json_t *shown)
     return question;
 }
 
-static const json_t *declared(const struct rb_run *run, const char *id)
+const json_t *rb_block_declared(const struct rb_run *run, const char *id)
 {
     static const char *const lists_of[] = {"fixes", "steps"};
     for (size_t l = 0; l < 2; l++) {
@@ -203,7 +205,7 @@ static const json_t *declared(const struct rb_run *run, const char *id)
 /* Which block and how dangerous is not the runner's to say: it is what was rehearsed, as it was declared. */
 static json_t *trusted(const struct rb_run *run, const json_t *given)
 {
-    const json_t *block = run->plan.id ? declared(run, run->plan.id) : NULL;
+    const json_t *block = run->plan.id ? rb_block_declared(run, run->plan.id) : NULL;
     if (!block) {
         return NULL;
     }
@@ -219,6 +221,12 @@ static void confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
     bool undo = !strcmp(rb_json_str(shown, "phase", ""), "undo");
     record_plan(run, shown);
     rb_record(run, "confirm.asked", json_deep_copy(shown));
+    json_decref(run->plan.shown);
+    run->plan.shown = json_deep_copy(shown);
+    if (run->recorded) {
+        decide(run, seq, shown, rb_json_str(run->recorded, "answer", "no"), rb_json_str(run->recorded, "how", ""));
+        return;
+    }
     const char *how = undo ? NULL : agreed(run, shown);
     if (run->mode == RB_MODE_DRILL) {
         decide(run, seq, shown, undo ? "no" : "yes", "drill");
@@ -285,9 +293,9 @@ void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     json_t *answers = answers_beforehand(run, args);
     if (answers) {
-        rb_run_reply(run, seq, json_pack("{s:o}", "answers", answers));
+        rb_run_input(run, run->frame, seq, "run.ask", json_pack("{s:o}", "answers", answers));
     } else if (run->no_input || run->mode != RB_MODE_EXEC) {
-        rb_run_reply(run, seq, json_pack("{s:b}", "person", 1));
+        rb_run_input(run, run->frame, seq, "run.ask", json_pack("{s:b}", "person", 1));
     } else {
         ask_person(run, seq, "ask", args);
     }
@@ -296,7 +304,75 @@ void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args)
 void rb_consent_go_on(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     (void)args;
-    rb_run_reply(run, seq, json_pack("{s:b}", "yes", !run->no_input && run->mode == RB_MODE_EXEC));
+    bool yes = !run->no_input && run->mode == RB_MODE_EXEC;
+    rb_run_input(run, run->frame, seq, "run.go_on", json_pack("{s:b}", "yes", yes));
+}
+
+/* ---- consent of an earlier life ---- */
+
+#define RENEW (-1) /* as a question_seq: no frame waits, but calls */
+
+static void renewed(struct rb_run *run, const json_t *shown, const char *word, const char *how)
+{
+    struct rb_err err = {0};
+    struct rb_call *call;
+    run->plan.renew = false;
+    rb_record(run, "confirm.renewed",
+              json_pack("{s:O*, s:O*, s:O*, s:s, s:s}", "fix", json_object_get(shown, "fix"), "key",
+                        json_object_get(shown, "key"), "risk", json_object_get(shown, "risk"), "answer", word, "how", how));
+    while ((call = rb_call_asking(run)) != NULL) {
+        call->asking = false;
+        if (!strcmp(word, "yes")) {
+            rb_call_go(call);
+        } else {
+            rb_err_set(&err, RB_ECANCELLED, RB_T_run_renew_declined, call->text);
+            rb_call_fail(call, &err);
+        }
+    }
+}
+
+/* What is left of the plan, from the write that waits on. */
+static json_t *shown_again(const struct rb_run *run)
+{
+    json_t *shown = json_deep_copy(run->plan.shown), *left = json_array();
+    for (size_t i = run->plan.done > 0 ? run->plan.done - 1 : 0; i < json_array_size(run->plan.writes); i++) {
+        json_array_append(left, json_array_get(run->plan.writes, i));
+    }
+    json_object_set_new(shown, "writes", left);
+    json_object_set_new(shown, "again", json_true());
+    return shown;
+}
+
+static void wait_for_person(struct rb_run *run, const json_t *shown)
+{
+    char text[1024];
+    snprintf(text, sizeof text, rb_text(RB_T_run_renew_needed), rb_json_str(shown, "block", ""),
+             rb_json_str(shown, "fix", ""));
+    rb_run_park(run, "waiting", 4, text);
+    json_t *next = json_pack("[{s:o, s:O*}]", "argv", rb_next_resume(run, shown), "why", json_object_get(shown, "title"));
+    json_object_set_new(run->failure, "next", next);
+}
+
+void rb_consent_renew(struct rb_run *run, struct rb_call *call)
+{
+    bool first = rb_call_asking(run) == NULL;
+    call->asking = true;
+    if (!first) {
+        return;
+    }
+    json_t *shown = shown_again(run);
+    const char *how = agreed(run, shown);
+    if (how) {
+        renewed(run, shown, "yes", how);
+    } else if (run->no_input || risk_is(shown, "critical")) {
+        wait_for_person(run, shown);
+    } else {
+        json_t *question = question_of(run, shown);
+        json_object_set(question, "plan", json_object_get(shown, "writes"));
+        ask_person(run, RENEW, "confirm", question);
+        json_decref(question);
+    }
+    json_decref(shown);
 }
 
 /* ---- a person's answer ---- */
@@ -306,7 +382,11 @@ static void confirm_answered(struct rb_run *run, json_int_t seq, const json_t *q
     const char *typed = rb_json_str(answer, "typed", "");
     const char *key = rb_json_str(question, "typed", NULL);
     bool yes = key ? !strcmp(typed, key) : !strcasecmp(typed, "y") || !strcasecmp(typed, "yes");
-    decide(run, seq, question, yes ? "yes" : "no", key ? "typed" : "prompt");
+    if (seq == RENEW) {
+        renewed(run, question, yes ? "yes" : "no", key ? "typed" : "prompt");
+    } else {
+        decide(run, seq, question, yes ? "yes" : "no", key ? "typed" : "prompt");
+    }
 }
 
 void rb_consent_answered(struct rb_run *run, const json_t *answer)
@@ -315,12 +395,15 @@ void rb_consent_answered(struct rb_run *run, const json_t *answer)
     json_t *question = run->question;
     run->question_seq = 0;
     run->question = NULL;
+    snprintf(run->frame, sizeof run->frame, "%s", run->question_frame);
     if (!strcmp(run->question_kind, "confirm")) {
         confirm_answered(run, seq, question, answer);
     } else if (!strcmp(run->question_kind, "ask") && !json_object_get(answer, "answers")) {
-        rb_run_reply(run, seq, json_pack("{s:b}", "person", 1));
+        rb_run_input(run, run->frame, seq, "run.ask", json_pack("{s:b}", "person", 1));
     } else {
-        rb_run_reply(run, seq, json_deep_copy(answer));
+        const char *verb = !strcmp(run->question_kind, "ask") ? "run.ask" : "run.offer";
+        rb_run_input(run, run->frame, seq, verb, json_deep_copy(answer));
     }
+    run->frame[0] = '\0';
     json_decref(question);
 }

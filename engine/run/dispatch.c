@@ -9,7 +9,9 @@
 #include "run/state.h"
 
 #define TEXT_MAX 400             /* of a call in lists and plans */
-#define RECORDED_VALUE_MAX 65536 /* longer values are in the record by size and beginning */
+#define RECORDED_VALUE_MAX 65536 /* longer values are kept beside the events, which show their beginning */
+#define RECORDED_HEAD 4096
+#define SPOOLED_VALUE_MAX (16u << 20)
 #define DEFAULT_TIMEOUT 30.0
 
 static const struct rb_verb *verb_in(const struct rb_binding *binding, const char *name)
@@ -69,24 +71,45 @@ static void call_free(struct rb_call *call)
     run->call_in_flight--;
     free(call->at);
     free(call->text);
+    free(call->frame);
     free(call);
 }
 
-static json_t *recorded_value(const json_t *value)
+/* A long value is kept whole beside the events: a run that goes on needs all of it. */
+static json_t *recorded_value(struct rb_run *run, const json_t *value)
 {
-    char *text = rb_json_canonical(value);
+    char *text = rb_json_canonical(value), hex[RB_HEX_SIZE];
+    struct rb_err err = {0};
     json_t *body;
     if (!text || strlen(text) <= RECORDED_VALUE_MAX) {
         body = json_incref((json_t *)value);
     } else {
-        size_t cut = RECORDED_VALUE_MAX / 2;
+        size_t cut = RECORDED_HEAD;
         while (cut && ((unsigned char)text[cut] & 0xC0) == 0x80) {
             cut--;
         }
         body = json_pack("{s:I, s:o}", "bytes", (json_int_t)strlen(text), "head", json_stringn(text, cut));
+        if (run->engine.journal && rb_journal_blob_add(run->engine.journal, text, strlen(text), hex, &err) == 0) {
+            json_object_set_new(body, "$blob", json_string(hex));
+        }
     }
     free(text);
     return body;
+}
+
+/* New reference; NULL when it was too long to be kept, or is broken. */
+static json_t *value_of(struct rb_run *run, const json_t *recorded, struct rb_err *err)
+{
+    const char *hex = json_is_object(recorded) ? rb_json_str(recorded, "$blob", NULL) : NULL;
+    struct rb_buf text;
+    if (!hex) {
+        return recorded ? json_incref((json_t *)recorded) : json_null();
+    }
+    rb_buf_init(&text, SPOOLED_VALUE_MAX);
+    int rc = rb_journal_blob(run->archive, hex, &text, err);
+    json_t *value = rc == 0 ? rb_json_parse(rb_buf_str(&text), text.len, err) : NULL;
+    rb_buf_deinit(&text);
+    return value;
 }
 
 /* "sql.backup", or with its text behind it. */
@@ -105,11 +128,15 @@ static void record_outcome(struct rb_call *call, const json_t *value, const stru
                              "text", call->text, "effect", effects[call->verb->effect], "ok", !err, "ms",
                              (json_int_t)((rb_clock_mono_ns() - call->started_ns) / 1000000), "phase",
                              rb_phase_name(call->phase));
+    json_object_set_new(body, "frame", json_string(call->frame));
+    if (call->verb->effect != RB_EFFECT_WRITE) {
+        json_object_set(body, "args", call->args); /* a write's are in its intent */
+    }
     if (err) {
         json_object_set_new(body, "error",
                             json_pack("{s:s, s:s}", "code", rb_err_name(err->code), "message", err->text));
     } else {
-        json_object_set_new(body, "value", recorded_value(value));
+        json_object_set_new(body, "value", recorded_value(call->run, value));
     }
     if (json_array_size(call->remarks)) {
         json_object_set(body, "remarks", call->remarks);
@@ -122,7 +149,7 @@ static void settle_unknown(const struct rb_call *call, struct rb_err *err)
 {
     char what[TEXT_MAX * 4 + 128];
     bool cut_off = call->timed_out || call->cancelled || err->code == RB_ERESET;
-    if (call->verb->effect == RB_EFFECT_WRITE && cut_off) {
+    if (call->begun && call->verb->effect == RB_EFFECT_WRITE && cut_off) {
         struct rb_err before = *err;
         name_of(call, what, sizeof what, true);
         rb_err_set(err, RB_EUNKNOWN, RB_T_run_unknown, what, before.text);
@@ -175,13 +202,37 @@ void rb_call_fail(struct rb_call *call, const struct rb_err *given)
     answer(call, NULL, &err);
 }
 
+void rb_call_recorded(struct rb_call *call, const json_t *outcome)
+{
+    struct rb_err err = {0};
+    const json_t *error = json_object_get(outcome, "error");
+    if (error) {
+        err.code = rb_err_code(rb_json_str(error, "code", ""));
+        snprintf(err.text, sizeof err.text, "%s", rb_json_str(error, "message", ""));
+        call->run->unknown = call->run->unknown || err.code == RB_EUNKNOWN;
+        answer(call, NULL, &err);
+    } else {
+        answer(call, value_of(call->run, json_object_get(outcome, "value"), &err), &err);
+    }
+}
+
+/* It was not begun, so nothing can have happened; in the record it stays as it is. */
+static void drop(struct rb_call *call)
+{
+    struct rb_err err = {0};
+    rb_err_set(&err, RB_ECANCELLED, RB_T_run_cancelled, call->text);
+    answer(call, NULL, &err);
+}
+
 void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call)
 {
     if (call->cancelled) {
         return;
     }
     call->cancelled = true;
-    if (call->module) {
+    if (call->held || call->asking) {
+        drop(call);
+    } else if (call->module) {
         call->module->cancel(call);
     } else if (call->verb->work) {
         struct rb_err err = {0};
@@ -207,6 +258,9 @@ void rb_dispatch_hurry(struct rb_run *run)
 {
     for (struct rb_call *call = run->calls, *next; call; call = next) {
         next = call->next;
+        if (!call->begun) {
+            continue;
+        }
         if (call->cancelled && call->module) {
             call->module->cancel(call);
         } else if (call->cancelled && call->verb->cancel) {
@@ -248,7 +302,9 @@ static struct rb_call *call_new(struct rb_run *run, json_t *frame, const struct 
     call->remarks = json_array();
     call->at = rb_xstrdup(rb_json_str(frame, "at", ""));
     call->text = text;
-    call->number = ++run->call_count;
+    call->frame = rb_xstrdup(run->frame);
+    call->number = rb_replay_number(run);
+    call->number = call->number ? call->number : ++run->call_count;
     call->phase = run->now.phase;
     call->started_ns = rb_clock_mono_ns();
     run->calls = call;
@@ -263,10 +319,13 @@ static int record_intent(struct rb_call *call, const char *name, struct rb_err *
         return 0;
     }
     struct rb_run *run = call->run;
-    rb_record(run, "call.intent",
-              json_pack("{s:I, s:s, s:s, s:O, s:s, s:s, s:s, s:s}", "call", (json_int_t)call->number, "verb", name,
-                        "text", call->text, "args", call->args, "phase", rb_phase_name(call->phase), "id", run->now.id,
-                        "key", run->now.key, "at", call->at));
+    json_t *body = json_pack("{s:I, s:s, s:s, s:O, s:s, s:s, s:s, s:s, s:s}", "call", (json_int_t)call->number, "verb",
+                             name, "text", call->text, "args", call->args, "phase", rb_phase_name(call->phase), "id",
+                             run->now.id, "key", run->now.key, "at", call->at, "frame", call->frame);
+    if (call->again) {
+        json_object_set_new(body, "again", json_true());
+    }
+    rb_record(run, "call.intent", body);
     int rc = rb_record_flush(run, err);
     if (rc == 0) {
         run->wrote = true;
@@ -288,6 +347,7 @@ static int find_module(struct rb_call *call, const char *name, struct rb_err *er
 static int begin(struct rb_call *call, struct rb_err *err)
 {
     set_deadline(call);
+    call->begun = true;
     if (call->module) {
         return call->module->start(call, call->args, err);
     }
@@ -298,9 +358,11 @@ static int begin(struct rb_call *call, struct rb_err *err)
     return call->verb->start(call, call->args, err);
 }
 
-static void start(struct rb_call *call, const char *name)
+static void start(struct rb_call *call)
 {
     struct rb_err err = {0};
+    char name[128];
+    name_of(call, name, sizeof name, false);
     int rc = find_module(call, name, &err);
     if (rc == 0) {
         rc = record_intent(call, name, &err);
@@ -310,6 +372,33 @@ static void start(struct rb_call *call, const char *name)
     }
     if (rc < 0) {
         rb_call_fail(call, &err);
+    }
+}
+
+struct rb_call *rb_call_asking(const struct rb_run *run)
+{
+    struct rb_call *oldest = NULL;
+    for (struct rb_call *call = run->calls; call; call = call->next) {
+        if (call->asking && (!oldest || call->number < oldest->number)) {
+            oldest = call;
+        }
+    }
+    return oldest;
+}
+
+void rb_call_go(struct rb_call *call)
+{
+    if (call->verb->effect == RB_EFFECT_WRITE && call->run->plan.renew && call->phase != RB_PHASE_INJECT) {
+        rb_consent_renew(call->run, call);
+    } else {
+        start(call);
+    }
+}
+
+static void take(struct rb_call *call)
+{
+    if (!rb_replay_holds_call(call->run, call)) {
+        rb_call_go(call);
     }
 }
 
@@ -338,7 +427,7 @@ void rb_dispatch(struct rb_run *run, json_t *frame)
     } else if (rc < 0) {
         rb_run_reply_error(run, seq, &err, name, rc == RB_EFORBIDDEN || rc == RB_EUSAGE);
     } else {
-        start(call_new(run, frame, binding, verb, args, text), name);
+        take(call_new(run, frame, binding, verb, args, text));
         text = NULL;
     }
     free(text);

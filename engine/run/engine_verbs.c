@@ -9,6 +9,7 @@
 #include "runner/language.h"
 
 #define DEFAULT_BLOCK_SECONDS 60
+#define FRESH_SECONDS 30 /* design.md 3, promise 5 */
 
 /* ---- declare, begin ---- */
 
@@ -102,7 +103,7 @@ static void declare(struct rb_run *run, json_int_t seq, const json_t *args)
         load_failed(run, error);
     } else {
         run->meta = rb_language_meta(rb_json_str(run->file, "id", "?"), args);
-        run->params = resolve(run, &err);
+        run->params = run->params ? run->params : resolve(run, &err); /* of a run that goes on: as they were */
         if (run->params) {
             rb_run_reply(run, seq, json_pack("{s:O, s:O, s:o}", "meta", run->meta, "params", run->params, "options",
                                              options_of(run)));
@@ -154,14 +155,11 @@ static json_t *started_body(const struct rb_run *run, const char *target)
                              json_object_get(run->file, "sha256"), "mode", modes[run->mode], "params", run->params,
                              "target", target, "actor", actor);
     json_object_set_new(body, "given", given_names(run));
-    json_object_set_new(body, "pid", json_integer(getpid()));
-    static const char *const process[] = {"started", "boot"};
-    for (size_t i = 0; i < sizeof process / sizeof *process; i++) {
-        json_t *value = json_object_get(actor, process[i]);
-        if (value) {
-            json_object_set(body, process[i], value);
-        }
-    }
+    json_object_set(body, "given_values", run->given);
+    json_object_set_new(body, "lang", json_string(run->lang));
+    json_t *process = rb_journal_process();
+    json_object_update(body, process);
+    json_decref(process);
     json_t *source = json_object_get(run->meta, "source");
     if (source) {
         json_object_set(body, "source", source);
@@ -172,14 +170,73 @@ static json_t *started_body(const struct rb_run *run, const char *target)
     return body;
 }
 
-static int lock_target(struct rb_run *run, const char *target, struct rb_err *err)
+/* The texts themselves, so that the run can go on with them whatever becomes of the files. */
+static int keep_file(const struct rb_run *run, json_t *body, struct rb_err *err)
+{
+    char *text = rb_json_canonical(run->file), hex[RB_HEX_SIZE];
+    int rc = rb_journal_blob_add(run->engine.journal, text, strlen(text), hex, err);
+    if (rc == 0) {
+        json_object_set_new(body, "bytes", json_string(hex));
+    }
+    free(text);
+    return rc;
+}
+
+static int record_start(struct rb_run *run, const char *target, struct rb_err *err)
+{
+    json_t *body = started_body(run, target);
+    int rc = run->engine.journal ? keep_file(run, body, err) : 0;
+    if (rc < 0) {
+        json_decref(body);
+        return rc;
+    }
+    rb_record(run, "run.started", body);
+    rb_record_soon(run);
+    return 0;
+}
+
+/* This process has it from here on: on disk before anything else. */
+static int record_resumed(struct rb_run *run, struct rb_err *err)
+{
+    json_t *body = rb_journal_process(), *actor = rb_journal_actor_find();
+    json_object_set_new(body, "run", json_string(run->id));
+    json_object_set(body, "runbook", json_object_get(run->file, "id"));
+    json_object_set(body, "title", json_object_get(run->meta, "title"));
+    json_object_set(body, "severity", json_object_get(run->meta, "severity"));
+    json_object_set_new(body, "after", json_integer(run->cut));
+    json_object_set_new(body, "actor", actor);
+    run->frame[0] = '\0'; /* nothing of the earlier life caused it */
+    rb_record(run, "run.resumed", body);
+    return rb_record_flush(run, err);
+}
+
+/* names: those the runbook shares with others, as they read for this run. */
+static int take_locks(struct rb_run *run, const char *target, const json_t *names, struct rb_err *err)
 {
     struct rb_buf name;
+    size_t i;
+    json_t *one;
     rb_buf_init(&name, 1 << 16);
     rb_buf_addf(&name, "%s %s", rb_json_str(run->file, "id", ""), target);
-    int rc = rb_target_lock(rb_buf_str(&name), run->id, &run->lock_fd, err);
+    int rc = rb_lock_take(run, rb_buf_str(&name), target, err);
+    json_array_foreach(names, i, one) {
+        rb_buf_clear(&name);
+        rb_buf_addf(&name, "lock %s", json_is_string(one) ? json_string_value(one) : "");
+        rc = rc < 0 ? rc : rb_lock_take(run, rb_buf_str(&name), rb_buf_str(&name), err);
+    }
     rb_buf_deinit(&name);
     return rc;
+}
+
+/* The run before us on this target did not end: whoever watches is told, before anything else. */
+static void tell_interrupted(struct rb_run *run)
+{
+    if (run->interrupted && run->view->event) {
+        run->view->event(run->user, "run.interrupted", run->interrupted);
+    }
+    if (run->interrupted) {
+        json_object_set(run->report, "interrupted", json_object_get(run->interrupted, "run"));
+    }
 }
 
 static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
@@ -192,13 +249,17 @@ static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
         default_target(run, &fallback);
         target = rb_buf_str(&fallback);
     }
-    int rc = run->mode == RB_MODE_DRILL ? 0 : lock_target(run, target, &err);
+    bool alone = run->mode == RB_MODE_DRILL || !run->engine.journal; /* nobody to exclude, nothing to change */
+    int rc = alone ? 0 : take_locks(run, target, json_object_get(args, "locks"), &err);
+    rc = rc < 0 || run->archive ? rc : record_start(run, target, &err);
+    rc = rc < 0 || !run->archive || !run->engine.journal ? rc : record_resumed(run, &err);
     if (rc < 0) {
-        rb_run_fail(run, rc == RB_EBUSY ? "busy" : "failed", rc == RB_EBUSY ? 8 : 10, err.text);
+        char text[sizeof err.text + sizeof err.hint + 4];
+        snprintf(text, sizeof text, "%s%s%s", err.text, err.hint[0] ? "; " : "", err.hint);
+        rb_run_fail(run, rc == RB_EBUSY ? "busy" : "failed", rc == RB_EBUSY ? 8 : 10, text);
     } else {
-        rb_record(run, "run.started", started_body(run, target));
-        rb_record_soon(run);
         run->begun = true;
+        tell_interrupted(run);
         rb_run_reply(run, seq, json_object());
     }
     rb_buf_deinit(&fallback);
@@ -302,13 +363,21 @@ static void attach(struct rb_run *run, json_int_t seq, const json_t *args)
     recorded(run, seq, "attachment", args);
 }
 
+/* Done means verified: whatever was unknown of it is known now. */
+static void settle(struct rb_run *run, const json_t *args)
+{
+    run->unknown = run->unknown && strcmp(rb_json_str(args, "result", ""), "done");
+}
+
 static void fixed(struct rb_run *run, json_int_t seq, const json_t *args)
 {
+    settle(run, args);
     recorded(run, seq, "fix.ended", args);
 }
 
 static void stepped(struct rb_run *run, json_int_t seq, const json_t *args)
 {
+    settle(run, args);
     recorded(run, seq, "step.ended", args);
 }
 
@@ -359,7 +428,7 @@ static void previous_value(struct rb_run *run, json_int_t seq, const json_t *arg
         }
     }
     json_decref(runs);
-    rb_run_reply(run, seq, previous.value ? previous.value : json_null());
+    rb_run_input(run, run->frame, seq, "run.previous", previous.value ? previous.value : json_null());
 }
 
 /* ---- time ---- */
@@ -369,6 +438,7 @@ struct rb_wait {
     struct rb_run *run;
     struct rb_wait *next;
     json_int_t seq;
+    char frame[RB_PLACE_MAX];
 };
 
 static void wait_free(struct rb_wait *wait)
@@ -385,7 +455,8 @@ static void wait_free(struct rb_wait *wait)
 static void waited(uv_timer_t *timer)
 {
     struct rb_wait *wait = timer->data;
-    rb_run_reply(wait->run, wait->seq, json_object());
+    rb_run_input(wait->run, wait->frame, wait->seq, "time.wait", json_object());
+    rb_record_soon(wait->run); /* nobody waits a second time for the same */
     wait_free(wait);
 }
 
@@ -395,6 +466,7 @@ static void time_wait(struct rb_run *run, json_int_t seq, const json_t *args)
     struct rb_wait *wait = rb_xcalloc(1, sizeof *wait);
     *wait = (struct rb_wait){.run = run, .next = run->waits, .seq = seq};
     run->waits = wait;
+    snprintf(wait->frame, sizeof wait->frame, "%s", run->frame);
     uv_timer_init(run->engine.loop, &wait->timer);
     wait->timer.data = wait;
     uv_timer_start(&wait->timer, waited, (uint64_t)(seconds * 1000), 0);
@@ -418,7 +490,21 @@ void rb_waits_free(struct rb_run *run)
 static void time_now(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     (void)args;
-    rb_run_reply(run, seq, json_real((double)rb_clock_utc_us() / 1e6));
+    rb_run_input(run, run->frame, seq, "time.now", json_real((double)rb_clock_utc_us() / 1e6));
+}
+
+static void time_mono(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    (void)args;
+    rb_run_input(run, run->frame, seq, "time.mono", json_real(rb_run_clock(run)));
+}
+
+/* Is what was seen at that time too old to act on? What was seen before a crash always is. */
+static void stale(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    double at = json_number_value(json_object_get(args, "at"));
+    bool old = rb_run_clock(run) - at > FRESH_SECONDS || (run->resumed_at > 0 && at <= run->resumed_at);
+    rb_run_input(run, run->frame, seq, "run.stale", json_boolean(old));
 }
 
 /* ---- the end ---- */
@@ -439,17 +525,33 @@ static void crash(struct rb_run *run, json_int_t seq, const json_t *args)
     rb_run_fail(run, "failed", 1, rb_json_str(args, "message", rb_text(RB_T_run_bad_frame)));
 }
 
-static const struct {
+static const struct engine_verb {
     const char *name;
     void (*serve)(struct rb_run *run, json_int_t seq, const json_t *args);
+    bool asks; /* its answer is not the runner's doing: it is recorded */
 } verbs[] = {
-    {"run.declare", declare},         {"run.begin", begin},     {"run.enter", enter},
-    {"run.leave", leave},             {"run.found", found},     {"run.diagnosis", diagnosis},
-    {"run.say", say},                 {"run.attach", attach},   {"run.progress", progress},
-    {"run.offer", rb_consent_offer},  {"run.confirm", rb_consent_confirm},
-    {"run.ask", rb_consent_ask},      {"run.go_on", rb_consent_go_on},
-    {"run.fixed", fixed},             {"run.stepped", stepped}, {"run.previous", previous_value},
-    {"run.finish", finish},           {"run.crash", crash},     {"time.now", time_now},   {"time.wait", time_wait},
+    {"run.declare", declare, false},
+    {"run.begin", begin, false},
+    {"run.enter", enter, false},
+    {"run.leave", leave, false},
+    {"run.found", found, false},
+    {"run.diagnosis", diagnosis, false},
+    {"run.say", say, false},
+    {"run.attach", attach, false},
+    {"run.progress", progress, false},
+    {"run.fixed", fixed, false},
+    {"run.stepped", stepped, false},
+    {"run.finish", finish, false},
+    {"run.crash", crash, false},
+    {"run.offer", rb_consent_offer, true},
+    {"run.confirm", rb_consent_confirm, true},
+    {"run.ask", rb_consent_ask, true},
+    {"run.go_on", rb_consent_go_on, true},
+    {"run.previous", previous_value, true},
+    {"run.stale", stale, true},
+    {"time.now", time_now, true},
+    {"time.mono", time_mono, true},
+    {"time.wait", time_wait, true},
 };
 
 /* Before run.begin only run.declare; the runner cannot skip the lock and the record. */
@@ -464,17 +566,46 @@ static bool in_order(const struct rb_run *run, const char *verb)
     return run->begun || !strcmp(verb, "run.crash");
 }
 
-int rb_engine_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args)
+static const struct engine_verb *find_verb(const char *name)
 {
-    if (!json_is_object(args) || !in_order(run, verb)) {
-        rb_run_fail(run, "failed", 1, rb_text(RB_T_run_bad_frame));
-        return 1;
-    }
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        if (!strcmp(verbs[i].name, verb)) {
-            verbs[i].serve(run, seq, args);
-            return 1;
+        if (!strcmp(verbs[i].name, name)) {
+            return &verbs[i];
         }
     }
-    return rb_drill_verb(run, verb, seq, args);
+    return NULL;
+}
+
+/* The answer an earlier life got. A confirmation is more than its answer: it is served, and finds the answer there. */
+static bool answered_before(struct rb_run *run, const char *verb, json_int_t seq)
+{
+    if (!run->recorded || !strcmp(verb, "run.confirm")) {
+        return false;
+    }
+    rb_run_reply(run, seq, json_incref(json_object_get(run->recorded, "ok")));
+    return true;
+}
+
+void rb_engine_serve(struct rb_run *run, const json_t *frame)
+{
+    const char *verb = rb_json_str(frame, "verb", "");
+    json_int_t seq = rb_json_int(frame, "seq", 0);
+    if (!answered_before(run, verb, seq)) {
+        find_verb(verb)->serve(run, seq, json_object_get(frame, "args"));
+    }
+}
+
+int rb_engine_verb(struct rb_run *run, const json_t *frame)
+{
+    const char *verb = rb_json_str(frame, "verb", "");
+    const json_t *args = json_object_get(frame, "args");
+    const struct engine_verb *found = find_verb(verb);
+    if (!json_is_object(args) || !in_order(run, verb)) {
+        rb_run_fail(run, "failed", 1, rb_text(RB_T_run_bad_frame));
+    } else if (!found) {
+        return rb_drill_verb(run, verb, rb_json_int(frame, "seq", 0), args);
+    } else if (!found->asks || !rb_replay_holds_frame(run, frame)) {
+        rb_engine_serve(run, frame);
+    }
+    return 1;
 }

@@ -134,6 +134,20 @@ static json_t *argv_for(const struct rb_run *run, const json_t *offer)
     return argv;
 }
 
+json_t *rb_next_resume(const struct rb_run *run, const json_t *shown)
+{
+    json_t *argv = json_copy(run->repeat);
+    add(argv, "resume");
+    add(argv, run->id);
+    if (!strcmp(rb_json_str(shown, "risk", "low"), "high")) {
+        add(argv, "--confirm");
+        add(argv, rb_json_str(shown, "typed", ""));
+    } else {
+        add(argv, "--yes");
+    }
+    return argv;
+}
+
 /* What is grey, only by hand, or needs another person is not one command away. */
 static bool one_command_away(const json_t *offer)
 {

@@ -29,11 +29,11 @@ static json_t *copy(const json_t *value, json_t *fallback)
     return json_deep_copy(value);
 }
 
-static struct rb_run *run_new(const struct rb_engine *engine, const struct rb_run_options *o,
-                              const struct rb_run_view *view, void *user)
+struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_options *o,
+                          const struct rb_run_view *view, void *user)
 {
     struct rb_run *run = rb_xcalloc(1, sizeof *run);
-    *run = (struct rb_run){.engine = *engine, .view = view, .user = user, .mode = o->mode, .lock_fd = -1};
+    *run = (struct rb_run){.engine = *engine, .view = view, .user = user, .mode = o->mode};
     rb_id_new('r', run->id);
     run->file = copy(o->file, json_object());
     run->given = copy(o->params, json_object());
@@ -54,7 +54,9 @@ static struct rb_run *run_new(const struct rb_engine *engine, const struct rb_ru
     run->now.key = rb_xstrdup("");
     run->workers = rb_workers_new(run);
     run->modules = rb_modules_new();
-    run->started_ns = rb_clock_mono_ns();
+    run->frames = json_object();
+    run->lang = rb_text_lang() == RB_LANG_ZH ? "zh" : "en";
+    run->started_ns = run->clock_base_ns = rb_clock_mono_ns();
     return run;
 }
 
@@ -82,12 +84,14 @@ static void block_now_clear(struct rb_run *run)
 static void run_free(struct rb_run *run)
 {
     json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
-                        run->params, run->report,  run->pending,  run->finish, run->failure, run->question};
+                        run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
+                        run->interrupted};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
     }
     rb_plan_clear(&run->plan);
     json_decref(run->plan.writes);
+    rb_replay_free(run->replay);
     block_now_clear(run);
     free(run->drill);
     free(run->reason);
@@ -121,6 +125,17 @@ void rb_run_reply(struct rb_run *run, json_int_t seq, json_t *ok)
     } else if (rc < 0) {
         rb_run_fail(run, "failed", 1, err.text);
     }
+}
+
+void rb_run_input(struct rb_run *run, const char *frame, json_int_t seq, const char *verb, json_t *ok)
+{
+    rb_record(run, "input", json_pack("{s:s, s:s, s:O}", "frame", frame, "verb", verb, "ok", ok));
+    rb_run_reply(run, seq, ok);
+}
+
+double rb_run_clock(const struct rb_run *run)
+{
+    return (double)(rb_clock_mono_ns() - run->clock_base_ns) / 1e9;
 }
 
 void rb_run_reply_noted(struct rb_run *run, json_int_t seq)
@@ -183,17 +198,28 @@ static int exit_of_finish(const json_t *finish, const char *result)
     return rb_run_exit_code(result);
 }
 
+/* A write that nobody settled outweighs how the rest went. A drill expects its result, also this one. */
+static void put_unknown(const struct rb_run *run, json_t *body)
+{
+    if (run->unknown && run->mode != RB_MODE_DRILL) {
+        json_object_set_new(body, "result", json_string("unknown"));
+        json_object_set_new(body, "exit", json_integer(rb_run_exit_code("unknown")));
+    }
+}
+
 static json_t *ended_body(const struct rb_run *run)
 {
     json_t *body = json_object();
     if (run->failure) {
-        json_object_update(body, run->failure);
         json_object_set_new(body, "next", json_array());
+        json_object_update(body, run->failure);
+        put_unknown(run, body);
         return body;
     }
     const char *result = rb_json_str(run->finish, "result", "failed");
     json_object_set_new(body, "result", json_string(result));
     json_object_set_new(body, "exit", json_integer(exit_of_finish(run->finish, result)));
+    put_unknown(run, body);
     json_object_set_new(body, "next", rb_next_commands(run, json_object_get(run->finish, "left")));
     static const char *const kept[] = {"advice", "wrote", "drill"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
@@ -225,7 +251,8 @@ static void record_end(struct rb_run *run)
     json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->started_ns) / 1000000));
     json_object_set_new(body, "fixed", fixes_done(run));
     json_object_set_new(body, "run", json_string(run->id));
-    if (run->begun) {
+    run->frame[0] = '\0';
+    if (run->begun && !run->parked) {
         rb_record(run, "run.ended", json_incref(body));
         if (rb_record_flush(run, &err) < 0) {
             json_object_set_new(body, "error", json_string(err.text));
@@ -248,9 +275,7 @@ static void finalize(struct rb_run *run)
     timer_free(run->run_deadline);
     timer_free(run->block_deadline);
     timer_free(run->flush_timer);
-    if (run->lock_fd >= 0) {
-        close(run->lock_fd);
-    }
+    rb_locks_release(run, run->parked || !strcmp(rb_json_str(run->report, "result", ""), "unknown"));
     run->view->ended(run->user, run->report);
     run_free(run);
 }
@@ -288,13 +313,15 @@ void rb_run_fail(struct rb_run *run, const char *result, int exit_code, const ch
     if (run->failure || run->ending) {
         return;
     }
-    if (run->unknown) {
-        result = "unknown";
-        exit_code = 9;
-    }
     run->failure = json_pack("{s:s, s:i, s:o}", "result", result, "exit", exit_code, "error",
                              rb_json_bytes(text, strlen(text)));
     rb_run_end(run);
+}
+
+void rb_run_park(struct rb_run *run, const char *result, int exit_code, const char *text)
+{
+    run->parked = run->parked || (!run->failure && !run->ending);
+    rb_run_fail(run, result, exit_code, text);
 }
 
 void rb_run_stop(struct rb_run *run, int signal)
@@ -305,6 +332,11 @@ void rb_run_stop(struct rb_run *run, int signal)
         return;
     }
     run->stop_signal = signal;
+    if (!rb_replay_over(run->replay) || rb_call_asking(run)) { /* nothing happened yet in this life */
+        snprintf(text, sizeof text, rb_text(RB_T_run_stopped_resuming), signal, run->id);
+        rb_run_park(run, "aborted", 128 + signal, text);
+        return;
+    }
     snprintf(text, sizeof text, rb_text(run->wrote ? RB_T_run_stopped_wrote : RB_T_run_stopped), signal);
     rb_run_fail(run, "aborted", 128 + signal, text);
 }
@@ -361,6 +393,24 @@ void rb_run_block_deadline(struct rb_run *run, double seconds)
 
 /* ---- the runner ---- */
 
+/* The n-th call of its task: the same in every life of the run. */
+static int name_frame(struct rb_run *run, const json_t *frame)
+{
+    const char *task = rb_json_str(frame, "task", "");
+    json_t *count = json_object_get(run->frames, task);
+    json_int_t n = json_integer_value(count) + 1;
+    if (strlen(task) > RB_PLACE_MAX - 24) {
+        return RB_EPROTOCOL;
+    }
+    if (count) {
+        json_integer_set(count, n);
+    } else {
+        json_object_set_new(run->frames, task, json_integer(n));
+    }
+    snprintf(run->frame, sizeof run->frame, "%s#%lld", task, (long long)n);
+    return 0;
+}
+
 static void on_frame(struct rb_child *child, json_t *frame, void *user)
 {
     (void)child;
@@ -369,12 +419,14 @@ static void on_frame(struct rb_child *child, json_t *frame, void *user)
         return;
     }
     const char *verb = rb_json_str(frame, "verb", NULL);
-    json_int_t seq = rb_json_int(frame, "seq", 0);
     if (!verb) {
         rb_run_fail(run, "failed", 1, rb_text(RB_T_run_bad_frame));
-    } else if (!rb_engine_verb(run, verb, seq, json_object_get(frame, "args"))) {
+    } else if (name_frame(run, frame) < 0) {
+        rb_run_fail(run, "failed", 1, rb_text(RB_T_run_bad_frame));
+    } else if (!rb_engine_verb(run, frame)) {
         rb_dispatch(run, frame);
     }
+    run->frame[0] = '\0';
 }
 
 static void runner_ended(struct rb_child *child, int status, bool orphaned, const struct rb_err *err, void *user)
@@ -408,7 +460,7 @@ static int start_runner(struct rb_run *run, struct rb_err *err)
         return err->code;
     }
     json_t *start = json_pack("{s:{s:s, s:s, s:O, s:O, s:o, s:i}}", "start", "mode", "exec", "lang",
-                              rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "id", json_object_get(run->file, "id"),
+                              run->lang, "id", json_object_get(run->file, "id"),
                               "files", json_object_get(run->file, "files"), "verbs", rb_arguments_verbs(), "memory",
                               RUNNER_MEMORY);
     int rc = rb_child_send(run->runner, start, err);
@@ -416,10 +468,8 @@ static int start_runner(struct rb_run *run, struct rb_err *err)
     return rc;
 }
 
-int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const struct rb_run_options *options,
-                 const struct rb_run_view *view, void *user, struct rb_err *err)
+int rb_run_launch(struct rb_run **out, struct rb_run *run, struct rb_err *err)
 {
-    struct rb_run *run = run_new(engine, options, view, user);
     run->run_deadline = timer_new(run);
     run->block_deadline = timer_new(run);
     run->flush_timer = timer_new(run);
@@ -442,6 +492,12 @@ int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const stru
     uv_timer_start(run->run_deadline, run_deadline_passed, (uint64_t)(run->timeout * 1000), 0);
     *out = run;
     return 0;
+}
+
+int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const struct rb_run_options *options,
+                 const struct rb_run_view *view, void *user, struct rb_err *err)
+{
+    return rb_run_launch(out, rb_run_new(engine, options, view, user), err);
 }
 
 void rb_run_answer(struct rb_run *run, const json_t *answer)

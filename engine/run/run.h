@@ -54,6 +54,20 @@ struct rb_run_view {
 /* Starts a run; errors before anything is journaled: RB_EUSAGE, RB_ELOAD, RB_EBUSY, RB_EJOURNAL. */
 int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const struct rb_run_options *options,
                  const struct rb_run_view *view, void *user, struct rb_err *err);
+/* Goes on with an interrupted run: with its own bytes, parameters and mode; of options only consent, answers and
+ * what is asked count. RB_EBUSY when it still runs, RB_EEXISTS when it ended, RB_EUSAGE for a drill. */
+int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const char *id,
+                  const struct rb_run_options *options, const struct rb_run_view *view, void *user, struct rb_err *err);
+/* What a person found out about writes nobody knew about. */
+struct rb_word {
+    int64_t call; /* its number, 0 = all of them */
+    bool done;
+    const char *reason;
+};
+/* The intents it was said of; NULL and RB_EUSAGE when none of the run waits for that, RB_EBUSY when it runs. */
+json_t *rb_run_resolve(struct rb_journal *journal, const char *run, const struct rb_word *word, struct rb_err *err);
+/* Ends an interrupted run for good. RB_EUNKNOWN while a write of it is open. */
+int rb_run_abort(struct rb_journal *journal, const char *run, const char *reason, struct rb_err *err);
 /* choose: {"fix", "key"} or {} (not now). confirm: {"typed": text} or {} (no). ask: {"answers": {…}} or {}. */
 void rb_run_answer(struct rb_run *run, const json_t *answer);
 /* Ctrl-C: the running call is cancelled, nothing new starts, the run ends 130 or 143. Twice: at once. */

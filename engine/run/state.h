@@ -11,7 +11,10 @@
  *   record.c       events: journal first, then report and view
  *   report.c       events -> the runbook.run/1 object
  *   next.c         the commands that go on
- *   target_lock.c  two runs on one target exclude each other */
+ *   lock.c         runs on one target, or with one named lock, exclude each other
+ *   past.c         what the journal holds of a run
+ *   resume.c       taking up an interrupted run, and what a person says about it
+ *   replay.c       a run that goes on: what was recorded is answered from there */
 #ifndef RB_RUN_STATE_H
 #define RB_RUN_STATE_H
 
@@ -20,10 +23,13 @@
 #include "binding.h"
 #include "journal/journal.h"
 #include "run/module.h"
+#include "run/past.h"
+#include "run/replay.h"
 #include "run/run.h"
 #include "run/worker.h"
 
 #define RB_CALLS_MAX 1024         /* in flight, of one run; waits too */
+#define RB_PLACE_MAX 96      /* "1.2#17": a task's path and the number of the call in it */
 #define RB_REMARKS_MAX 20000         /* findings, notes and the like of one run */
 #define RB_SECONDS_MAX (7 * 86400) /* no wait of a run is longer */
 
@@ -53,6 +59,8 @@ struct rb_plan {
     json_t *writes;    /* [{verb, text, args}] */
     bool open;         /* the rehearsal ended at an unknown result: more may follow */
     bool consented;
+    bool renew;        /* consent was given before a crash: the next live write asks again */
+    json_t *shown;     /* with what consent was asked for */
     size_t done;       /* writes made so far */
 };
 
@@ -66,20 +74,29 @@ struct rb_call {
     json_int_t seq;
     json_t *args;
     json_t *remarks;
-    char *at, *text;
+    char *at, *text, *frame;
     void *data;
     uv_timer_t *deadline;
     double timeout;
     int64_t started_ns;
     int64_t number;    /* in the run, the n of resume */
     enum rb_phase phase;
+    bool held;         /* waits for its turn in the record, or to go on live */
+    bool asking;       /* waits for consent to be renewed */
+    bool again;        /* its intent of an earlier life may have led to something */
+    bool begun;        /* handed to the binding */
     bool cancelled;    /* its deadline passed or the run stops: the outcome follows soon */
     bool timed_out;
 };
 
 struct rb_lab;  /* drill_verbs.c */
+struct rb_lock; /* lock.c */
 struct rb_wait; /* engine_verbs.c */
 struct rb_link; /* run.c */
+struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_options *options,
+                          const struct rb_run_view *view, void *user);
+/* Starts its runner; frees the run when that fails. */
+int rb_run_launch(struct rb_run **out, struct rb_run *run, struct rb_err *err);
 
 struct rb_run {
     struct rb_engine engine;
@@ -103,19 +120,29 @@ struct rb_run {
     struct rb_workers *workers;
     struct rb_modules *modules;
     struct rb_call *calls;
-    int64_t started_ns, call_count;
+    json_t *frames;            /* {task: calls it made so far} */
+    char frame[RB_PLACE_MAX];  /* of the call that is served now; "" = none */
+    struct rb_replay *replay;  /* an earlier life of this run, or NULL */
+    struct rb_journal *archive; /* where that life is recorded */
+    json_t *recorded;          /* the answer from it to what is served now, or NULL */
+    int64_t cut;               /* its events count up to here */
+    double resumed_at;         /* on the run's clock */
+    const char *lang;          /* of the runner: its words are part of the record */
+    int64_t started_ns, clock_base_ns, call_count;
     int call_in_flight, remarks;
     struct rb_block_now now;
     struct rb_plan plan;
     struct rb_lab *lab;
-    int lock_fd;
+    struct rb_lock *locks;
+    json_t *interrupted;       /* {run, step}: the one before us on this target, which did not end */
 
     uv_timer_t *run_deadline, *block_deadline, *flush_timer;
     json_int_t question_seq;   /* the call that waits for a person, 0 = none */
-    char *question_kind;
+    char *question_kind, question_frame[RB_PLACE_MAX];
     json_t *question;
 
     bool begun;                /* run.started is on disk */
+    bool parked;               /* ends without an end: it can be taken up again */
     bool wrote, unknown, journal_failed, ending;
     int stop_signal;
     json_t *finish;            /* what run.finish said */
@@ -133,6 +160,12 @@ void rb_run_settle(struct rb_run *run);
 void rb_run_reply(struct rb_run *run, json_int_t seq, json_t *ok); /* takes ok */
 void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *err, const char *verb, bool fatal);
 void rb_run_reply_noted(struct rb_run *run, json_int_t seq);
+/* The reply to what only this moment knows: recorded under the frame, so that a later life gets the same. */
+void rb_run_input(struct rb_run *run, const char *frame, json_int_t seq, const char *verb, json_t *ok); /* takes ok */
+/* Seconds since the run began, also across a crash. */
+double rb_run_clock(const struct rb_run *run);
+/* Ends this process's part of the run; the run itself stays interrupted. */
+void rb_run_park(struct rb_run *run, const char *result, int exit_code, const char *text);
 /* Ends the run without the runner's word. text is in the language set. */
 void rb_run_fail(struct rb_run *run, const char *result, int exit_code, const char *text);
 /* Nothing new starts; ends when nothing is in flight. */
@@ -143,6 +176,12 @@ void rb_run_block_deadline(struct rb_run *run, double seconds);
 /* What the runner asks for as a time, within 0 and RB_SECONDS_MAX. */
 double rb_seconds_clamp(double seconds);
 void rb_dispatch(struct rb_run *run, json_t *frame);
+/* Starts a call that passed the gate. */
+void rb_call_go(struct rb_call *call);
+/* The oldest that waits for consent to be renewed, or NULL. */
+struct rb_call *rb_call_asking(const struct rb_run *run);
+/* Its outcome from an earlier life. */
+void rb_call_recorded(struct rb_call *call, const json_t *outcome);
 void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call);
 void rb_dispatch_cancel_all(struct rb_run *run);
 /* What was asked to stop and still takes its grace is asked again. */
@@ -156,8 +195,10 @@ enum rb_phase rb_phase_parse(const char *name);
 const char *rb_phase_name(enum rb_phase phase);
 bool rb_phase_reads_only(enum rb_phase phase);
 
-/* engine_verbs.c: 1 when verb was one of the engine's own. */
-int rb_engine_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args);
+/* engine_verbs.c: 1 when the frame's verb was one of the engine's own. */
+int rb_engine_verb(struct rb_run *run, const json_t *frame);
+/* The same when its turn came; run->recorded is the answer, if there is one. */
+void rb_engine_serve(struct rb_run *run, const json_t *frame);
 
 /* Ends all waits with an error: a deadline, or a stop. */
 void rb_waits_cancel(struct rb_run *run, const struct rb_err *err);
@@ -169,6 +210,10 @@ void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_answered(struct rb_run *run, const json_t *answer);
 void rb_consent_go_on(struct rb_run *run, json_int_t seq, const json_t *args);
+/* Consent given before a crash is asked for again; the call then starts, or fails. */
+void rb_consent_renew(struct rb_run *run, struct rb_call *call);
+/* The fix or step as it was declared, or NULL. */
+const json_t *rb_block_declared(const struct rb_run *run, const char *id);
 void rb_plan_clear(struct rb_plan *plan);
 
 /* drill_verbs.c */
@@ -181,8 +226,12 @@ void rb_report_apply(json_t *report, const char *kind, const json_t *body, int64
 
 /* next.c: [{argv, why}] for what is left to do. New reference. */
 json_t *rb_next_commands(const struct rb_run *run, const json_t *left);
+/* The command that takes the run up again and agrees to what is shown. New reference. */
+json_t *rb_next_resume(const struct rb_run *run, const json_t *shown);
 
-/* target_lock.c: 0, or RB_EBUSY naming the holder. *fd is closed to unlock. */
-int rb_target_lock(const char *target, const char *run, int *fd, struct rb_err *err);
+/* lock.c: 0, or RB_EBUSY with who holds it, since when and at which step. what is the name for people. */
+int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct rb_err *err);
+/* keep_name: the run may have left a write half done, or can be taken up again. */
+void rb_locks_release(struct rb_run *run, bool keep_name);
 
 #endif

@@ -272,6 +272,14 @@ static void a_write_out_of_time_is_unknown(void **state)
                               (struct rb_run_options){.yes = true});
     assert_string_equal(result_of(result), "unknown");
     assert_int_equal(rb_json_int(result, "exit", -1), 9);
+    struct rb_err err = {0};
+    const struct rb_word word = {.done = false, .reason = "a test"};
+    json_t *again = run_text(HEAD "check \"one\" { title = \"one\", run = function() end }");
+    assert_string_equal(result_of(again), "busy"); /* it keeps its target until a person said what happened */
+    json_t *told = rb_run_resolve(journal, rb_json_str(result, "run", ""), &word, &err);
+    assert_int_equal(json_array_size(told), 1);
+    json_decref(told);
+    json_decref(again);
     json_decref(result);
 }
 
