@@ -28,7 +28,7 @@ function(rb_external name module)
 endfunction()
 
 rb_external(jansson jansson)
-rb_external(nettle nettle)
+rb_external(nettle "hogweed;nettle;gmp")
 rb_external(utf8proc libutf8proc)
 rb_external(sqlite sqlite3 m dl pthread)
 rb_external(uv libuv dl rt pthread)

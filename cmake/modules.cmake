@@ -10,6 +10,7 @@ function(rb_module name folders)
                         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/modules)
   target_include_directories(module_${name} PRIVATE $<TARGET_PROPERTY:rb_base,INTERFACE_INCLUDE_DIRECTORIES>)
   target_link_libraries(module_${name} PRIVATE ${ARGN})
+  target_compile_definitions(module_${name} PRIVATE RB_MODULE_ABI="${abi}")
   install(TARGETS module_${name} DESTINATION lib/runbook/modules)
 endfunction()
 

@@ -60,6 +60,20 @@ int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *
     return 0;
 }
 
+/* $RUNBOOK_SEALS: where seals go too, separated by colons; absolute paths, or "syslog". */
+static void add_sinks(struct rb_journal *journal)
+{
+    const char *list = getenv("RUNBOOK_SEALS");
+    char one[PATH_MAX];
+    for (const char *at = list ? list : ""; *at; at += strcspn(at, ":"), at += *at == ':') {
+        size_t len = strcspn(at, ":");
+        if (len > 0 && len < sizeof one) {
+            snprintf(one, sizeof one, "%.*s", (int)len, at);
+            rb_journal_sink_add(journal, one);
+        }
+    }
+}
+
 int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err)
 {
     char standard[PATH_MAX];
@@ -75,7 +89,11 @@ int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err)
         path = standard;
     }
     if (write) {
-        return rb_journal_open(&c->journal, path, err);
+        int opened = rb_journal_open(&c->journal, path, err);
+        if (opened == 0) {
+            add_sinks(c->journal);
+        }
+        return opened;
     }
     int rc = rb_journal_open_reader(&c->journal, path, err);
     return rc == RB_ENOT_FOUND && !rb_options_has(&c->options, RB_O_JOURNAL) ? 0 : rc;

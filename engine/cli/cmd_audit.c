@@ -154,19 +154,32 @@ static json_t *verify_json(const struct rb_verify *v)
     char last[RB_HEX_SIZE + 8];
     snprintf(last, sizeof last, "sha256:%s", v->last);
     if (v->ok) {
-        return json_pack("{s:s, s:b, s:I, s:s}", "schema", "runbook.verify/1", "ok", 1, "events", (json_int_t)v->events,
-                         "last", last);
+        return json_pack("{s:s, s:b, s:I, s:s, s:I, s:I, s:s}", "schema", "runbook.verify/1", "ok", 1, "events",
+                         (json_int_t)v->events, "last", last, "seals", (json_int_t)v->seals, "sealed", (json_int_t)v->sealed,
+                         "key", v->key);
     }
     return json_pack("{s:s, s:b, s:I, s:{s:s, s:I, s:I}, s:s}", "schema", "runbook.verify/1", "ok", 0, "events",
                      (json_int_t)v->events, "event", "run", v->run, "seq", (json_int_t)v->seq, "id", (json_int_t)v->id,
                      "why", v->why);
 }
 
+static void put_sealed(struct rb_cli *c, const struct rb_verify *v)
+{
+    if (v->seals > 0) {
+        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_sealed), (long long)v->sealed, (long long)v->seals, v->key);
+        rb_put(c, RB_OUT, RB_PLAIN, "\n");
+    } else if (v->events > 0) {
+        rb_put(c, RB_OUT, RB_WARN, "%s\n", TX(verify_unsealed));
+    }
+}
+
 static int audit_verify(struct rb_cli *c)
 {
     struct rb_err err = {0};
     struct rb_verify v = {.ok = true};
-    if (c->journal != NULL && rb_journal_verify(c->journal, &v, &err) != 0) {
+    const struct rb_verify_with with = {.seals = rb_options_get(&c->options, RB_O_SEALS),
+                                        .key = rb_options_get(&c->options, RB_O_KEY)};
+    if (c->journal != NULL && rb_journal_verify(c->journal, &with, &v, &err) != 0) {
         return rb_cli_fail(c, &err);
     }
     if (c->format != RB_FORMAT_TEXT) {
@@ -175,6 +188,7 @@ static int audit_verify(struct rb_cli *c)
         rb_put_mark(c, RB_OUT, RB_GOOD);
         rb_put(c, RB_OUT, RB_PLAIN, TX(verify_ok), (long long)v.events);
         rb_put(c, RB_OUT, RB_PLAIN, v.last[0] != '\0' ? " sha256:%s\n" : " -%s\n", v.last);
+        put_sealed(c, &v);
     } else {
         rb_put_mark(c, RB_OUT, RB_BAD);
         rb_put(c, RB_OUT, RB_PLAIN, TX(verify_broken), rb_word(c, v.run), (long long)v.seq, (long long)v.id,

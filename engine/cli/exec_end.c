@@ -94,6 +94,7 @@ void rb_exec_end(struct rb_exec *e)
         put_advice(c, e->result);
     }
     put_error(c, json_object_get(e->result, "error"));
+    put_error(c, json_object_get(e->result, "unsealed"));
     if (e->dry_run) {
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", TX(dry_run_end));
     }

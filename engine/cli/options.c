@@ -52,6 +52,8 @@ const struct rb_option rb_option_table[] = {
     SCHEDULE(RB_O_NUMBER, "count", "N", count),
     FLAG(RB_O_DONE, 0, "done", "resolve", false, done),
     FLAG(RB_O_NOT_DONE, 0, "not-done", "resolve", false, not_done),
+    VALUE(RB_O_SEALS, 0, "seals", "FILE", NULL, "audit", false, seals),
+    VALUE(RB_O_KEY, 0, "key", "HEX", NULL, "audit", false, key),
 };
 
 const struct rb_option *rb_option_find(const char *name, size_t len)

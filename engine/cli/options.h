@@ -40,6 +40,8 @@ enum rb_option_id {
     RB_O_FOLLOW,
     RB_O_RUN,
     RB_O_JOURNAL,
+    RB_O_SEALS,
+    RB_O_KEY,
     RB_O_ALL,
     RB_O_FROM,
     RB_O_TZ,

@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "journal/private.h"
 
+#define SEAL_EVERY_NS (60 * INT64_C(1000000000)) /* of a run that goes on; its end is sealed anyway */
+
 static void queued_free(struct queued *q)
 {
     if (q) {
@@ -264,5 +266,8 @@ int rb_journal_commit(struct rb_journal *j, struct rb_err *err)
     }
     queue_clear(j);
     checkpoint_after_commit(j);
+    if (rb_clock_mono_ns() - j->sealed_ns > SEAL_EVERY_NS) {
+        (void)rb_journal_seal(j, NULL); /* what is committed is safe; the seal at the run's end says what is wrong */
+    }
     return 0;
 }

@@ -51,7 +51,13 @@ int rb_journal_commit(struct rb_journal *j, struct rb_err *err);
 int rb_journal_blob_add(struct rb_journal *j, const void *data, size_t size, char out[RB_HEX_SIZE], struct rb_err *err);
 /* Appended to out. RB_ENOT_FOUND; RB_ECORRUPT when the bytes are not those of the hash. */
 int rb_journal_blob(struct rb_journal *j, const char *hex, struct rb_buf *out, struct rb_err *err);
-/* True for device and inode of the journal's own files (db, -wal, -shm, lock, reserve). */
+/* Signs what the newest event is (journal/seal.h), in the journal's own list and in the second sinks: at the end of a
+ * run, at an approval, and by every commit a minute after the last time. A second sink that cannot be reached is an
+ * error of this call only; nothing is lost. */
+int rb_journal_seal(struct rb_journal *j, struct rb_err *err);
+/* A second sink for seals, best on another machine's disk: an absolute path, or "syslog". Copied. At most 4. */
+void rb_journal_sink_add(struct rb_journal *j, const char *sink);
+/* True for device and inode of the journal's own files (db, -wal, -shm, lock, reserve, seals, seal-key). */
 bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino);
 
 /* Calls fn for each event in order; a non-zero return ends it and is returned.
@@ -82,9 +88,17 @@ struct rb_verify {
     char run[RB_ID_MAX];    /* the first bad event … */
     int64_t id, seq;
     char why[256];          /* … and what is wrong with it */
+    int64_t seals, sealed;  /* how many there are, and the newest event that has one */
+    char key[RB_HEX_SIZE];  /* the first signer */
 };
-/* Recomputes the chain from the stored bytes. 0 also when it is broken: see ok. The newest events cut
- * off, and a chain computed anew as a whole, can only be found by somebody who kept `last`. */
-int rb_journal_verify(struct rb_journal *j, struct rb_verify *out, struct rb_err *err);
+
+struct rb_verify_with {
+    const char *seals; /* a list of seals kept elsewhere; NULL = the journal's own */
+    const char *key;   /* the first signer as it was noted elsewhere, in hex; NULL = whoever signed first */
+};
+/* Recomputes the chain from the stored bytes and compares it with the seals. 0 also when it is broken: see ok.
+ * What came after the newest seal may have been cut off; with the journal's own list of seals and no key from
+ * elsewhere, everything may have been replaced as a whole. with may be NULL. */
+int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err);
 
 #endif

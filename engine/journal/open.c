@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "journal/private.h"
 
-static const char *const companions[] = {"", "-wal", "-shm", ".lock", ".reserve"};
+static const char *const companions[] = {"", "-wal", "-shm", ".lock", ".reserve", ".seals", ".seal-key"};
 
 static const char *reason(struct rb_journal *j, char out[256])
 {
@@ -232,6 +233,7 @@ static int open_any(struct rb_journal **out, const char *path, bool writer, stru
         rb_journal_close(j);
         return rc;
     }
+    j->sealed_ns = rb_clock_mono_ns();
     if (writer) {
         reserve_keep(j);
     }
@@ -266,6 +268,9 @@ void rb_journal_close(struct rb_journal *j)
         close(j->lock_fd);
     }
     queue_free(j);
+    for (size_t i = 0; i < j->sink_count; i++) {
+        free(j->sinks[i]);
+    }
     free(j->actor);
     free(j);
 }

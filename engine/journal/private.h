@@ -46,6 +46,9 @@ struct rb_journal {
     int lock_fd;
     int wal_pages; /* in the WAL after our last commit */
     char *actor;
+    char *sinks[4];    /* where seals go beside our own file: absolute paths, or "syslog" */
+    size_t sink_count;
+    int64_t sealed_ns; /* when we sealed last; 0 = not yet */
     struct queued *first, **end;
     struct queued_blob *blobs;
     size_t queued_bytes;
@@ -85,6 +88,9 @@ void checkpoint_at_close(struct rb_journal *j);
 /* The disk space kept for a full disk: made where missing; released, true when there was one. */
 void reserve_keep(struct rb_journal *j);
 bool reserve_release(struct rb_journal *j);
+
+/* seal_write.c: how many seals the key has signed; 0 when there is no key. */
+int64_t seals_made(const struct rb_journal *j);
 
 /* commit.c */
 void queue_free(struct rb_journal *j);

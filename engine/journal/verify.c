@@ -1,19 +1,23 @@
 /* Recomputing the chain from the stored bytes.
  *
- * Found: any change, removal, exchange, repetition or new number of an event before the newest one.
- * Not found: the newest events cut off (nothing follows that would miss them), and a whole chain
- * computed anew by somebody who may write the file. Both need the last hash kept elsewhere. */
+ * The chain finds any change, removal, exchange, repetition or new number of an event before the newest one.
+ * The seals (seal.h) find what it cannot: the newest events cut off, and a chain computed anew by somebody who
+ * may write the file. Open is what came after the newest seal, and, without a list or key kept elsewhere,
+ * everything replaced as a whole. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/utf8.h"
 #include "journal/private.h"
+#include "journal/seal_read.h"
 
 enum column { ID, RUN, SEQ, UTC, MONO, KIND, ACTOR, BODY, DIGEST, HASH, COLUMNS };
 
 struct walk {
     sqlite3_stmt *s;
+    struct seal_reader seals;
+    int64_t seals_made;   /* by the key, before the list was opened; 0 for a list kept elsewhere */
     unsigned char previous[RB_HASH_SIZE];
     int64_t id;
     int64_t last_missing; /* newest event without a body */
@@ -129,6 +133,11 @@ static int walk_events(struct walk *w, struct rb_verify *out)
             say(out, rb_text(why));
             return rc;
         }
+        if (!seal_reader_check(&w->seals, w->id, w->previous)) {
+            name_event(w->s, out);
+            say(out, w->seals.why);
+            return rc;
+        }
         out->events++;
     }
     return rc;
@@ -151,15 +160,59 @@ static int check_missing(struct rb_journal *j, const struct walk *w, struct rb_v
     return rc == SQLITE_ROW ? SQLITE_DONE : rc;
 }
 
-int rb_journal_verify(struct rb_journal *j, struct rb_verify *out, struct rb_err *err)
+static int open_seals(struct rb_journal *j, const struct rb_verify_with *with, struct walk *w, struct rb_err *err)
+{
+    char own[COMPANION_MAX];
+    const char *path = with ? with->seals : NULL;
+    (void)snprintf(own, sizeof own, "%s.seals", j->path);
+    w->seals_made = path ? 0 : seals_made(j);
+    int rc = seal_reader_open(&w->seals, path ? path : own, with ? with->key : NULL, path != NULL, err);
+    if (rc == 0) {
+        (void)seal_reader_next(&w->seals); /* a broken list is told by the first event */
+    }
+    return rc;
+}
+
+/* A seal of an event that is not there, or fewer seals than were made. */
+static void check_end(const struct walk *w, struct rb_verify *out)
+{
+    const struct seal_reader *r = &w->seals;
+    char why[256];
+    if (r->has) {
+        (void)snprintf(why, sizeof why, rb_text(RB_T_journal_seals_cut), (long long)r->now.n, (long long)r->now.id);
+    } else if (r->bad) {
+        (void)snprintf(why, sizeof why, "%s", r->why);
+    } else if (w->seals_made > (int64_t)r->now.n) {
+        (void)snprintf(why, sizeof why, rb_text(RB_T_journal_seals_fewer), (long long)w->seals_made, (long long)r->now.n);
+    } else {
+        return;
+    }
+    out->id = w->id; /* the last one that is there */
+    say(out, why);
+}
+
+static void note_seals(const struct walk *w, struct rb_verify *out)
+{
+    out->seals = w->seals.count;
+    out->sealed = w->seals.sealed;
+    (void)snprintf(out->key, sizeof out->key, "%s", w->seals.first);
+}
+
+int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err)
 {
     struct walk w = {0};
     *out = (struct rb_verify){.ok = true};
+    if (open_seals(j, with, &w, err) != 0) {
+        return err ? err->code : RB_EJOURNAL;
+    }
     int rc = journal_prepare(j, &w.s,
                              "SELECT id, run, seq, utc, mono, kind, actor, body, body_digest, hash "
                              "FROM events NOT INDEXED ORDER BY id");
     rc = rc ? rc : walk_events(&w, out);
-    if (rc == SQLITE_DONE && w.last_missing > w.pruned) {
+    if (rc == SQLITE_DONE) {
+        check_end(&w, out);
+    }
+    if (rc == SQLITE_DONE && out->ok && w.last_missing > w.pruned) {
         rc = check_missing(j, &w, out);
     }
     if (rc == SQLITE_CORRUPT) { /* a page that cannot be read is a changed event too */
@@ -169,6 +222,8 @@ int rb_journal_verify(struct rb_journal *j, struct rb_verify *out, struct rb_err
     }
     int failed = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : journal_cannot_read(j, err);
     (void)sqlite3_finalize(w.s); /* reported above */
+    note_seals(&w, out);
+    seal_reader_close(&w.seals);
     if (out->events && out->ok) {
         rb_hex(w.previous, out->last);
     }

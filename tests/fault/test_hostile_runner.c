@@ -168,7 +168,7 @@ static void the_journal_is_whole_afterwards(void **state)
     (void)state;
     struct rb_verify verify;
     struct rb_err err = {0};
-    assert_int_equal(rb_journal_verify(journal, &verify, &err), 0);
+    assert_int_equal(rb_journal_verify(journal, NULL, &verify, &err), 0);
     assert_true(verify.ok);
     assert_true(verify.events >= ROUNDS);
 }

@@ -101,7 +101,7 @@ static void check(struct rb_journal *j)
     struct rb_buf events;
     char run[RB_ID_MAX];
     rb_buf_init(&events, 1 << 22);
-    if (rb_journal_verify(j, &v, NULL) == 0 && v.ok &&
+    if (rb_journal_verify(j, NULL, &v, NULL) == 0 && v.ok &&
         rb_journal_read(j, NULL, 0, dump, &events, NULL) == 0) {
         require(events.len <= seed.events.len &&
                 memcmp(rb_buf_str(&events), seed.events.data, events.len) == 0);

@@ -153,7 +153,7 @@ static void two_handles_count_one_run_together(void **state)
     for (int i = 0; i < 5; i++) {
         assert_int_equal(seqs[i], i + 1);
     }
-    assert_int_equal(rb_journal_verify(a, &v, NULL), 0);
+    assert_int_equal(rb_journal_verify(a, NULL, &v, NULL), 0);
     assert_true(v.ok);
     rb_journal_close(a);
     rb_journal_close(b);
@@ -379,12 +379,12 @@ static void a_reader_creates_nothing(void **state)
     add(writer, "r-a", "note", NULL);
     commit(writer);
     struct rb_verify v;
-    assert_int_equal(rb_journal_verify(j, &v, &err), 0);
+    assert_int_equal(rb_journal_verify(j, NULL, &v, &err), 0);
     assert_int_equal(v.events, 2);
     rb_journal_close(writer);
     rb_journal_close(j);
     assert_int_equal(rb_journal_open_reader(&j, path, &err), 0); /* nobody else has it open */
-    assert_int_equal(rb_journal_verify(j, &v, &err), 0);
+    assert_int_equal(rb_journal_verify(j, NULL, &v, &err), 0);
     assert_int_equal(v.events, 2);
     rb_journal_close(j);
 }
@@ -425,7 +425,7 @@ static void a_long_log_is_moved_into_the_file(void **state)
     assert_int_equal(st.st_size, 0);
     j = open_journal();
     struct rb_verify v;
-    assert_int_equal(rb_journal_verify(j, &v, NULL), 0);
+    assert_int_equal(rb_journal_verify(j, NULL, &v, NULL), 0);
     assert_true(v.ok);
     assert_int_equal(v.events, 3500);
     rb_journal_close(j);

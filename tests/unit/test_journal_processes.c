@@ -107,7 +107,7 @@ static int64_t check_run(struct rb_journal *j, int a, int b, int64_t at_least)
 static void check_chain(struct rb_journal *j, int64_t events)
 {
     struct rb_verify v;
-    assert_int_equal(rb_journal_verify(j, &v, NULL), 0);
+    assert_int_equal(rb_journal_verify(j, NULL, &v, NULL), 0);
     if (!v.ok || v.events != events) {
         fail_msg("%lld events, %lld expected; event %lld of %s: %s", (long long)v.events, (long long)events,
                  (long long)v.id, v.run, v.why);

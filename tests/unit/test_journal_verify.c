@@ -72,7 +72,7 @@ static struct rb_verify verify(void)
 {
     struct rb_verify v;
     struct rb_err err = {0};
-    if (rb_journal_verify(journal, &v, &err)) {
+    if (rb_journal_verify(journal, NULL, &v, &err)) {
         fail_msg("%s", err.text);
     }
     return v;

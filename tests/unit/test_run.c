@@ -451,7 +451,7 @@ static int teardown(void **state)
     (void)state;
     struct rb_verify verify;
     struct rb_err err = {0};
-    int rc = rb_journal_verify(journal, &verify, &err);
+    int rc = rb_journal_verify(journal, NULL, &verify, &err);
     rb_journal_close(journal);
     rb_spawner_close(spawner);
     return rc == 0 && verify.ok && verify.events > 50 ? 0 : -1;
