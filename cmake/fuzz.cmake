@@ -1,4 +1,4 @@
-# Every tests/fuzz/fuzz_*.c is one libFuzzer program; tests/fuzz/corpus/NAME/ is where it starts.
+# Every tests/fuzz/fuzz_*.c is one libFuzzer program; tests/fuzz/corpus/fuzz_NAME/ is where it starts.
 # Needs clang and -fsanitize=fuzzer-no-link on everything (the "fuzz" preset).
 file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 foreach(source ${sources})

@@ -214,7 +214,7 @@ static void offer_arguments(struct rb_cli *c, const char *prefix, const char *co
     } else if (strcmp(command, "drill") == 0) {
         offer_runbooks(c, prefix, true);
     } else if (strcmp(command, "audit") == 0) {
-        offer_list(c, prefix, "", "verify");
+        offer_list(c, prefix, "", "verify export");
     } else if (strcmp(command, "completion") == 0) {
         offer_list(c, prefix, "", "bash zsh fish");
     } else if (strcmp(command, "help") == 0) {

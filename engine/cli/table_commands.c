@@ -15,7 +15,7 @@ const struct rb_command rb_commands[] = {
     COMMAND("abort", NULL, "RUN", rb_cmd_abort, abort),
     COMMAND("history", NULL, "[RUNBOOK]", rb_cmd_history, history),
     COMMAND("logs", NULL, "RUN", rb_cmd_logs, logs),
-    COMMAND("audit", NULL, "[verify]", rb_cmd_audit, audit),
+    COMMAND("audit", NULL, "[verify | export]", rb_cmd_audit, audit),
     COMMAND("drill", NULL, "RUNBOOK[/DRILL] ... | --all", rb_cmd_drill, drill),
     {"schedule", NULL, false, RB_T_schedule_c_schedule, "list | next EXPR | explain | pause | resume | run | reset | export systemd",
      RB_T_schedule_h_schedule, rb_cmd_schedule},

@@ -27,6 +27,7 @@ struct rb_event {
     const char *kind;   /* "call.intent" */
     const char *actor;  /* canonical JSON: uid, login, sudo, tty, ssh, host */
     const char *body;   /* canonical JSON text, or NULL when pruned (a later `pruned {"upto": id}` says so) */
+    const char *digest; /* of the body, 64 hex digits */
     const char *hash;   /* 64 hex digits */
 };
 

@@ -3,7 +3,7 @@
 
 #include "journal/private.h"
 
-#define COLUMNS "id, run, seq, utc, mono, kind, actor, body, hash"
+#define COLUMNS "id, run, seq, utc, mono, kind, actor, body, body_digest, hash"
 
 static const char *text(sqlite3_stmt *s, int column)
 {
@@ -11,13 +11,21 @@ static const char *text(sqlite3_stmt *s, int column)
     return t ? t : "";
 }
 
+/* "" for what is no hash: verify names such a row. */
+static void hex_of(sqlite3_stmt *s, int column, char out[RB_HEX_SIZE])
+{
+    const void *hash = sqlite3_column_blob(s, column);
+    out[0] = '\0';
+    if (hash && sqlite3_column_bytes(s, column) == RB_HASH_SIZE) {
+        rb_hex(hash, out);
+    }
+}
+
 static int deliver(sqlite3_stmt *s, rb_event_fn *fn, void *user)
 {
-    char hex[RB_HEX_SIZE] = "";
-    const void *hash = sqlite3_column_blob(s, 8);
-    if (hash && sqlite3_column_bytes(s, 8) == RB_HASH_SIZE) {
-        rb_hex(hash, hex);
-    }
+    char digest[RB_HEX_SIZE], hash[RB_HEX_SIZE];
+    hex_of(s, 8, digest);
+    hex_of(s, 9, hash);
     struct rb_event event = {.id = sqlite3_column_int64(s, 0),
                              .run = text(s, 1),
                              .seq = sqlite3_column_int64(s, 2),
@@ -26,7 +34,8 @@ static int deliver(sqlite3_stmt *s, rb_event_fn *fn, void *user)
                              .kind = text(s, 5),
                              .actor = text(s, 6),
                              .body = (const char *)sqlite3_column_text(s, 7),
-                             .hash = hex};
+                             .digest = digest,
+                             .hash = hash};
     return fn(&event, user);
 }
 
