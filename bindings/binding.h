@@ -98,6 +98,10 @@ struct rb_spawner *rb_call_spawner(const struct rb_call *call);
 void **rb_call_state(const struct rb_call *call);
 /* May this call only read (a check, a guard, …)? Decides the access of a child. */
 bool rb_call_read_only(const struct rb_call *call);
+/* Was it asked to stop because its deadline passed? Then RB_ETIMEOUT says better than the host how far it came. */
+bool rb_call_timed_out(const struct rb_call *call);
+/* Nothing of this write has reached the other side: however it fails, it did not happen. */
+void rb_call_unsent(struct rb_call *call);
 /* Live output for the operator; not an outcome. stream 1 or 2. */
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len);
 /* A lasting child that goes on after this call: for good, or in a drill until the drill's end. */

@@ -44,16 +44,6 @@ local function add_found(context)
   end
 end
 
-local function add_try()
-  return function(fn, ...)
-    local result = table.pack(task.protect(fn, ...))
-    if result[1] then return table.unpack(result, 2, result.n) end
-    local err = result[2]
-    if err.kind == "verb" and not err.fatal then return nil, err end
-    error(err, 0)
-  end
-end
-
 local function wait_more(context, options, started)
   local within = options.within
   local every = options.every or math.min(5, 1 + (context.now() - started) / 10)
@@ -145,7 +135,7 @@ function helpers.build(context)
       task.call("run.attach", { name = name, value = value })
     end,
     keep = function(value) inside(context, "keep").kept = value end,
-    try = add_try(),
+    try = task.try,
     wait = function(duration)
       inside(context, "wait")
       task.call("time.wait", { seconds = rt.seconds(duration) })

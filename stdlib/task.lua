@@ -68,6 +68,15 @@ function task.protect(fn, ...)
   return finish(outer, xpcall(fn, rt.handler, ...))
 end
 
+--- fn's values, or nil and the error when a verb raised it and it is not fatal. Anything else goes up.
+function task.try(fn, ...)
+  local result = table.pack(task.protect(fn, ...))
+  if result[1] then return table.unpack(result, 2, result.n) end
+  local err = result[2]
+  if err.kind == "verb" and not err.fatal then return nil, err end
+  error(err, 0)
+end
+
 -- ---- calls ----
 
 local function suspend(self)

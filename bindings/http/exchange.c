@@ -50,6 +50,8 @@ static void give_up(struct exchange *x, struct rb_err *err)
     struct rb_call *call = x->call;
     if (x->write && x->lost && err->code != RB_ESTATUS) {
         err->code = RB_ERESET; /* an earlier try may have reached the server */
+    } else if (x->transfer && !rb_transfer_sent(x->transfer)) {
+        rb_call_unsent(call);
     }
     exchange_free(x);
     rb_call_fail(call, err);
@@ -222,11 +224,19 @@ void rb_http_cancel(struct rb_call *call)
 {
     struct exchange *x = rb_call_data(call);
     struct rb_err err = {0};
-    if (x) {
-        rb_err_set(&err, RB_ECANCELLED, RB_T_http_stopped, x->request.url);
-        exchange_free(x);
-        rb_call_fail(call, &err);
+    if (!x) {
+        return;
     }
+    if (x->transfer) {
+        rb_transfer_stopped(x->transfer, call, &err);
+    } else {
+        rb_err_set(&err, RB_ECANCELLED, RB_T_http_stopped, x->request.url);
+    }
+    if (!x->lost && !(x->transfer && rb_transfer_sent(x->transfer))) {
+        rb_call_unsent(call);
+    }
+    exchange_free(x);
+    rb_call_fail(call, &err);
 }
 
 int rb_http_get(struct rb_call *call, const json_t *args, struct rb_err *err)

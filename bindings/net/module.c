@@ -1,5 +1,6 @@
 /* The module net: everything that speaks by libcurl. */
 #include "http/http.h"
+#include "net/look.h"
 #include "net/net.h"
 
 static const struct rb_module_verb verbs[] = {
@@ -10,6 +11,9 @@ static const struct rb_module_verb verbs[] = {
     {"http.put", rb_http_put, rb_http_cancel},
     {"http.patch", rb_http_patch, rb_http_cancel},
     {"http.delete", rb_http_delete, rb_http_cancel},
+    {"net.resolve", rb_net_resolve, rb_net_resolve_cancel},
+    {"net.tcp", rb_net_tcp, rb_net_look_cancel},
+    {"net.certificate", rb_net_certificate, rb_net_look_cancel},
     {0}};
 
 RB_MODULE = {.abi = RB_MODULE_ABI, .verbs = verbs, .close = rb_net_close};

@@ -306,7 +306,7 @@ static int set_proxy(struct rb_transfer *t, const char *proxy, struct rb_err *er
 /* Whom to connect to: a UNIX socket, a proxy, or the host itself. */
 static int set_contact(struct rb_transfer *t, const struct rb_transfer_spec *spec, struct rb_err *err)
 {
-    const char *proxy = spec->socket ? NULL : rb_proxy_for(&t->url);
+    const char *proxy = spec->socket || spec->direct ? NULL : rb_proxy_for(&t->url);
     if (proxy) {
         return set_proxy(t, proxy, err);
     }
@@ -413,6 +413,27 @@ bool rb_transfer_sent(struct rb_transfer *t)
 {
     curl_off_t us = 0;
     return t->sent || (curl_easy_getinfo(t->job.easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0);
+}
+
+int rb_transfer_stopped(struct rb_transfer *t, const struct rb_call *call, struct rb_err *err)
+{
+    char place[512];
+    double since = (double)((rb_clock_mono_ns() - t->since_ns) / 100000000) / 10;
+    read_remote(t);
+    where(t, place, sizeof place);
+    if (!rb_call_timed_out(call)) {
+        return rb_err_set(err, RB_ECANCELLED, RB_T_http_stopped, place);
+    }
+    if (t->lookup) {
+        return rb_err_set(err, RB_ETIMEOUT, RB_T_http_dns_timeout, t->contact, since);
+    }
+    if (!rb_transfer_sent(t)) {
+        rb_err_set(err, RB_ETIMEOUT, RB_T_http_connect_timeout, place, since);
+        rb_err_hint(err, RB_T_http_unreachable_hint);
+        return RB_ETIMEOUT;
+    }
+    return t->header_bytes ? rb_err_set(err, RB_ETIMEOUT, RB_T_http_slow, place, since, (long long)t->answer.body.len)
+                           : rb_err_set(err, RB_ETIMEOUT, RB_T_http_silent, place, since);
 }
 
 CURL *rb_transfer_easy(struct rb_transfer *transfer)

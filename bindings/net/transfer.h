@@ -44,6 +44,7 @@ struct rb_transfer_spec {
     bool cut_body;          /* what is longer is cut, instead of an error */
     bool reuse;             /* a connection that stands may be used: libcurl asks again on a new one when it turns out to
                                be dead, so only where asking twice is harmless */
+    bool direct;            /* never by a proxy */
     bool connect_only;      /* done once connected; talk by curl_easy_send and curl_easy_recv on rb_transfer_easy */
     void (*prepare)(CURL *easy, void *user); /* more options of libcurl */
     rb_transfer_done *done;
@@ -58,6 +59,8 @@ void rb_transfer_free(struct rb_transfer *transfer);
 struct rb_answer *rb_transfer_answer(struct rb_transfer *transfer);
 /* May anything of the request have been sent? */
 bool rb_transfer_sent(struct rb_transfer *transfer);
+/* For cancel: how far it came, as RB_ETIMEOUT when the call's deadline passed, else RB_ECANCELLED. */
+int rb_transfer_stopped(struct rb_transfer *transfer, const struct rb_call *call, struct rb_err *err);
 CURL *rb_transfer_easy(struct rb_transfer *transfer);
 
 #endif

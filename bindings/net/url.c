@@ -50,7 +50,6 @@ static char *bare_host(char *host)
 
 static int take_apart(struct rb_url *out, CURLU *url, const char *schemes, struct rb_err *err)
 {
-    *out = (struct rb_url){0};
     curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
     out->text = part(url, CURLUPART_URL, CURLU_PUNYCODE);
     out->scheme = part(url, CURLUPART_SCHEME, 0);
@@ -90,6 +89,7 @@ int rb_url_parse(struct rb_url *out, const char *text, const char *schemes, stru
 {
     CURLU *url = curl_url();
     RB_REQUIRE(url);
+    *out = (struct rb_url){0};
     int rc = strstr(text, "://") ? set_and_take(out, url, text, schemes, err)
                                  : rb_err_set(err, RB_EUSAGE, RB_T_http_url_host);
     curl_url_cleanup(url);
@@ -100,6 +100,7 @@ int rb_url_follow(struct rb_url *out, const struct rb_url *from, const char *loc
 {
     CURLU *url = curl_url();
     RB_REQUIRE(url);
+    *out = (struct rb_url){0};
     curl_url_set(url, CURLUPART_URL, from->text, 0);
     int rc = set_and_take(out, url, location, "http https", err);
     curl_url_cleanup(url);

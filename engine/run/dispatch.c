@@ -149,7 +149,7 @@ static void settle_unknown(const struct rb_call *call, struct rb_err *err)
 {
     char what[TEXT_MAX * 4 + 128];
     bool cut_off = call->timed_out || call->cancelled || err->code == RB_ERESET;
-    if (call->begun && call->verb->effect == RB_EFFECT_WRITE && cut_off) {
+    if (call->begun && call->verb->effect == RB_EFFECT_WRITE && cut_off && !call->unsent) {
         struct rb_err before = *err;
         name_of(call, what, sizeof what, true);
         rb_err_set(err, RB_EUNKNOWN, RB_T_run_unknown, what, before.text);
@@ -191,7 +191,7 @@ void rb_call_fail(struct rb_call *call, const struct rb_err *given)
 {
     struct rb_err err = *given, journal = {0};
     char what[TEXT_MAX * 4 + 128];
-    if (call->timed_out) {
+    if (call->timed_out && err.code != RB_ETIMEOUT) {
         name_of(call, what, sizeof what, true);
         rb_err_set(&err, RB_ETIMEOUT, RB_T_run_call_timeout, what,
                    (double)((rb_clock_mono_ns() - call->started_ns) / 100000000) / 10);
@@ -462,6 +462,16 @@ struct rb_spawner *rb_call_spawner(const struct rb_call *call)
 bool rb_call_read_only(const struct rb_call *call)
 {
     return rb_phase_reads_only(call->phase) || call->verb->effect == RB_EFFECT_READ;
+}
+
+bool rb_call_timed_out(const struct rb_call *call)
+{
+    return call->timed_out;
+}
+
+void rb_call_unsent(struct rb_call *call)
+{
+    call->unsent = true;
 }
 
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)

@@ -18,7 +18,7 @@ struct rb_call {
     struct rb_err err;
     size_t live[3];
     struct rb_child *left; /* what goes on after it */
-    bool read_only;
+    bool read_only, timed_out, unsent;
     int ended;
 };
 
@@ -55,6 +55,14 @@ void **rb_call_state(const struct rb_call *call)
 bool rb_call_read_only(const struct rb_call *call)
 {
     return call->read_only;
+}
+bool rb_call_timed_out(const struct rb_call *call)
+{
+    return call->timed_out;
+}
+void rb_call_unsent(struct rb_call *call)
+{
+    call->unsent = true;
 }
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)
 {
@@ -167,6 +175,7 @@ static inline void cancel_now(uv_timer_t *timer)
 {
     struct started *s = timer->data;
     if (!s->call.ended) {
+        s->call.timed_out = true;
         s->cancel(&s->call);
     }
 }

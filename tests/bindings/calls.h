@@ -33,6 +33,15 @@ bool rb_call_read_only(const struct rb_call *call)
     (void)call;
     return true;
 }
+bool rb_call_timed_out(const struct rb_call *call)
+{
+    (void)call;
+    return false;
+}
+void rb_call_unsent(struct rb_call *call)
+{
+    (void)call;
+}
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)
 {
     (void)call, (void)stream, (void)data, (void)len;
