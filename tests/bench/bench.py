@@ -5,6 +5,7 @@
 Only ratios count: the machine is noisy. "Cool" is after 100 ms of idleness, what somebody typing a command sees."""
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -33,6 +34,23 @@ check "reads" { title = "reads", timeout = "5m", run = function(p)
   parallel(list, function() shell.read { "/bin/true" } end, { max = 50 })
 end }
 """
+PROBES = """
+runbook "probes" { title = "probes", severity = "P4" }
+param "n" { type = "int", default = 0 }
+param "url" { type = "string", default = "http://127.0.0.1/" }
+check "probes" { title = "probes", timeout = "5m", run = function(p)
+  local list = {}
+  for i = 1, p.n do list[i] = i end
+  parallel(list, function() http.get(p.url) end, { max = 100 })
+end }
+"""
+NGINX = """daemon off; master_process off; pid %(dir)s/nginx.pid; error_log %(dir)s/nginx.log;
+events { worker_connections 1000; }
+http { access_log off; keepalive_requests 1000000; client_body_temp_path %(dir)s/b; proxy_temp_path %(dir)s/p;
+fastcgi_temp_path %(dir)s/f; uwsgi_temp_path %(dir)s/u; scgi_temp_path %(dir)s/s;
+server { listen 127.0.0.1:%(keep)d backlog=1024; location / { return 200 ok; } }
+server { listen 127.0.0.1:%(new)d backlog=1024; keepalive_timeout 0; location / { return 200 ok; } } }
+"""
 WAIT = """
 runbook "wait" { title = "wait", severity = "P4" }
 check "wait" { title = "wait", run = function() wait "2s" end }
@@ -45,7 +63,7 @@ class Bench:
         self.dir = tempfile.mkdtemp(prefix="runbook-bench-")
         self.folder = os.path.join(self.dir, "runbooks")
         os.mkdir(self.folder, 0o755)
-        for name, text in (("one", ONE), ("many", MANY), ("calls", CALLS), ("reads", READS), ("wait", WAIT)):
+        for name, text in (("one", ONE), ("many", MANY), ("calls", CALLS), ("reads", READS), ("probes", PROBES), ("wait", WAIT)):
             with open(os.path.join(self.folder, name + ".lua"), "w") as f:
                 f.write(text)
         self.env = dict(os.environ, HOME=self.dir, XDG_STATE_HOME=self.dir + "/state", RUNBOOK_LANG="en")
@@ -78,6 +96,34 @@ class Bench:
         return (statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs),
                 statistics.median(a / b for a, b in pairs))
 
+    def probes(self, n):
+        """HTTP probes through `parallel`, 100 at once, beside libcurl on libuv and curl --parallel, on kept and new connections."""
+        loop = os.path.join(self.dir, "probe_loop")
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libcurl", "libuv"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe_loop.c")
+        subprocess.run(["cc", "-O2", source, "-o", loop, *flags.split()], check=True)
+        ports = {"keep": free_port(), "new": free_port()}
+        config = os.path.join(self.dir, "nginx.conf")
+        with open(config, "w") as f:
+            f.write(NGINX % dict(ports, dir=self.dir))
+        nginx = subprocess.Popen(["/usr/sbin/nginx", "-c", config, "-e", self.dir + "/nginx.log"])
+        try:
+            wait_for(ports["new"])
+            for name, port in ports.items():
+                url = "http://127.0.0.1:%d/" % port
+                with open(os.path.join(self.dir, "urls"), "w") as f:
+                    f.write(('url = "%s"\noutput = "/dev/null"\n' % url) * n)
+                ours = self.exec("probes", "n=%d" % n, "url=" + url)
+                curl = ["curl", "-s", "--parallel", "--parallel-max", "100", "-K", os.path.join(self.dir, "urls")]
+                for other, argv in (("libcurl + libuv", [loop, url, str(n), "100"]), ("curl --parallel", curl)):
+                    mine, theirs, ratio = self.pair(ours, argv, False, 3)
+                    goal = ">= 0.60" if argv[0] == loop else "> 1" if name == "new" else ""
+                    line("HTTP probes, %s connections" % ("kept" if name == "keep" else "new"), "%.0f/s" % (n * 1000 / mine),
+                         "%s %.0f/s" % (other, n * 1000 / theirs), "%.2f" % (1 / ratio), goal)
+        finally:
+            nginx.terminate()
+            nginx.wait()
+
     def memory(self):
         """Proportional memory of all our processes while a check waits, in MB."""
         child = subprocess.Popen(self.exec("wait"), env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -108,6 +154,21 @@ def family(root):
     return found
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
+
+
+def wait_for(port):
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    sys.exit("nginx does not start")
+
+
 def line(*cells):
     print("%-44s %12s %24s %10s %12s" % cells, flush=True)
 
@@ -134,6 +195,7 @@ def main():
         ours, theirs, ratio = bench.pair(bench.exec("reads", "n=%d" % n), xargs, False, 3)
         line("%d recorded reads, 50 at once" % n, "%.0f ms" % ours, "xargs -P50 %.0f ms" % theirs, "%.2f" % ratio,
              "<= 1.5 spawn")
+        bench.probes(2000 if quick else 10000)
         mb, count = bench.memory()
         line("memory of a run", "%.1f MB" % mb, "%d processes" % count, "", "<= 16 MB")
     finally:

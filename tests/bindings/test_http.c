@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 static struct helper peers, nginx;
@@ -10,11 +11,25 @@ static json_t *ports;
 static char *folder;
 static int tls_port, expired_port, other_port, h2c_port;
 
-/* The longest time between two ticks of the loop while calls run: nothing may block it. */
+/* The longest time between two ticks of the loop while calls run: nothing may block it. A thread that only sleeps says how
+ * much of that is the machine's. */
 static struct {
     uv_timer_t timer;
-    int64_t last_ns, worst_ns;
+    uv_thread_t thread;
+    int64_t last_ns, worst_ns, machine_ns;
+    atomic_bool stop;
 } tick;
+
+static void only_sleep(void *unused)
+{
+    (void)unused;
+    while (!tick.stop) {
+        int64_t since = rb_clock_mono_ns();
+        uv_sleep(10);
+        int64_t took = rb_clock_mono_ns() - since;
+        tick.machine_ns = took > tick.machine_ns ? took : tick.machine_ns;
+    }
+}
 
 static void ticked(uv_timer_t *timer)
 {
@@ -486,7 +501,7 @@ static void loop_was_never_blocked(void **state)
 {
     (void)state;
     assert_true(tick.last_ns > 0);
-    if (tick.worst_ns > 400000000) { /* without sanitizers and neighbours: a few ms */
+    if (tick.worst_ns > 300000000 + 3 * tick.machine_ns) { /* without sanitizers and neighbours: a few ms */
         fail_msg("the loop stood still for %lld ms", (long long)(tick.worst_ns / 1000000));
     }
 }
@@ -559,14 +574,15 @@ static int watch_loop(void **state)
     (void)state;
     tick.last_ns = rb_clock_mono_ns();
     uv_timer_start(&tick.timer, ticked, 10, 10);
-    return 0;
+    return uv_thread_create(&tick.thread, only_sleep, NULL);
 }
 
 static int unwatch_loop(void **state)
 {
     (void)state;
     uv_timer_stop(&tick.timer);
-    return 0;
+    tick.stop = true;
+    return uv_thread_join(&tick.thread);
 }
 
 int main(void)
