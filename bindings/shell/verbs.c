@@ -54,6 +54,14 @@ static void on_refused(struct rb_child *child, const char *what, void *user)
     rb_call_remark(s->call, "refused", what);
 }
 
+static void on_granted(struct rb_child *child, const char *path, void *user)
+{
+    struct shell *s = user;
+
+    (void)child;
+    rb_call_remark(s->call, "granted", path);
+}
+
 static bool is_accepted(const struct shell *s, int code)
 {
     const json_t *one;
@@ -145,7 +153,7 @@ static int read_input(struct shell *s, const json_t *args, struct rb_err *err)
 static int launch(struct shell *s, const json_t *args, bool net, struct rb_err *err)
 {
     static const struct rb_child_events events = {
-        .output = on_output, .refused = on_refused, .exit = on_exit_event};
+        .output = on_output, .refused = on_refused, .granted = on_granted, .exit = on_exit_event};
     struct rb_err why = {.code = RB_EINTERNAL};
     struct rb_shell_command command;
     int rc = rb_shell_command_init(&command, args, err);

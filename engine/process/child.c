@@ -149,6 +149,11 @@ void rb_child_on_told(struct rb_child *child, const struct rb_wire *msg)
     case RB_WIRE_REFUSED:
         refused(child, msg->text);
         break;
+    case RB_WIRE_GRANTED:
+        if (child->events.granted) {
+            child->events.granted(child, msg->text, child->user);
+        }
+        break;
     case RB_WIRE_MORE:
         (void)snprintf(more, sizeof(more), rb_text(RB_T_process_refused_more), msg->value);
         refused(child, more);

@@ -49,6 +49,9 @@ struct rb_child_events {
     void (*frame)(struct rb_child *child, json_t *value, void *user);
     /* A system call the kernel refused in a read-only child: "unlink /tmp/x". */
     void (*refused)(struct rb_child *child, const char *what, void *user);
+    /* A UNIX socket that a read-only child was connected to, because its words are in the table of
+     * shape.h: "/run/systemd/private". */
+    void (*granted)(struct rb_child *child, const char *socket, void *user);
     /* The last event, exactly once: exit code, or 128 + signal; err is set when it could not be
      * started (RB_EMISSING, RB_EDENIED, …). orphaned: somebody still holds its pipe. The child is
      * freed after this returns. Never called from inside rb_child_start. */

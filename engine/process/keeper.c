@@ -56,6 +56,13 @@ static void tell_refused(void *user, const char *what)
     tell(user, &msg);
 }
 
+static void tell_granted(void *user, const char *what)
+{
+    struct rb_wire msg = {.kind = RB_WIRE_GRANTED};
+    (void)snprintf(msg.text, sizeof(msg.text), "%s", what);
+    tell(user, &msg);
+}
+
 static void drop(struct keeper *k, int which)
 {
     rb_wire_close(&k->polls[which].fd, 1);
@@ -263,7 +270,9 @@ _Noreturn void rb_keeper_main(const struct rb_entry *entries, const struct rb_ta
     }
     k.polls[P_CTL].fd = fds[RB_FD_CTL];
     k.refusals = (struct rb_refusals){.listener = -1, .root = getpid(), .tell = tell_refused, .user = &k};
+    k.refusals.granted = tell_granted;
     k.refusals.net = task->access == RB_CHILD_READ_NET;
+    k.refusals.sockets = task->sockets;
     b.out = count > RB_FD_OUT ? fds[RB_FD_OUT] : -1;
     b.err = count > RB_FD_ERR ? fds[RB_FD_ERR] : -1;
     b.in = count > RB_FD_IN ? fds[RB_FD_IN] : -1;

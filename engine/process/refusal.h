@@ -11,8 +11,10 @@ struct rb_refusals {
     int listener; /* -1: none (yet) */
     pid_t root;   /* the keeper: what is below it is the child's own */
     bool net;
+    char *const *sockets; /* UNIX sockets that may be connected to; NULL-terminated */
     int told, more;
-    void (*tell)(void *user, const char *what); /* "unlink /tmp/x" */
+    void (*tell)(void *user, const char *what);    /* "unlink /tmp/x" */
+    void (*granted)(void *user, const char *what); /* "/run/systemd/private" */
     void *user;
 };
 

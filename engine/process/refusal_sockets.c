@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "process/wire.h"
+
 #define SEND_MAX 65536
 #define STAND_IN 6 /* priority of a socket that stands in for a datagram one */
 #define DNS_PORT 53
@@ -116,7 +118,38 @@ static bool is_lookup(const struct rb_question *q, const struct sockaddr_storage
                                     : to->ss_family == AF_UNSPEC || (mark == STAND_IN && !to_server);
 }
 
-/* Always refused; the address is only for the record. */
+static const char *granted_path(const struct rb_question *q, const struct sockaddr_un *to)
+{
+    char *const *path = to->sun_family == AF_UNIX ? q->refusals->sockets : NULL;
+    while (path && *path && strcmp(*path, to->sun_path) != 0) {
+        path++;
+    }
+    return path ? *path : NULL;
+}
+
+/* The keeper connects its own copy of the socket to the path of its table; it never waits for a full queue. */
+static void connect_granted(struct rb_question *q, const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int domain = 0, sock = dup_socket(q, rb_question_int(q, 0), &domain);
+    if (sock < 0 || domain != AF_UNIX || !rb_question_stands(q)) {
+        rb_wire_close(&sock, 1);
+        return;
+    }
+    int flags = fcntl(sock, F_GETFL);
+    (void)strncpy(to.sun_path, path, sizeof(to.sun_path) - 1);
+    (void)fcntl(sock, F_SETFL, flags | O_NONBLOCK);
+    int rc = connect(sock, (const struct sockaddr *)&to, sizeof(to));
+    rb_question_refuse(q, rc == 0 ? 0 : errno);
+    (void)fcntl(sock, F_SETFL, flags);
+    q->quiet = true;
+    if (rc == 0) {
+        q->refusals->granted(q->refusals->user, path);
+    }
+    rb_wire_close(&sock, 1);
+}
+
+/* Refused, but for the table of shape.h; else the address is only for the record. */
 void rb_sockets_connect(struct rb_question *q)
 {
     struct sockaddr_storage to;
@@ -124,6 +157,10 @@ void rb_sockets_connect(struct rb_question *q)
     rb_question_refuse(q, EACCES);
     describe_address(q, &to);
     q->quiet = is_lookup(q, &to);
+    const char *path = granted_path(q, (const struct sockaddr_un *)&to);
+    if (path) {
+        connect_granted(q, path);
+    }
 }
 
 /* To the kernel's own netlink (name look-ups ask it for addresses) the keeper sends its copy

@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "process/shape.h"
+
 struct head {
     int entry, access, umask;
     bool hold, terminal, lasting;
-    unsigned argc, envc;
+    unsigned argc, envc, sockets;
     struct rb_child_limits limits;
 };
 
@@ -84,6 +86,14 @@ static int check(const struct rb_child_spec *spec, int entry, struct rb_err *err
     return 0;
 }
 
+/* A command of the table runs with its own program and environment, and never with one that was given, nor in a terminal. */
+static const struct rb_shape *shape_of(const struct rb_child_spec *spec)
+{
+    bool may = !spec->entry && !spec->env && spec->access == RB_CHILD_READ && spec->rows == 0 && !spec->lasting;
+    const struct rb_shape *shape = may ? rb_shape_of(spec->argv) : NULL;
+    return shape && rb_shape_is_trusted(shape->program) ? shape : NULL;
+}
+
 int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count,
                    struct rb_buf *out, struct rb_err *err)
 {
@@ -99,12 +109,16 @@ int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entr
         return rc;
     }
     const char *cwd = spec->cwd ? spec->cwd : "/", *log = spec->log ? spec->log : "";
-    const char *const *env = spec->env ? spec->env : (const char *const *)environ;
+    const struct rb_shape *shape = shape_of(spec);
+    const char *const *env = shape ? rb_shape_env : spec->env ? spec->env : (const char *const *)environ;
+    const char *const program[] = {shape ? shape->program : NULL, NULL};
     rc = rb_buf_add(out, &head, sizeof(head));
     rc = rc ? rc : rb_buf_add(out, cwd, strlen(cwd) + 1);
     rc = rc ? rc : rb_buf_add(out, log, strlen(log) + 1);
-    head.argc = add_list(out, spec->argv, false, &rc);
+    head.argc = add_list(out, program, false, &rc);
+    head.argc += add_list(out, spec->argv + (shape ? 1 : 0), false, &rc);
     head.envc = add_list(out, env, spec->env == NULL, &rc);
+    head.sockets = add_list(out, shape ? shape->sockets : NULL, false, &rc);
     if (rc != 0) {
         rb_buf_deinit(out);
         return rb_err_set(err, RB_ETOO_LARGE, RB_T_process_too_long, RB_TASK_MAX / 1024);
@@ -150,6 +164,7 @@ int rb_task_read(int fd, struct rb_task *task)
     at += strlen(at) + 1;
     task->argv = split(&at, end, head.argc);
     task->env = split(&at, end, head.envc);
+    task->sockets = split(&at, end, head.sockets);
     task->entry = head.entry;
     task->access = (enum rb_child_access)head.access;
     task->hold = head.hold;
@@ -157,5 +172,5 @@ int rb_task_read(int fd, struct rb_task *task)
     task->lasting = head.lasting;
     task->umask = head.umask;
     task->limits = head.limits;
-    return task->argv && task->env ? 0 : -ENOMEM;
+    return task->argv && task->env && task->sockets ? 0 : -ENOMEM;
 }

@@ -17,6 +17,7 @@ struct rb_task {
     const char *cwd;
     char **argv, **env;
     int entry; /* index in the entries, -1 for a command */
+    char **sockets; /* UNIX sockets that it may connect to though it may only read */
     enum rb_child_access access;
     bool hold, terminal, lasting;
     int umask; /* -1 = as it is */

@@ -21,6 +21,7 @@ enum rb_wire_kind {
     RB_WIRE_STARTED, /* pid */
     RB_WIRE_FAILED,  /* stage, value: errno */
     RB_WIRE_REFUSED, /* text */
+    RB_WIRE_GRANTED, /* text */
     RB_WIRE_MORE,    /* value: how many refusals were not sent one by one */
     RB_WIRE_RUNNING, /* a lasting command is what it was meant to be */
     RB_WIRE_EXIT,    /* value: exit code or 128 + signal; stage: the signal */

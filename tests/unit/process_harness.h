@@ -26,7 +26,7 @@ struct host {
 
 struct result {
     struct host *host;
-    struct rb_buf out, err, refused;
+    struct rb_buf out, err, refused, granted;
     json_t *frames; /* array */
     int refusals, status;
     bool orphaned, ended;
@@ -53,6 +53,13 @@ static inline void harness_refused(struct rb_child *c, const char *what, void *u
     (void)c;
     r->refusals++;
     (void)rb_buf_addf(&r->refused, "%s\n", what);
+}
+
+static inline void harness_granted(struct rb_child *c, const char *socket, void *user)
+{
+    struct result *r = user;
+    (void)c;
+    (void)rb_buf_addf(&r->granted, "%s\n", socket);
 }
 
 static inline void harness_exit(struct rb_child *c, int status, bool orphaned, const struct rb_err *err,
@@ -89,8 +96,9 @@ static inline void harness_close(struct host *h)
 static inline struct rb_child *harness_start(struct host *h, struct result *r,
                                              const struct rb_child_spec *spec)
 {
-    const struct rb_child_events events = {
-        .output = harness_output, .frame = harness_frame, .refused = harness_refused, .exit = harness_exit};
+    const struct rb_child_events events = {.output = harness_output, .frame = harness_frame,
+                                           .refused = harness_refused, .granted = harness_granted,
+                                           .exit = harness_exit};
     struct rb_err err = {0};
     memset(r, 0, sizeof(*r));
     r->host = h;
@@ -98,6 +106,7 @@ static inline struct rb_child *harness_start(struct host *h, struct result *r,
     rb_buf_init(&r->out, 64u << 20);
     rb_buf_init(&r->err, 64u << 20);
     rb_buf_init(&r->refused, 1u << 20);
+    rb_buf_init(&r->granted, 1u << 20);
     struct rb_child *child = rb_child_start(h->sp, spec, &events, r, &err);
     assert_non_null(child);
     assert_false(r->ended);
@@ -129,6 +138,7 @@ static inline void result_free(struct result *r)
 {
     rb_buf_deinit(&r->out);
     rb_buf_deinit(&r->err);
+    rb_buf_deinit(&r->granted);
     rb_buf_deinit(&r->refused);
     json_decref(r->frames);
 }
