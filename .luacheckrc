@@ -15,6 +15,7 @@ local sealed = {
     "found", "ok", "advise", "skip", "fail", "note", "attach", "keep", "try", "wait", "wait_until", "parallel",
     "progress", "previous", "findings", "now", "options", "fmt", "json", "null", "text", "generic",
     "shell", "file", "system", "sql", "sqlite", "http", "net",
+    "redis", "docker", "compose", "service", "pm2", "nginx",
   },
 }
 stds.runbook = sealed

@@ -35,6 +35,7 @@ rb_external(uv libuv dl rt pthread)
 rb_external(seccomp libseccomp)
 rb_external(lua lua5.4 m dl)
 rb_external(cares libcares)
+rb_external(hiredis hiredis)
 set(rb_archives_for_modules ${rb_archives_of_jansson} ${rb_archives_of_uv} ${rb_archives_of_cares})
 
 # Of modules: shared, whatever RUNBOOK_STATIC says.

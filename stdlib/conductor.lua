@@ -11,7 +11,7 @@ local verbs = require "verbs"
 local conductor = {}
 
 -- Modules of the standard library that runbooks see by name.
-local library = { "sqlite", "net", "fmt", "text" }
+local library = { "sqlite", "net", "redis", "fmt", "text" }
 
 -- A factory (language.md 13) is found by the name after "generic.": its text is executed in the
 -- file's own environment, so that its blocks land in the same collection.
