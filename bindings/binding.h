@@ -100,8 +100,6 @@ void **rb_call_state(const struct rb_call *call);
 bool rb_call_read_only(const struct rb_call *call);
 /* Was it asked to stop because its deadline passed? Then RB_ETIMEOUT says better than the host how far it came. */
 bool rb_call_timed_out(const struct rb_call *call);
-/* Nothing of this write has reached the other side: however it fails, it did not happen. */
-void rb_call_unsent(struct rb_call *call);
 /* Live output for the operator; not an outcome. stream 1 or 2. */
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len);
 /* A lasting child that goes on after this call: for good, or in a drill until the drill's end. */
@@ -109,6 +107,8 @@ void rb_call_leave(struct rb_call *call, struct rb_child *child);
 /* A remark for the record: "refused", "unenforced". text is copied. */
 void rb_call_remark(struct rb_call *call, const char *kind, const char *text);
 void rb_call_done(struct rb_call *call, json_t *value); /* takes value */
+/* Before rb_call_fail of a write: it is known that nothing was changed, however it was cut off. */
+void rb_call_undone(struct rb_call *call);
 void rb_call_fail(struct rb_call *call, const struct rb_err *err);
 
 /* For work verbs. */

@@ -51,7 +51,7 @@ static void give_up(struct exchange *x, struct rb_err *err)
     if (x->write && x->lost && err->code != RB_ESTATUS) {
         err->code = RB_ERESET; /* an earlier try may have reached the server */
     } else if (x->transfer && !rb_transfer_sent(x->transfer)) {
-        rb_call_unsent(call);
+        rb_call_undone(call);
     }
     exchange_free(x);
     rb_call_fail(call, err);
@@ -233,7 +233,7 @@ void rb_http_cancel(struct rb_call *call)
         rb_err_set(&err, RB_ECANCELLED, RB_T_http_stopped, x->request.url);
     }
     if (!x->lost && !(x->transfer && rb_transfer_sent(x->transfer))) {
-        rb_call_unsent(call);
+        rb_call_undone(call);
     }
     exchange_free(x);
     rb_call_fail(call, &err);

@@ -7,10 +7,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "system/proc_locks.h"
 
 #define HEADER 100
 #define HEADER_WRITE_VERSION 18 /* 2 = WAL */
+
+const char *rb_sqlite_path(const json_t *args, struct rb_err *err)
+{
+    const json_t *connection = json_object_get(args, "connection");
+
+    if (json_is_object(connection)) {
+        rb_err_set(err, RB_EUSAGE, RB_T_servers_sqlite_only, rb_json_str(connection, "name", "?"));
+        return NULL;
+    }
+    return rb_bind_path(args, "connection", err);
+}
 
 void rb_sqlite_companion(char out[PATH_MAX], const char *path, const char *suffix)
 {

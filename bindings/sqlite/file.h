@@ -21,6 +21,8 @@
 
 enum rb_sqlite_kind { RB_SQLITE_EMPTY, RB_SQLITE_ROLLBACK, RB_SQLITE_WAL, RB_SQLITE_FOREIGN };
 
+/* The argument `connection` as a path; borrowed. NULL with RB_EUSAGE, also for a server. */
+const char *rb_sqlite_path(const json_t *args, struct rb_err *err);
 /* path must leave room for the suffix (rb_bind_path sees to it). */
 void rb_sqlite_companion(char out[PATH_MAX], const char *path, const char *suffix);
 /* What the first bytes say; FOREIGN when it is no SQLite database, RB_E* when it cannot be read. */

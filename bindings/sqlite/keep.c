@@ -51,7 +51,7 @@ static json_t *probe_once(const char *path, const json_t *args, struct rb_work *
 
 json_t *rb_sqlite_probe(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
-    const char *path = rb_bind_path(args, "connection", err);
+    const char *path = rb_sqlite_path(args, err);
     json_int_t times = rb_json_int(args, "times", 1);
     double wait = rb_bind_real(args, "wait", 0);
     json_t *out = NULL;
@@ -127,7 +127,7 @@ static json_t *integrity(struct rb_sqlite *c, const json_t *args, struct rb_err 
 /* A pragma's answer is the open question; what cannot even be opened is an answer too. */
 json_t *rb_sqlite_integrity(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
-    const char *path = rb_bind_path(args, "connection", err);
+    const char *path = rb_sqlite_path(args, err);
     json_t *out;
 
     if (!path) {
@@ -186,7 +186,7 @@ json_t *rb_sqlite_checkpoint(const json_t *args, struct rb_work *work, struct rb
 /* The first read of a writable connection rolls a hot journal back, or reads a WAL that a crash left. */
 json_t *rb_sqlite_recover(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
-    const char *path = rb_bind_path(args, "connection", err);
+    const char *path = rb_sqlite_path(args, err);
     struct rb_sqlite c;
     json_t *out = NULL;
     bool hot;

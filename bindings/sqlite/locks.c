@@ -356,7 +356,7 @@ json_t *rb_sqlite_locks(const json_t *args, struct rb_work *work, struct rb_err 
     char name[PATH_MAX];
     json_t *out = NULL;
 
-    probe.path = rb_bind_path(args, "connection", err);
+    probe.path = rb_sqlite_path(args, err);
     if (!probe.path) {
         return NULL;
     }

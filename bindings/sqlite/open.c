@@ -84,7 +84,7 @@ static int inspect(struct rb_sqlite *c, const json_t *args, enum rb_sqlite_kind 
 {
     int fd;
 
-    c->path = rb_bind_path(args, "connection", err);
+    c->path = rb_sqlite_path(args, err);
     if (!c->path) {
         return RB_EUSAGE;
     }

@@ -9,6 +9,7 @@
 
 #define ANSWER_MAX (4 << 20) /* bytes of text and blobs in one answer: a frame holds 8 MiB */
 #define WAIT 5.0             /* seconds a statement waits for a lock */
+#define ROWS 1000            /* more of them are an error */
 
 static bool one_of(const char *word, const char *const *words)
 {
@@ -230,7 +231,7 @@ fail:
 static json_t *read_query(struct rb_sqlite *c, const json_t *args, struct rb_err *err)
 {
     sqlite3_stmt *stmt = NULL;
-    json_int_t max = rb_json_int(args, "max_rows", 1000);
+    json_int_t max = rb_json_int(args, "max_rows", ROWS);
     json_t *rows = NULL;
 
     sqlite3_set_authorizer(c->db, authorize_read, c);
@@ -280,7 +281,8 @@ json_t *rb_sqlite_value(const json_t *args, struct rb_work *work, struct rb_err 
     return value;
 }
 
-static int run_one(struct rb_sqlite *c, const char *query, const json_t *params, struct rb_err *err)
+/* RETURNING and pragmas answer: into *rows, unless that is not wanted (NULL). */
+static int run_one(struct rb_sqlite *c, const char *query, const json_t *params, json_t **rows, struct rb_err *err)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = prepare(c, query, params, &stmt, err);
@@ -288,10 +290,14 @@ static int run_one(struct rb_sqlite *c, const char *query, const json_t *params,
     if (rc != 0) {
         return rc;
     }
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        /* RETURNING and pragmas answer; exec does not need it. */
+    if (rows && sqlite3_column_count(stmt) > 0) {
+        *rows = all_rows(c, stmt, ROWS, err);
+        rc = *rows ? 0 : err->code;
+    } else {
+        while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        }
+        rc = rc == SQLITE_DONE ? 0 : rb_sqlite_err(err, c, rc);
     }
-    rc = rc == SQLITE_DONE ? 0 : rb_sqlite_err(err, c, rc);
     sqlite3_finalize(stmt);
     return rc;
 }
@@ -305,19 +311,23 @@ static json_t *changed(struct rb_sqlite *c)
 json_t *rb_sqlite_exec(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
     struct rb_sqlite c;
-    json_t *out = NULL;
+    json_t *out = NULL, *rows = NULL;
 
     if (rb_sqlite_open_write(&c, args, rb_bind_real(args, "wait", WAIT), work, err) != 0) {
         return NULL;
     }
     sqlite3_set_authorizer(c.db, authorize_write, NULL);
-    if (run_one(&c, rb_json_str(args, "query", ""), json_object_get(args, "params"), err) == 0) {
+    if (run_one(&c, rb_json_str(args, "query", ""), json_object_get(args, "params"), &rows, err) == 0) {
         if (sqlite3_get_autocommit(c.db)) {
             out = changed(&c);
+            if (rows) {
+                json_object_set(out, "rows", rows);
+            }
         } else { /* a lone BEGIN would be rolled back silently */
             rb_err_set(err, RB_EUSAGE, RB_T_bindings_sql_use_tx);
         }
     }
+    json_decref(rows);
     rb_sqlite_close(&c);
     return out;
 }
@@ -334,7 +344,7 @@ static int run_item(struct rb_sqlite *c, const json_t *item, struct rb_err *err)
     if (!json_is_string(query)) {
         return rb_err_set(err, RB_EUSAGE, RB_T_bindings_sql_tx_item);
     }
-    return run_one(c, json_string_value(query), params, err);
+    return run_one(c, json_string_value(query), params, NULL, err);
 }
 
 /* COMMIT or ROLLBACK among the statements would leave the first half done: only our own may. */
@@ -351,13 +361,13 @@ static int run_items(struct rb_sqlite *c, const json_t *items, struct rb_err *er
     int rc;
 
     sqlite3_set_authorizer(c->db, authorize_tx, &ours);
-    rc = run_one(c, "BEGIN IMMEDIATE", NULL, err);
+    rc = run_one(c, "BEGIN IMMEDIATE", NULL, NULL, err);
     ours = false;
     for (size_t i = 0; rc == 0 && i < json_array_size(items); i++) {
         rc = run_item(c, json_array_get(items, i), err);
     }
     ours = true;
-    rc = rc == 0 ? run_one(c, "COMMIT", NULL, err) : rc;
+    rc = rc == 0 ? run_one(c, "COMMIT", NULL, NULL, err) : rc;
     sqlite3_set_authorizer(c->db, NULL, NULL);
     return rc;
 }

@@ -149,7 +149,7 @@ static void settle_unknown(const struct rb_call *call, struct rb_err *err)
 {
     char what[TEXT_MAX * 4 + 128];
     bool cut_off = call->timed_out || call->cancelled || err->code == RB_ERESET;
-    if (call->begun && call->verb->effect == RB_EFFECT_WRITE && cut_off && !call->unsent) {
+    if (call->begun && call->verb->effect == RB_EFFECT_WRITE && cut_off && !call->undone) {
         struct rb_err before = *err;
         name_of(call, what, sizeof what, true);
         rb_err_set(err, RB_EUNKNOWN, RB_T_run_unknown, what, before.text);
@@ -185,6 +185,11 @@ void rb_call_done(struct rb_call *call, json_t *value)
         value = NULL;
     }
     answer(call, value, &err);
+}
+
+void rb_call_undone(struct rb_call *call)
+{
+    call->undone = true;
 }
 
 void rb_call_fail(struct rb_call *call, const struct rb_err *given)
@@ -467,11 +472,6 @@ bool rb_call_read_only(const struct rb_call *call)
 bool rb_call_timed_out(const struct rb_call *call)
 {
     return call->timed_out;
-}
-
-void rb_call_unsent(struct rb_call *call)
-{
-    call->unsent = true;
 }
 
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)

@@ -87,7 +87,7 @@ struct rb_call {
     bool begun;        /* handed to the binding */
     bool cancelled;    /* its deadline passed or the run stops: the outcome follows soon */
     bool timed_out;
-    bool unsent;       /* its binding is sure that nothing happened yet */
+    bool undone;       /* its binding knows that it changed nothing */
 };
 
 struct rb_lab;  /* drill_verbs.c */

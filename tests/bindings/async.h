@@ -18,7 +18,7 @@ struct rb_call {
     struct rb_err err;
     size_t live[3];
     struct rb_child *left; /* what goes on after it */
-    bool read_only, timed_out, unsent;
+    bool read_only, timed_out, undone;
     int ended;
 };
 
@@ -60,10 +60,6 @@ bool rb_call_timed_out(const struct rb_call *call)
 {
     return call->timed_out;
 }
-void rb_call_unsent(struct rb_call *call)
-{
-    call->unsent = true;
-}
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)
 {
     assert_true(stream == 1 || stream == 2);
@@ -84,6 +80,10 @@ void rb_call_done(struct rb_call *call, json_t *value)
     assert_non_null(value);
     call->value = value;
     call->ended++;
+}
+void rb_call_undone(struct rb_call *call)
+{
+    call->undone = true;
 }
 void rb_call_fail(struct rb_call *call, const struct rb_err *err)
 {

@@ -38,10 +38,6 @@ bool rb_call_timed_out(const struct rb_call *call)
     (void)call;
     return false;
 }
-void rb_call_unsent(struct rb_call *call)
-{
-    (void)call;
-}
 void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)
 {
     (void)call, (void)stream, (void)data, (void)len;
@@ -58,6 +54,10 @@ void rb_call_done(struct rb_call *call, json_t *value)
 {
     (void)call;
     json_decref(value);
+}
+void rb_call_undone(struct rb_call *call)
+{
+    (void)call;
 }
 void rb_call_fail(struct rb_call *call, const struct rb_err *err)
 {

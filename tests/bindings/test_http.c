@@ -310,7 +310,7 @@ static void retries(void **state)
     c = http("http.post", json_pack("{s:s, s:{s:i, s:s}}", "url", url("echo", "/flaky?id=c&n=1&how=cut"), "retry", "times", 3, "wait", "10ms"));
     assert_int_equal(c.err.code, RB_ERESET);
     assert_int_equal(requests_counted() - before, 1);
-    assert_false(c.unsent);
+    assert_false(c.undone);
     drop(&c);
     c = http("http.post", json_pack("{s:s, s:{s:i, s:s, s:b}}", "url", url("echo", "/flaky?id=c&n=1"), "retry", "times", 3, "wait", "10ms", "idempotent", 1));
     assert_int_equal(rb_json_int(c.value, "status", 0), 200);
@@ -318,7 +318,7 @@ static void retries(void **state)
     c = http("http.post", json_pack("{s:s, s:{s:i, s:s}}", "url", url("closed", "/"), "retry", "times", 3, "wait", "10ms"));
     assert_int_equal(c.err.code, RB_EREFUSED);
     assert_int_equal(json_array_size(c.remarks), 2); /* nothing was sent */
-    assert_true(c.unsent);
+    assert_true(c.undone);
     drop(&c);
 }
 
@@ -365,10 +365,10 @@ static void hostile(void **state)
     assert_true(c.err.code == RB_ETOO_LARGE || c.err.code == RB_ERESET); /* libcurl has a limit for one line as well */
     drop(&c);
     c = run_call("http.post", json_pack("{s:s}", "url", url("deaf", "/")), false, 300);
-    assert_true(c.unsent); /* nothing was sent: the write did not happen */
+    assert_true(c.undone); /* nothing was sent: the write did not happen */
     drop(&c);
     c = run_call("http.post", json_pack("{s:s}", "url", url("silent", "/")), false, 300);
-    assert_false(c.unsent);
+    assert_false(c.undone);
     drop(&c);
 }
 
@@ -427,7 +427,7 @@ static void tls_refused(void **state)
         if (c.err.code != RB_ETLS || !strstr(c.err.text, cases[i].says)) {
             fail_msg("case %zu: %s (%s)", i, c.err.text, rb_err_name(c.err.code));
         }
-        assert_true(c.unsent);
+        assert_true(c.undone);
         drop(&c);
     }
 }

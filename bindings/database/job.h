@@ -1,0 +1,48 @@
+/* Private to call.c and flow.c: one call on its way. */
+#ifndef RB_BINDINGS_DATABASE_JOB_H
+#define RB_BINDINGS_DATABASE_JOB_H
+
+#include "binding.h"
+#include "database/plan.h"
+#include "resolve.h"
+
+enum rb_job_stage {
+    RB_JOB_BEGIN,   /* nothing was sent */
+    RB_JOB_CONNECT, /* nor here */
+    RB_JOB_LOOK,    /* our own questions to the server */
+    RB_JOB_WORK,    /* the call's statements, in a transaction */
+    RB_JOB_ALONE,   /* one that refused to be in a transaction */
+    RB_JOB_COMMIT,
+    RB_JOB_ROLLBACK,
+};
+
+struct rb_job {
+    struct rb_call *call;
+    struct rb_pool *pool;
+    const struct rb_db_driver *driver;
+    struct rb_db_plan plan;
+    enum rb_job_stage stage;
+
+    struct rb_lookup *lookup;
+    struct rb_addresses addresses;
+    size_t address; /* which of them */
+    uv_timer_t *timer;
+    struct rb_db *db, *killer;
+
+    struct rb_answer answer, asked;
+    struct rb_buf text, kill_text;
+    struct rb_db_step *steps, kill_step;
+    bool cancelled, retried;
+    struct rb_err err;
+};
+
+/* flow.c: takes an idle connection or a new one, and goes on from there to the end. */
+void rb_job_open(struct rb_job *job);
+
+/* call.c: the only ends. Each frees the job. */
+/* value: NULL for what the plan makes of the answer. Taken. */
+void rb_job_done(struct rb_job *job, json_t *value);
+/* job->err says why. undone: it is known that nothing was changed. */
+void rb_job_fail(struct rb_job *job, bool undone);
+
+#endif

@@ -1,0 +1,193 @@
+/* A real database server for a test program: started in the foreground as its own user, in a private folder,
+ * on a free port of the loopback and a UNIX socket, and stopped by pid. */
+#ifndef RB_TESTS_BINDINGS_SERVER_LAB_H
+#define RB_TESTS_BINDINGS_SERVER_LAB_H
+
+#include "async.h"
+
+#include <arpa/inet.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <sys/socket.h>
+
+struct server {
+    char dir[PATH_MAX];
+    const char *user; /* of the operating system; NULL: we are it already */
+    int port;
+    pid_t pid;
+};
+
+static inline int free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    close(fd);
+    return ntohs(at.sin_port);
+}
+
+static inline void become(const char *user)
+{
+    const struct passwd *who = user ? getpwnam(user) : NULL;
+    if (user && (!who || initgroups(user, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 ||
+                 setuid(who->pw_uid) != 0)) {
+        _exit(126);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* after setuid, which clears it */
+}
+
+/* Starts a program of the server; its words go to <dir>/log. */
+static inline pid_t spawn_as(const struct server *s, const char *const *argv)
+{
+    char log[PATH_MAX + 8];
+    pid_t pid = fork();
+    if (pid == 0) {
+        become(s->user);
+        (void)snprintf(log, sizeof log, "%s/log", s->dir);
+        int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        dup2(null, 0);
+        dup2(fd, 1);
+        dup2(fd, 2);
+        if (chdir(s->dir) == 0) {
+            execvp(argv[0], (char *const *)argv);
+        }
+        _exit(127);
+    }
+    return pid;
+}
+
+static inline void run_as(const struct server *s, const char *const *argv)
+{
+    int status = 0;
+    pid_t pid = spawn_as(s, argv);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        char path[PATH_MAX + 8];
+        (void)snprintf(path, sizeof path, "%s/log", s->dir);
+        char *log = slurp(path);
+        fail_msg("%s failed (is the server's package installed? script/setup)\n%s", argv[0], log ? log : "");
+    }
+}
+
+/* A folder that belongs to the server's user. */
+static inline void server_dir(struct server *s, const char *user)
+{
+    (void)snprintf(s->dir, sizeof s->dir, "/tmp/runbook-%s-XXXXXX", user);
+    assert_non_null(mkdtemp(s->dir));
+    s->user = geteuid() == 0 ? user : NULL;
+    const struct passwd *who = s->user ? getpwnam(s->user) : NULL;
+    if (s->user) {
+        assert_non_null(who); /* script/setup installs the server */
+        assert_int_equal(chown(s->dir, who->pw_uid, who->pw_gid), 0);
+    }
+    assert_int_equal(chmod(s->dir, 0755), 0);
+    s->port = free_port();
+}
+
+static inline void server_stop(struct server *s, int signal)
+{
+    if (s->pid > 0) {
+        (void)kill(s->pid, SIGCONT);
+        (void)kill(s->pid, signal);
+        (void)waitpid(s->pid, NULL, 0);
+        s->pid = 0;
+    }
+}
+
+static inline void server_remove(struct server *s)
+{
+    const char *const argv[] = {"rm", "-rf", s->dir, NULL};
+    (void)run_argv(argv);
+}
+
+/* ---- calls ---- */
+
+/* The answer of a call on a server; an error fails the test. Takes args. */
+static inline json_t *answer(const char *verb, json_t *args)
+{
+    struct rb_call call =
+        run_call(verb, args, strcmp(verb, "sql.exec") != 0 && strcmp(verb, "sql.tx") != 0, 0);
+    if (!call.value) {
+        fail_msg("%s: %s (%s)", verb, call.err.text, rb_err_name(call.err.code));
+    }
+    json_t *value = json_incref(call.value);
+    drop(&call);
+    return value;
+}
+
+static inline json_t *with(json_t *connection, const char *query, json_t *params)
+{
+    return params ? json_pack("{s:O, s:s, s:o}", "connection", connection, "query", query, "params", params)
+                  : json_pack("{s:O, s:s}", "connection", connection, "query", query);
+}
+
+static inline json_t *value_of(json_t *connection, const char *query, json_t *params)
+{
+    return answer("sql.value", with(connection, query, params));
+}
+
+static inline void exec_ok(json_t *connection, const char *query)
+{
+    json_decref(answer("sql.exec", with(connection, query, NULL)));
+}
+
+/* Compares with JSON text; takes got. */
+static inline void is_json(json_t *got, const char *expected)
+{
+    json_t *wanted = json_loads(expected, JSON_DECODE_ANY, NULL);
+    assert_non_null(wanted);
+    if (!json_equal(got, wanted)) {
+        fail_msg("got %s, expected %s", json_dumps(got, JSON_ENCODE_ANY), expected);
+    }
+    json_decref(got);
+    json_decref(wanted);
+}
+
+static inline long long int_of(json_t *connection, const char *query)
+{
+    json_t *value = value_of(connection, query, NULL);
+    assert_true(json_is_integer(value));
+    long long n = json_integer_value(value);
+    json_decref(value);
+    return n;
+}
+
+/* The error's code; an answer fails the test. Takes args. */
+static inline struct rb_call fails(const char *verb, json_t *args, int code, int cancel_ms)
+{
+    struct rb_call call =
+        run_call(verb, args, strcmp(verb, "sql.exec") != 0 && strcmp(verb, "sql.tx") != 0, cancel_ms);
+    if (call.value) {
+        fail_msg("%s answered %s", verb, json_dumps(call.value, JSON_ENCODE_ANY));
+    }
+    if (call.err.code != code) {
+        fail_msg("%s failed with %s, not %s: %s", verb, rb_err_name(call.err.code), rb_err_name(code),
+                 call.err.text);
+    }
+    assert_true(call.err.text[0] != '\0');
+    drop(&call);
+    return call;
+}
+
+static inline json_t *changed_target(json_t *connection, const char *key, json_t *value)
+{
+    json_t *copy = json_deep_copy(connection);
+    json_object_set_new(copy, key, value);
+    return copy;
+}
+
+/* Descriptors that are open now, but for those of the loop itself. */
+static inline int open_files(void)
+{
+    int n = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+#endif
