@@ -3,6 +3,7 @@
 -- what is allowed, asks people, and records.
 local blocks = require "blocks"
 local helpers = require "helpers"
+local notify = require "notify"
 local rt = require "rt"
 local seal = require "seal"
 local task = require "task"
@@ -46,6 +47,7 @@ local function environment_for(context, files, modules)
   for name, helper in pairs(helpers.build(context)) do names[name] = helper end
   for name, module in pairs(modules) do names[name] = names[name] or module end
   for _, name in ipairs(library) do names[name] = require(name) end
+  names.notify = notify.build(context)
   names.json = { encode = rt.json_encode, decode = rt.json_decode, null = rt.null, array = rt.array }
   names.null = rt.null
   names.generic = factories(collected, files, function() return env end)

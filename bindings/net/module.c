@@ -2,6 +2,7 @@
 #include "http/http.h"
 #include "net/look.h"
 #include "net/net.h"
+#include "notify/notify.h"
 
 static const struct rb_module_verb verbs[] = {
     {"http.get", rb_http_get, rb_http_cancel},
@@ -14,6 +15,8 @@ static const struct rb_module_verb verbs[] = {
     {"net.resolve", rb_net_resolve, rb_net_resolve_cancel},
     {"net.tcp", rb_net_tcp, rb_net_look_cancel},
     {"net.certificate", rb_net_certificate, rb_net_look_cancel},
+    {"notify.send", rb_notify_send, rb_notify_cancel},
+    {"notify.preview", rb_notify_preview, rb_notify_preview_cancel},
     {0}};
 
 RB_MODULE = {.abi = RB_MODULE_ABI, .verbs = verbs, .close = rb_net_close};

@@ -24,6 +24,8 @@ struct rb_net {
     struct watch *watches;
     struct rb_resolver *resolver;
     json_t *certificates;
+    void *kept;
+    void (*release)(void *kept);
     int handles; /* not closed yet */
     bool closing, in_timer;
 };
@@ -200,6 +202,12 @@ json_t *rb_net_certificates(struct rb_net *net)
     return net->certificates;
 }
 
+void **rb_net_kept(struct rb_net *net, void (*release)(void *slot))
+{
+    net->release = release;
+    return &net->kept;
+}
+
 void rb_net_add(struct rb_net *net, struct rb_net_job *job)
 {
     curl_easy_setopt(job->easy, CURLOPT_PRIVATE, job);
@@ -220,6 +228,9 @@ void rb_net_close(void *state)
 {
     struct rb_net *net = state;
     net->closing = true;
+    if (net->release) {
+        net->release(net->kept);
+    }
     curl_multi_cleanup(net->multi); /* closes the connections that were kept */
     while (net->watches) {
         watch_close(net->watches);

@@ -19,6 +19,9 @@ struct rb_resolver *rb_net_resolver(struct rb_net *net, struct rb_err *err);
 /* {"https://host:443": certificate}: a connection that is used again shows none. */
 json_t *rb_net_certificates(struct rb_net *net);
 
+/* What notify keeps for the run; *slot is NULL at first, release frees it. */
+void **rb_net_kept(struct rb_net *net, void (*release)(void *slot));
+
 /* An easy handle with its CURLOPT_PRIVATE pointing to one of these is watched; ended is called once, outside of libcurl's own
  * callbacks, with the handle out of the multi handle unless stay. */
 struct rb_net_job {

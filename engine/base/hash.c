@@ -1,13 +1,15 @@
-/* SHA-256 and random ids. */
+/* SHA-256, HMAC, base64 and random ids. */
 #include "base/hash.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <sys/random.h>
 
+#include <nettle/base64.h>
+#include <nettle/hmac.h>
 #include <nettle/sha2.h>
 
-#include "base/err.h"
+#include "base/buf.h"
 
 void rb_hash(const void *data, size_t len, unsigned char out[RB_HASH_SIZE])
 {
@@ -32,6 +34,21 @@ void rb_hash_hex(const void *data, size_t len, char out[RB_HEX_SIZE])
     unsigned char hash[RB_HASH_SIZE];
     rb_hash(data, len, hash);
     rb_hex(hash, out);
+}
+
+void rb_hmac(const void *key, size_t key_len, const void *data, size_t len, unsigned char out[RB_HASH_SIZE])
+{
+    struct hmac_sha256_ctx ctx;
+    hmac_sha256_set_key(&ctx, key_len, key);
+    hmac_sha256_update(&ctx, len, data);
+    hmac_sha256_digest(&ctx, RB_HASH_SIZE, out);
+}
+
+char *rb_base64(const void *data, size_t len)
+{
+    char *out = rb_xcalloc(1, BASE64_ENCODE_RAW_LENGTH(len) + 1);
+    base64_encode_raw(out, len, data);
+    return out;
 }
 
 void rb_id_new(char prefix, char out[RB_ID_MAX])

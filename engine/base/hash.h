@@ -1,4 +1,4 @@
-/* SHA-256 (nettle) and random ids. */
+/* SHA-256 (nettle), what is made of it, and random ids. */
 #ifndef RB_BASE_HASH_H
 #define RB_BASE_HASH_H
 
@@ -10,6 +10,11 @@
 void rb_hash(const void *data, size_t len, unsigned char out[RB_HASH_SIZE]);
 void rb_hex(const unsigned char hash[RB_HASH_SIZE], char out[RB_HEX_SIZE]);
 void rb_hash_hex(const void *data, size_t len, char out[RB_HEX_SIZE]);
+
+/* HMAC-SHA-256. */
+void rb_hmac(const void *key, size_t key_len, const void *data, size_t len, unsigned char out[RB_HASH_SIZE]);
+/* Standard alphabet with padding; malloc'ed. */
+char *rb_base64(const void *data, size_t len);
 
 /* "r-" and 10 characters of base32 without look-alikes (50 bits from getrandom). */
 #define RB_ID_MAX 16

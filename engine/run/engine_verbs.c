@@ -45,8 +45,8 @@ static void load_failed(struct rb_run *run, const json_t *problem)
 
 static json_t *options_of(const struct rb_run *run)
 {
-    json_t *options = json_pack("{s:b, s:b}", "diagnose", run->mode == RB_MODE_DIAGNOSE, "dry_run",
-                                run->mode == RB_MODE_DRY_RUN);
+    json_t *options = json_pack("{s:b, s:b, s:s}", "diagnose", run->mode == RB_MODE_DIAGNOSE, "dry_run",
+                                run->mode == RB_MODE_DRY_RUN, "run", run->id);
     if (run->drill) {
         json_object_set_new(options, "drill", json_string(run->drill));
     }
