@@ -1,4 +1,6 @@
-"""Ten years of firings in many zones against two oracles: Python's zoneinfo, and glibc in a process of its own."""
+"""Ten years of firings in many zones against two oracles: Python's zoneinfo, and glibc in a process of its own.
+
+$RUNBOOK_FULL compares every expression in every zone (script/torture); the normal run one or two in each, in turn."""
 import calendar
 import json
 import os
@@ -60,21 +62,25 @@ class Decade(unittest.TestCase):
                 self.assertEqual(glibc, mine, "glibc")
         return clock
 
+    def share(self, crons, turn):
+        return crons if os.environ.get("RUNBOOK_FULL") else [crons[turn % len(crons)]]
+
     def test_the_tables_of_the_files(self):
         changes = 0
-        for zone in ZONES:
-            changes += len(self.compare(zone, DECADES[0]).spans) - 1
+        for turn, zone in enumerate(ZONES):
+            changes += len(self.compare(zone, DECADES[0], self.share(CRONS, turn)).spans) - 1
         self.assertGreater(changes, 300, "these zones should have changed their clocks more often")
 
     def test_the_rules_after_the_tables(self):
-        for zone in ZONES:
-            self.compare(zone, DECADES[1], CRONS[1:4])
+        for turn, zone in enumerate(ZONES):
+            if turn % 4 == 0 or os.environ.get("RUNBOOK_FULL"):
+                self.compare(zone, DECADES[1], self.share(CRONS[1:4], turn))
 
     def test_oddities_of_the_past(self):
-        for zone, years in (("Pacific/Apia", (2009, 2013)), ("Pacific/Kwajalein", (1992, 1995)),
+        for turn, (zone, years) in enumerate((("Pacific/Apia", (2009, 2013)), ("Pacific/Kwajalein", (1992, 1995)),
                             ("Asia/Pyongyang", (2014, 2019)), ("America/Caracas", (2006, 2017)),
-                            ("Europe/Istanbul", (2010, 2018)), ("Antarctica/Troll", (2004, 2008))):
-            self.compare(zone, years, CRONS[:4])
+                            ("Europe/Istanbul", (2010, 2018)), ("Antarctica/Troll", (2004, 2008)))):
+            self.compare(zone, years, self.share(CRONS[:4], turn))
 
     def test_the_comparison_can_fail(self):
         start, end = calendar.timegm((2026, 1, 1, 0, 0, 0)), calendar.timegm((2026, 12, 31, 0, 0, 0))
