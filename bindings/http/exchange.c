@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "http/redirect.h"
 #include "http/request.h"
+#include "http/keep.h"
 #include "http/value.h"
 #include "net/headers.h"
 #include "net/transfer.h"
@@ -136,6 +137,7 @@ static void finish(struct exchange *x)
         rb_http_status_error(x->request.method, answer, &err);
     } else {
         value = rb_http_value(answer, x->hops, x->tries, &err);
+        rb_http_keep(value, x->request.args);
     }
     if (!value) {
         give_up(x, &err);

@@ -54,6 +54,8 @@ static char *preview(const json_t *args)
         RB_BIND_OPT("redirects", "int", "how many are followed, default 0; never from https to http, nothing secret to another origin", \
                     "最多跟随几次重定向，默认 0；绝不从 https 到 http，也不把凭据带到别的站点"),                           \
         RB_BIND_OPT("max_body", "size", "of the answer once unpacked, default 1MiB, at most 4MiB", "解压后响应体的上限，默认 1MiB，最大 4MiB"), \
+        RB_BIND_OPT("keep", "list(string)", "of an answer in JSON only these members, \"State.Health\"; body is left out, also of the record", \
+                    "JSON 响应只保留这些成员，例如 “State.Health”；body 不保留，也不进记录"),                                  \
         RB_BIND_OPT("retry", "map", "{ times, wait = \"1s\", idempotent = false }: tries in all; the wait doubles. Only what "       \
                                     "was not sent, and GET HEAD OPTIONS PUT DELETE after 408 429 502 503 504 or a break", \
                     "{ times, wait = \"1s\", idempotent = false }：总次数，间隔每次翻倍。只重试没有发出去的请求，以及遇到 "        \
