@@ -5,6 +5,7 @@ const struct rb_binding *const rb_bindings[] = {
     &rb_binding_http,
     &rb_binding_net,
     &rb_binding_notify,
+    &rb_binding_pm2,
     &rb_binding_redis,
     &rb_binding_shell,
     &rb_binding_sql,

@@ -12,7 +12,7 @@ local verbs = require "verbs"
 local conductor = {}
 
 -- Modules of the standard library that runbooks see by name.
-local library = { "sqlite", "net", "redis", "fmt", "text" }
+local library = { "sqlite", "net", "redis", "docker", "compose", "service", "pm2", "nginx", "fmt", "text" }
 
 -- A factory (language.md 13) is found by the name after "generic.": its text is executed in the
 -- file's own environment, so that its blocks land in the same collection.

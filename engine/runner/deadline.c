@@ -105,9 +105,20 @@ static int l_seconds(lua_State *L)
     return 1;
 }
 
+static int l_bytes(lua_State *L)
+{
+    int64_t bytes = lua_isinteger(L, 1) ? lua_tointeger(L, 1) : 0;
+    if (!lua_isinteger(L, 1) && rb_size_parse(luaL_checkstring(L, 1), &bytes) != 0) {
+        return luaL_argerror(L, 1, rb_text(RB_T_runner_bad_size));
+    }
+    lua_pushinteger(L, bytes);
+    return 1;
+}
+
 const luaL_Reg rb_rt_deadline[] = {
     {"deadline", l_deadline},
     {"mono", l_mono},
     {"seconds", l_seconds},
+    {"bytes", l_bytes},
     {NULL, NULL},
 };
