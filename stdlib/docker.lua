@@ -34,10 +34,14 @@ end
 
 -- nil when Docker answers 404 and missing is allowed.
 local function get(path, options, more)
-  local answer = task.call("http.get", {
+  local ok, answer = task.protect(task.call, "http.get", {
     url = "http://docker", path = rt.array(path), query = more.query, keep = more.keep and rt.array(more.keep) or nil,
     socket = socket_of(options), max_body = more.max_body, timeout = options and options.timeout,
   }, rt.where())
+  if not ok then
+    if answer.kind == "verb" and not answer.fatal then answer.message = socket_of(options) .. ": " .. answer.message end
+    error(answer, 0)
+  end
   if answer.ok then return answer end
   if answer.status == 404 and more.optional then return nil end
   fail(answer, "docker " .. table.concat(path, "/"))
