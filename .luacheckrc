@@ -16,6 +16,7 @@ local sealed = {
     "progress", "previous", "findings", "now", "options", "fmt", "json", "null", "text", "generic",
     "shell", "file", "system", "sql", "sqlite", "http", "net",
     "redis", "docker", "compose", "service", "pm2", "nginx",
+    "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson",
   },
 }
 stds.runbook = sealed

@@ -116,6 +116,8 @@ void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const c
 /* Seconds until the deadline; never negative. */
 double rb_work_left(const struct rb_work *work);
 bool rb_work_read_only(const struct rb_work *work);
+/* When this run last wrote, in UTC microseconds; 0 = not yet. */
+int64_t rb_work_last_write(const struct rb_work *work);
 /* Files no verb may open: the journal's own. */
 bool rb_work_forbidden_file(const struct rb_work *work, uint64_t dev, uint64_t ino);
 

@@ -92,6 +92,7 @@ function run.prepare(context, collected, answer)
   context.mono = function() return task.call("time.mono", {}) end -- recorded: what follows from it must be repeatable
   run.set_params(context, answer.params)
   context.now = function() return run.now(context) end
+  task.now = context.now
   context.note_finding = function(...) return run.note_finding(context, ...) end
   context.evidence_of = function(id)
     local list = {}

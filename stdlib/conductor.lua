@@ -13,6 +13,12 @@ local conductor = {}
 
 -- Modules of the standard library that runbooks see by name.
 local library = { "sqlite", "net", "redis", "docker", "compose", "service", "pm2", "nginx", "fmt", "text" }
+-- Those that are loaded when they are first used: most runs use one or two.
+local on_demand = { "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson" }
+
+local function lazily(name)
+  return setmetatable({}, { __index = function(_, key) return require(name)[key] end })
+end
 
 -- A factory (language.md 13) is found by the name after "generic.": its text is executed in the
 -- file's own environment, so that its blocks land in the same collection.
@@ -47,6 +53,7 @@ local function environment_for(context, files, modules)
   for name, helper in pairs(helpers.build(context)) do names[name] = helper end
   for name, module in pairs(modules) do names[name] = names[name] or module end
   for _, name in ipairs(library) do names[name] = require(name) end
+  for _, name in ipairs(on_demand) do names[name] = lazily(name) end
   names.notify = notify.build(context)
   names.json = { encode = rt.json_encode, decode = rt.json_decode, null = rt.null, array = rt.array }
   names.null = rt.null

@@ -8,30 +8,55 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "system/open_files.h"
 
 #define LIST_MAX 10000
 #define FIND_DEFAULT 1000 /* more is an error, not a shorter list */
 #define DEPTH_MAX 64
 
 struct wanted {
-    const char *name; /* pattern, NULL = all */
-    double older;     /* seconds, 0 = any age */
-    int64_t larger;   /* bytes, -1 = any size */
+    const char *name;     /* pattern, NULL = all */
+    const char *type;     /* as rb_file_type says, NULL = any */
+    const json_t *except; /* patterns */
+    double older, newer;  /* seconds, 0 = any age */
+    int64_t larger;       /* bytes, -1 = any size */
     size_t max;
     int depth; /* 1 = the folder itself */
-    bool files_only;
+    const struct rb_open_files *open; /* these are left out; NULL = none */
 };
+
+static bool is_excepted(const json_t *patterns, const char *name)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(patterns, i, one)
+    {
+        if (json_is_string(one) && fnmatch(json_string_value(one), name, 0) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_age(const struct wanted *wanted, const struct stat *st)
+{
+    double age = difftime(time(NULL), st->st_mtime);
+
+    return (wanted->older <= 0 || age >= wanted->older) && (wanted->newer <= 0 || age <= wanted->newer);
+}
 
 static bool matches(const struct wanted *wanted, const FTSENT *entry)
 {
-    if (wanted->files_only && entry->fts_info != FTS_F) {
+    if (wanted->type && strcmp(rb_file_type(entry->fts_statp), wanted->type) != 0) {
         return false;
     }
-    if (wanted->name && fnmatch(wanted->name, entry->fts_name, FNM_PERIOD) != 0) {
+    if ((wanted->name && fnmatch(wanted->name, entry->fts_name, FNM_PERIOD) != 0) ||
+        is_excepted(wanted->except, entry->fts_name)) {
         return false;
     }
-    return (wanted->older <= 0 || difftime(time(NULL), entry->fts_statp->st_mtime) >= wanted->older) &&
-           (wanted->larger < 0 || entry->fts_statp->st_size > wanted->larger);
+    return has_age(wanted, entry->fts_statp) && (wanted->larger < 0 || entry->fts_statp->st_size > wanted->larger) &&
+           !(wanted->open && rb_open_files_has(wanted->open, entry->fts_statp));
 }
 
 static json_t *entry_json(const FTSENT *entry)
@@ -93,9 +118,9 @@ static json_t *walk_dir(const char *dir, const struct wanted *wanted, const stru
     return out;
 }
 
-/* NULL with err when there is no such folder. */
-static const char *folder(const json_t *args, struct rb_err *err)
+char *rb_file_folder(const json_t *args, struct rb_err *err)
 {
+    char *real;
     const char *dir = rb_bind_path(args, "dir", err);
     struct stat st;
 
@@ -110,20 +135,19 @@ static const char *folder(const json_t *args, struct rb_err *err)
         rb_err_set(err, RB_EUSAGE, RB_T_bindings_not_directory, dir);
         return NULL;
     }
-    return dir;
+    real = realpath(dir, NULL);
+    if (!real) {
+        rb_err_errno(err, errno, "%s", dir);
+    }
+    return real;
 }
 
-/* A link to a folder is followed when it is the folder asked for, never further down. */
 static json_t *search(const json_t *args, const struct wanted *wanted, const struct rb_work *work, struct rb_err *err)
 {
-    const char *dir = folder(args, err);
-    char *real = dir ? realpath(dir, NULL) : NULL;
+    char *real = rb_file_folder(args, err);
     json_t *out;
 
     if (!real) {
-        if (dir) {
-            rb_err_errno(err, errno, "%s", dir);
-        }
         return NULL;
     }
     out = walk_dir(real, wanted, work, err);
@@ -143,13 +167,24 @@ json_t *rb_file_list(const json_t *args, struct rb_work *work, struct rb_err *er
 
 json_t *rb_file_find(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
-    json_int_t max = rb_json_int(args, "max", FIND_DEFAULT);
+    json_int_t max = rb_json_int(args, "max", FIND_DEFAULT), depth = rb_json_int(args, "depth", DEPTH_MAX);
+    const char *type = rb_json_str(args, "type", "file");
+    struct rb_open_files open = {0};
     struct wanted wanted = {.name = json_string_value(json_object_get(args, "name")),
+                            .type = strcmp(type, "any") == 0 ? NULL : type,
+                            .except = json_object_get(args, "except"),
                             .older = rb_bind_real(args, "older", 0),
+                            .newer = rb_bind_real(args, "newer", 0),
                             .larger = rb_json_int(args, "larger", -1),
                             .max = max < 0 ? 0 : max > LIST_MAX ? LIST_MAX : (size_t)max,
-                            .depth = DEPTH_MAX,
-                            .files_only = true};
+                            .depth = depth < 1 ? 1 : depth > DEPTH_MAX ? DEPTH_MAX : (int)depth};
+    json_t *out;
 
-    return search(args, &wanted, work, err);
+    if (rb_json_bool(args, "closed", false)) {
+        rb_open_files_read(&open);
+        wanted.open = &open;
+    }
+    out = search(args, &wanted, work, err);
+    rb_open_files_free(&open);
+    return out;
 }

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "file/hash.h"
+#include "file/tree.h"
 
 #define READ_DEFAULT (1ll << 20)
 #define TAIL_DEFAULT (64ll << 10)
@@ -228,11 +229,16 @@ json_t *rb_file_tail(const json_t *args, struct rb_work *work, struct rb_err *er
 
 json_t *rb_file_digest(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
-    char hash[RB_HEX_SIZE];
+    const char *path = rb_json_str(args, "path", "");
+    char hash[RB_HEX_SIZE], real[PATH_MAX];
     struct stat st;
     bool missing;
-    int fd = open_regular(args, work, &st, &missing, err), rc;
+    int fd, rc;
 
+    if (path[0] == '/' && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && realpath(path, real)) {
+        return rb_tree_digest(real, work, hash, err) == 0 ? json_string(hash) : NULL;
+    }
+    fd = open_regular(args, work, &st, &missing, err);
     if (fd < 0) {
         return missing ? json_null() : NULL;
     }

@@ -12,6 +12,8 @@ json_t *rb_file_tail(const json_t *args, struct rb_work *work, struct rb_err *er
 json_t *rb_file_digest(const json_t *args, struct rb_work *work, struct rb_err *err);
 json_t *rb_file_list(const json_t *args, struct rb_work *work, struct rb_err *err); /* file_find.c */
 json_t *rb_file_find(const json_t *args, struct rb_work *work, struct rb_err *err);
+/* The argument dir as a real folder; a link to one is followed, below it none is. malloc'ed, or NULL with err. */
+char *rb_file_folder(const json_t *args, struct rb_err *err);
 /* "file", "dir", "link", "fifo", "socket", "block" or "char". */
 const char *rb_file_type(const struct stat *st);
 

@@ -243,33 +243,6 @@ json_t *rb_file_append(const json_t *args, struct rb_work *work, struct rb_err *
     return out;
 }
 
-/* One regular file by its exact name; no pattern, no folder, no link. */
-json_t *rb_file_remove(const json_t *args, struct rb_work *work, struct rb_err *err)
-{
-    const char *path = rb_bind_path(args, "path", err);
-    struct stat st;
-
-    if (!path) {
-        return NULL;
-    }
-    if (lstat(path, &st) != 0) {
-        rb_err_errno(err, errno, "%s", path);
-        return NULL;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        rb_err_set(err, RB_EUSAGE, RB_T_bindings_not_regular, path);
-        return NULL;
-    }
-    if (rb_bind_allowed(work, &st, path, err) != 0) {
-        return NULL;
-    }
-    if (unlink(path) != 0) {
-        rb_err_errno(err, errno, "%s", path);
-        return NULL;
-    }
-    return rb_bind_sync_parent(path, err) == 0 ? json_pack("{s:I}", "bytes", (json_int_t)st.st_size) : NULL;
-}
-
 json_t *rb_file_mkdir(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
     const char *path = rb_bind_path(args, "path", err);

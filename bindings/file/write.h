@@ -11,7 +11,6 @@ json_t *rb_file_write(const json_t *args, struct rb_work *work, struct rb_err *e
 json_t *rb_file_append(const json_t *args, struct rb_work *work, struct rb_err *err);
 json_t *rb_file_copy(const json_t *args, struct rb_work *work, struct rb_err *err); /* file_copy.c */
 json_t *rb_file_move(const json_t *args, struct rb_work *work, struct rb_err *err); /* file_copy.c */
-json_t *rb_file_remove(const json_t *args, struct rb_work *work, struct rb_err *err);
 json_t *rb_file_mkdir(const json_t *args, struct rb_work *work, struct rb_err *err);
 json_t *rb_file_chmod(const json_t *args, struct rb_work *work, struct rb_err *err);
 

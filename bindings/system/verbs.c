@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "bind.h"
 #include "system/disk.h"
+#include "system/open_files.h"
 #include "system/openers.h"
 #include "system/process_info.h"
 #include "system/sockets.h"
@@ -103,6 +104,9 @@ static const struct rb_arg process_args[] = {
     RB_BIND_OPT("name", "string", "the kernel's short name, exactly", "内核里的短名字，完全一致"), RB_BIND_END};
 static const struct rb_arg listener_args[] = {RB_BIND_OPT("port", "int", "this one only", "只看这个端口"), RB_BIND_END};
 static const struct rb_arg path_args[] = {RB_BIND_POS("path", "path", "the file", "文件"), RB_BIND_END};
+static const struct rb_arg deleted_args[] = {
+    RB_BIND_OPTPOS("path", "path", "anything on the file system; without it all", "该文件系统里的任意路径；不给就看全部"), RB_BIND_TIMEOUT,
+    RB_BIND_END};
 static const struct rb_arg stop_args[] = {
     RB_BIND_POS("pid", "int", "the process", "进程号"),
     RB_BIND_MUST("started", "int", "its start in ticks since boot, as processes and locks give it",
@@ -140,6 +144,10 @@ static const struct rb_verb verbs[] = {
     {.name = "openers", .effect = RB_EFFECT_READ, .args = path_args, .returns = "{ openers = list of processes with fds, hidden }",
      .en = "Processes that have a file open. Having it open is not holding a lock. Errors: not_found denied.",
      .zh = "打开着某个文件的进程。打开不等于占锁。错误：not_found denied。", .work = rb_openers},
+    {.name = "deleted", .effect = RB_EFFECT_READ, .args = deleted_args,
+     .returns = "{ deleted = list of { pid, started, command, path, bytes, fd, inode, dev, service? }, hidden }",
+     .en = "Deleted files that take space as long as a process has them open. Errors: not_found denied.",
+     .zh = "已删除但还被进程打开、仍占着空间的文件。错误：not_found denied。", .work = rb_open_files_deleted},
     {.name = "lock_holders", .effect = RB_EFFECT_READ, .args = path_args,
      .returns = "list of { type, access, from, to, pid?, started?, command?, confirmed? }",
      .en = "Locks held on one file: posix, flock, ofd, lease, with their bytes. Errors: not_found denied.",

@@ -122,6 +122,9 @@ static void name_of(const struct rb_call *call, char *out, size_t size, bool wit
 static void record_outcome(struct rb_call *call, const json_t *value, const struct rb_err *err)
 {
     char name[128];
+    if (call->verb->effect == RB_EFFECT_WRITE && call->phase != RB_PHASE_INJECT) { /* what a drill breaks is to be seen */
+        call->run->last_write_us = rb_clock_utc_us();
+    }
     name_of(call, name, sizeof name, false);
     static const char *const effects[] = {"read", "probe", "write"};
     json_t *body = json_pack("{s:I, s:s, s:s, s:s, s:b, s:I, s:s}", "call", (json_int_t)call->number, "verb", name,

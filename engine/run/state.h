@@ -129,7 +129,7 @@ struct rb_run {
     int64_t cut;               /* its events count up to here */
     double resumed_at;         /* on the run's clock */
     const char *lang;          /* of the runner: its words are part of the record */
-    int64_t started_ns, clock_base_ns, call_count;
+    int64_t started_ns, clock_base_ns, call_count, last_write_us;
     int call_in_flight, remarks;
     struct rb_block_now now;
     struct rb_plan plan;

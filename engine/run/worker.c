@@ -21,6 +21,7 @@ struct rb_work {
     int64_t deadline_ns, last_progress_ns;
     bool read_only;
     const char *journal;
+    int64_t last_write_us;
 };
 
 void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *unit)
@@ -46,6 +47,11 @@ double rb_work_left(const struct rb_work *work)
 bool rb_work_read_only(const struct rb_work *work)
 {
     return work->read_only;
+}
+
+int64_t rb_work_last_write(const struct rb_work *work)
+{
+    return work->last_write_us;
 }
 
 bool rb_work_forbidden_file(const struct rb_work *work, uint64_t dev, uint64_t ino)
@@ -81,6 +87,7 @@ static json_t *serve(int fd, const json_t *request)
     struct rb_err err = {0};
     struct rb_work work = {.fd = fd, .read_only = rb_json_bool(request, "read_only", true)};
     work.journal = rb_json_str(request, "journal", NULL);
+    work.last_write_us = rb_json_int(request, "last_write", 0);
     work.deadline_ns =
         rb_clock_mono_ns() + (int64_t)(json_number_value(json_object_get(request, "timeout")) * 1e9);
     const struct rb_verb *verb = find_verb(rb_json_str(request, "verb", ""));
@@ -183,9 +190,10 @@ static void send_call(struct worker *w, struct rb_call *call)
     char name[128];
     snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
     w->call = call;
-    json_t *request = json_pack("{s:s, s:O, s:f, s:b, s:s, s:s}", "verb", name, "args", call->args, "timeout",
+    json_t *request = json_pack("{s:s, s:O, s:f, s:b, s:s, s:s, s:I}", "verb", name, "args", call->args, "timeout",
                                 call->timeout, "read_only", w->read_only, "journal", w->pool->journal, "lang",
-                                rb_text_lang() == RB_LANG_ZH ? "zh" : "en");
+                                rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "last_write",
+                                (json_int_t)w->pool->run->last_write_us);
     int rc = rb_child_send(w->child, request, &err);
     json_decref(request);
     if (rc < 0) {

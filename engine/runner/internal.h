@@ -53,7 +53,7 @@ int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, c
 
 /* Functions of `rt`, one table a file. */
 extern const luaL_Reg rb_rt_json[], rb_rt_channel[], rb_rt_deadline[], rb_rt_place[], rb_rt_source[],
-    rb_rt_text[];
+    rb_rt_text[], rb_rt_pattern[];
 
 /* json_lua.c, lua_to_json.c */
 void lx_json_init(lua_State *L); /* makes the null value and the mark of arrays; pushes null */
@@ -65,6 +65,9 @@ bool rb_json_is_null(lua_State *L, int index);
 /* The frozen table behind a proxy (metatable field __target) replaces the value at index; true
  * when it did. */
 bool rb_json_unwrap(lua_State *L, int index);
+
+/* pattern_lua.c */
+void lx_pattern_init(lua_State *L); /* the patterns compiled so far; pushes nothing */
 
 /* deadline.c */
 void rb_deadline_hook(lua_State *L);

@@ -8,6 +8,10 @@
 
 static const char loaded_key;
 
+/* lua-cjson's header names only the first, and that without including lua.h. */
+int luaopen_cjson(lua_State *L);
+int luaopen_cjson_safe(lua_State *L);
+
 struct rb_runner *rb_runner_of(lua_State *L)
 {
     return *(struct rb_runner **)lua_getextraspace(L);
@@ -32,6 +36,32 @@ static int load_library(lua_State *L, const char *name, const char *text, size_t
     return status;
 }
 
+/* Modules in C; the standard library wraps them. */
+static const luaL_Reg native[] = {
+    {"cjson.core", luaopen_cjson},
+    {"cjson.safe.core", luaopen_cjson_safe},
+    {NULL, NULL},
+};
+
+/* Pushes the function that makes the module. */
+static void lx_find_module(lua_State *L, const char *name)
+{
+    for (const luaL_Reg *n = native; n->name; n++) {
+        if (strcmp(n->name, name) == 0) {
+            lua_pushcfunction(L, n->func);
+            return;
+        }
+    }
+    const struct rb_embedded *file = embedded(name);
+    if (!file) {
+        luaL_error(L, "no module '%s'", name);
+        return;
+    }
+    if (load_library(L, name, file->text, file->size) != LUA_OK) {
+        lua_error(L);
+    }
+}
+
 static int l_require(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
@@ -40,14 +70,8 @@ static int l_require(lua_State *L)
         return 1;
     }
     lua_pop(L, 1);
-    const struct rb_embedded *file = embedded(name);
-    if (!file) {
-        return luaL_error(L, "no module '%s'", name);
-    }
-    if (load_library(L, name, file->text, file->size) != LUA_OK) {
-        return lua_error(L);
-    }
-    lua_call(L, 0, 1); /* loaded module */
+    lx_find_module(L, name); /* loaded function */
+    lua_call(L, 0, 1);       /* loaded module */
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         lua_pushboolean(L, 1);
@@ -126,6 +150,8 @@ static void lx_make_rt(lua_State *L, const struct rb_runner *runner)
     luaL_setfuncs(L, rb_rt_place, 0);
     luaL_setfuncs(L, rb_rt_source, 0);
     luaL_setfuncs(L, rb_rt_text, 0);
+    luaL_setfuncs(L, rb_rt_pattern, 0);
+    lx_pattern_init(L);
     lx_json_init(L); /* rt null */
     lua_setfield(L, -2, "null");
     lua_pushinteger(L, (lua_Integer)runner->memory);

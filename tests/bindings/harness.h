@@ -30,6 +30,7 @@ struct rb_work {
     bool read_only;
     uint64_t forbidden_dev, forbidden_ino;
     int progress; /* how often it was told */
+    int64_t last_write_us;
 };
 
 void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *unit)
@@ -43,6 +44,11 @@ double rb_work_left(const struct rb_work *work)
 {
     int64_t left = work->deadline_ns - rb_clock_mono_ns();
     return left > 0 ? (double)left / 1e9 : 0;
+}
+
+int64_t rb_work_last_write(const struct rb_work *work)
+{
+    return work->last_write_us;
 }
 
 bool rb_work_read_only(const struct rb_work *work)
