@@ -28,7 +28,7 @@ static int read_fd(int fd, const char *path, size_t max, struct rb_buf *out, str
     while (rc == 0 && (n = read(fd, chunk, sizeof chunk)) != 0) {
         rc = n < 0 ? rb_err_errno(err, errno, "%s", path) : rb_buf_add(out, chunk, (size_t)n);
     }
-    return rc == RB_ETOO_LARGE ? rb_err_set(err, rc, RB_T_bindings_env_large, RB_ENV_ENTRIES) : rc;
+    return rc == RB_ETOO_LARGE ? rb_err_set(err, rc, RB_T_bindings_env_large, RB_ENV_LINES) : rc;
 }
 
 /* What people leave in a file for others to fill in. */
@@ -270,7 +270,7 @@ json_t *rb_file_env_set(const json_t *args, struct rb_work *work, struct rb_err 
     if (rc == 0) {
         const struct rb_env_entry *entry = last_of(&parsed, name);
         if (with_value(&text, entry, name, &value, &fresh) != 0) {
-            rb_err_set(err, RB_ETOO_LARGE, RB_T_bindings_env_large, RB_ENV_ENTRIES);
+            rb_err_set(err, RB_ETOO_LARGE, RB_T_bindings_env_large, RB_ENV_LINES);
         } else {
             out = write_new(path, access(path, F_OK) != 0, &fresh, work, err);
         }

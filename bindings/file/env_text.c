@@ -148,20 +148,31 @@ static bool assignment(struct cursor *c, struct rb_env_entry *e, bool *bad)
     return true;
 }
 
+/* As many entries as there may be. */
+static size_t count_lines(const char *text, size_t len)
+{
+    size_t lines = 1;
+
+    for (size_t i = 0; i < len; i++) {
+        lines += text[i] == '\n';
+    }
+    return lines;
+}
+
 int rb_env_text_parse(const char *text, size_t len, struct rb_env_text *out, struct rb_err *err)
 {
     struct cursor c = {text, 0, len, 1};
+    size_t lines = count_lines(text, len);
 
     *out = (struct rb_env_text){0};
-    out->entries = rb_xcalloc(RB_ENV_ENTRIES, sizeof *out->entries);
-    out->bad = rb_xcalloc(RB_ENV_ENTRIES, sizeof *out->bad);
+    if (lines > RB_ENV_LINES) {
+        return rb_err_set(err, RB_ETOO_LARGE, RB_T_bindings_env_large, RB_ENV_LINES);
+    }
+    out->entries = rb_xcalloc(lines, sizeof *out->entries);
+    out->bad = rb_xcalloc(lines, sizeof *out->bad);
     while (c.at < c.end) {
         bool bad;
         int line = c.line;
-        if (out->count == RB_ENV_ENTRIES || out->bad_count == RB_ENV_ENTRIES) {
-            rb_env_text_free(out);
-            return rb_err_set(err, RB_ETOO_LARGE, RB_T_bindings_env_large, RB_ENV_ENTRIES);
-        }
         if (assignment(&c, &out->entries[out->count], &bad)) {
             out->count++;
         } else if (bad) {

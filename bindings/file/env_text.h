@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-#define RB_ENV_ENTRIES 5000
+#define RB_ENV_LINES 5000
 
 struct rb_env_entry {
     const char *name; /* in the text */
@@ -26,7 +26,7 @@ struct rb_env_text {
     size_t bad_count;
 };
 
-/* Never fails but for more than RB_ENV_ENTRIES lines: RB_ETOO_LARGE. text must stay. */
+/* Fails only for more than RB_ENV_LINES lines: RB_ETOO_LARGE. text must stay. */
 int rb_env_text_parse(const char *text, size_t len, struct rb_env_text *out, struct rb_err *err);
 void rb_env_text_free(struct rb_env_text *t);
 /* The value without quotes and escapes, appended to out. */

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int name_of(struct rb_place *place, const char *path, struct rb_err *err)
@@ -21,7 +23,19 @@ static int name_of(struct rb_place *place, const char *path, struct rb_err *err)
     return 0;
 }
 
-int rb_place_open(struct rb_place *place, const char *path, struct rb_err *err)
+/* resolve: of openat2, 0 = links in the way are followed. */
+static int open_folder(const char *path, uint64_t resolve)
+{
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = resolve};
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+
+    if (fd < 0 && errno == ENOSYS) { /* before Linux 5.6 */
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    return fd;
+}
+
+static int open_place(struct rb_place *place, const char *path, uint64_t resolve, struct rb_err *err)
 {
     char parent[PATH_MAX];
     size_t len;
@@ -38,8 +52,18 @@ int rb_place_open(struct rb_place *place, const char *path, struct rb_err *err)
     len = (size_t)(strrchr(path, '/') - path);
     memcpy(parent, path, len);
     (void)snprintf(parent + len, sizeof parent - len, "%s", len == 0 ? "/" : "");
-    place->dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    place->dir = open_folder(parent, resolve);
     return place->dir < 0 ? rb_err_errno(err, errno, "%s", parent) : 0;
+}
+
+int rb_place_open(struct rb_place *place, const char *path, struct rb_err *err)
+{
+    return open_place(place, path, 0, err);
+}
+
+int rb_place_open_real(struct rb_place *place, const char *path, struct rb_err *err)
+{
+    return open_place(place, path, RESOLVE_NO_SYMLINKS, err);
 }
 
 void rb_place_close(struct rb_place *place)

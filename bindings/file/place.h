@@ -14,6 +14,8 @@ struct rb_place {
 
 /* Of an absolute path whose last part is a name, not "." or "..". 0 or a negative RB_E*. */
 int rb_place_open(struct rb_place *place, const char *path, struct rb_err *err);
+/* The same of a path that is real already: a link that took a folder's place since then is refused. */
+int rb_place_open_real(struct rb_place *place, const char *path, struct rb_err *err);
 void rb_place_close(struct rb_place *place);
 /* name with suffix; RB_EUSAGE when it becomes too long. */
 int rb_place_beside(const struct rb_place *place, const char *suffix, struct rb_place *out,

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "file/place.h"
 #include "file/read.h"
 
 #define BACKUP_NAMES 100 /* of one second */
@@ -95,77 +96,120 @@ json_t *rb_file_probe(const json_t *args, struct rb_work *work, struct rb_err *e
                          : json_pack("{s:b, s:s, s:s}", "ok", 0, "code", rb_err_name(why.code), "message", why.text);
 }
 
-/* The old content under PATH.bak-TIME, with its owner and mode. */
-static int keep_old(int old, const struct stat *st, const char *path, char backup[PATH_MAX], struct rb_work *work,
-                    struct rb_err *err)
+/* One folder, three names in it: the file, its next content, and its last. */
+struct replacing {
+    char path[PATH_MAX]; /* links resolved: the file itself is replaced, not the link to it */
+    struct rb_place at, part, backup;
+    struct stat old_st;
+    int old; /* -1 = a new file */
+    int mode;
+    bool kept;
+};
+
+/* A new name PATH.bak-TIME. Its descriptor or a negative RB_E*. */
+static int create_backup(struct replacing *r, struct rb_err *err)
 {
-    char time[RB_TIME_MAX];
-    int fd = -1, rc;
+    char time[RB_TIME_MAX], suffix[RB_TIME_MAX + 16];
+    struct rb_err why = {0};
+    int fd = RB_EEXISTS;
 
     rb_clock_format(rb_clock_utc_us(), 0, time);
-    for (int i = 0; i < BACKUP_NAMES && fd < 0; i++) {
-        (void)(i == 0 ? snprintf(backup, PATH_MAX, "%s.bak-%s", path, time)
-                      : snprintf(backup, PATH_MAX, "%s.bak-%s-%d", path, time, i));
-        fd = open(backup, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0 && errno != EEXIST) {
-            break;
-        }
+    for (int i = 0; i < BACKUP_NAMES && fd == RB_EEXISTS; i++) {
+        (void)(i == 0 ? snprintf(suffix, sizeof suffix, ".bak-%s", time)
+                      : snprintf(suffix, sizeof suffix, ".bak-%s-%d", time, i));
+        fd = rb_place_beside(&r->at, suffix, &r->backup, &why);
+        fd = fd == 0 ? rb_place_create(&r->backup, &why) : fd;
     }
+    if (fd < 0 && err) {
+        *err = why;
+    }
+    return fd;
+}
+
+/* The old content under another name, with its owner and mode. */
+static int keep_old(struct replacing *r, struct rb_work *work, struct rb_err *err)
+{
+    int fd = create_backup(r, err), rc;
+
     if (fd < 0) {
-        return rb_err_errno(err, errno, "%s", backup);
+        return fd;
     }
-    rc = rb_file_pump(old, fd, path, work, err);
-    if (rc == 0 && (fchown(fd, st->st_uid, st->st_gid) != 0 || fchmod(fd, st->st_mode & 07777) != 0 || fsync(fd) != 0)) {
-        rc = rb_err_errno(err, errno, "%s", backup);
+    rc = rb_file_pump(r->old, fd, r->path, work, err);
+    if (rc == 0 && (fchown(fd, r->old_st.st_uid, r->old_st.st_gid) != 0 || fchmod(fd, r->old_st.st_mode & 07777) != 0 ||
+                    fsync(fd) != 0)) {
+        rc = rb_err_errno(err, errno, "%s", r->backup.name);
     }
     close(fd);
     if (rc != 0) {
-        (void)unlink(backup);
+        (void)unlinkat(r->backup.dir, r->backup.name, 0);
+    }
+    r->kept = rc == 0;
+    return rc;
+}
+
+static int write_part(struct replacing *r, const struct rb_buf *data, struct rb_err *err)
+{
+    char suffix[32];
+    int fd, rc;
+
+    (void)snprintf(suffix, sizeof suffix, ".part-%d", (int)getpid());
+    rc = rb_place_beside(&r->at, suffix, &r->part, err);
+    fd = rc == 0 ? rb_place_create(&r->part, err) : rc;
+    if (fd < 0) {
+        return fd;
+    }
+    rc = write_all(fd, rb_buf_str(data), data->len, r->path, err);
+    if (rc == 0 && ((r->old >= 0 && fchown(fd, r->old_st.st_uid, r->old_st.st_gid) != 0) || fchmod(fd, (mode_t)r->mode) != 0 ||
+                    fsync(fd) != 0)) {
+        rc = rb_err_errno(err, errno, "%s", r->path);
+    }
+    close(fd);
+    if (rc == 0 && renameat(r->part.dir, r->part.name, r->at.dir, r->at.name) != 0) {
+        rc = rb_err_errno(err, errno, "%s", r->path);
+    }
+    if (rc != 0) {
+        (void)unlinkat(r->part.dir, r->part.name, 0);
     }
     return rc;
 }
 
-struct replacing {
-    char path[PATH_MAX]; /* links resolved: the file itself is replaced, not the link to it */
-    char part[PATH_MAX], backup[PATH_MAX];
-    struct stat old_st;
-    int old; /* -1 = a new file */
-    int mode;
-};
-
-static int write_part(struct replacing *r, const struct rb_buf *data, struct rb_err *err)
+/* Of a file that is not there yet, its folder is real. */
+static int real_path(const char *path, char out[PATH_MAX], struct rb_err *err)
 {
-    int fd = rb_file_part(r->path, r->part, err), rc;
+    char parent[PATH_MAX], *slash;
+    size_t len;
 
-    if (fd < 0) {
-        r->part[0] = '\0';
-        return fd;
+    if (realpath(path, out)) {
+        return 0;
     }
-    rc = write_all(fd, rb_buf_str(data), data->len, r->part, err);
-    if (rc == 0 && ((r->old >= 0 && fchown(fd, r->old_st.st_uid, r->old_st.st_gid) != 0) || fchmod(fd, (mode_t)r->mode) != 0 ||
-                    fsync(fd) != 0)) {
-        rc = rb_err_errno(err, errno, "%s", r->part);
+    (void)snprintf(parent, sizeof parent, "%s", path);
+    slash = strrchr(parent, '/');
+    *slash = '\0';
+    if (errno != ENOENT || !realpath(*parent ? parent : "/", out)) {
+        return rb_err_errno(err, errno, "%s", path);
     }
-    close(fd);
-    return rc;
+    len = strlen(out);
+    if (snprintf(out + len, PATH_MAX - len, "%s%s", len == 1 ? "" : "/", slash + 1) >= (int)(PATH_MAX - len)) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_bindings_path_long, "path");
+    }
+    return 0;
 }
 
 static int resolve(struct replacing *r, const char *path, const json_t *args, const struct rb_work *work, struct rb_err *err)
 {
     struct rb_err why = {0};
+    int rc = real_path(path, r->path, err);
 
-    if (!realpath(path, r->path)) {
-        (void)snprintf(r->path, sizeof r->path, "%s", path);
+    rc = rc == 0 ? rb_place_open_real(&r->at, r->path, err) : rc;
+    if (rc != 0) {
+        return rc;
     }
-    r->old = rb_bind_open(work, r->path, O_RDONLY, &r->old_st, &why);
+    r->old = rb_place_read(&r->at, work, &r->old_st, &why);
     if (r->old < 0 && why.code != RB_ENOT_FOUND) {
         if (err) {
             *err = why;
         }
         return why.code;
-    }
-    if (r->old >= 0 && !S_ISREG(r->old_st.st_mode)) {
-        return rb_err_set(err, RB_EUSAGE, RB_T_bindings_not_regular, path);
     }
     r->mode = rb_file_mode(args, r->old >= 0 ? (int)(r->old_st.st_mode & 07777) : 0644, err);
     return r->mode < 0 ? RB_EUSAGE : 0;
@@ -173,28 +217,26 @@ static int resolve(struct replacing *r, const char *path, const json_t *args, co
 
 static int replace(struct replacing *r, const struct rb_buf *data, bool backup, struct rb_work *work, struct rb_err *err)
 {
-    int rc = 0;
+    int rc = backup && r->old >= 0 ? keep_old(r, work, err) : 0;
 
-    if (backup && r->old >= 0) {
-        rc = keep_old(r->old, &r->old_st, r->path, r->backup, work, err);
-        if (rc != 0) {
-            r->backup[0] = '\0';
-        }
-    }
     rc = rc == 0 ? write_part(r, data, err) : rc;
-    if (rc == 0 && rename(r->part, r->path) != 0) {
-        rc = rb_err_errno(err, errno, "%s", r->path);
-    }
-    if (rc != 0 && r->part[0]) {
-        (void)unlink(r->part);
-    }
-    return rc == 0 ? rb_bind_sync_parent(r->path, err) : rc;
+    return rc == 0 ? rb_place_sync(&r->at, err) : rc;
+}
+
+static json_t *replaced(const struct replacing *r, size_t bytes)
+{
+    char backup[PATH_MAX + NAME_MAX];
+    size_t folder = (size_t)(strrchr(r->path, '/') + 1 - r->path);
+
+    (void)snprintf(backup, sizeof backup, "%.*s%s", (int)folder, r->path, r->backup.name);
+    return json_pack("{s:o, s:I, s:o*}", "path", rb_json_bytes(r->path, strlen(r->path)), "bytes", (json_int_t)bytes,
+                     "backup", r->kept ? rb_json_bytes(backup, strlen(backup)) : NULL);
 }
 
 json_t *rb_file_write(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
     const char *path = rb_bind_path(args, "path", err);
-    struct replacing r = {.old = -1};
+    struct replacing r = {.old = -1, .at.dir = -1};
     struct rb_buf data;
     json_t *out = NULL;
 
@@ -203,12 +245,12 @@ json_t *rb_file_write(const json_t *args, struct rb_work *work, struct rb_err *e
     }
     if (get_data(args, &data, err) == 0 && resolve(&r, path, args, work, err) == 0 &&
         replace(&r, &data, rb_json_bool(args, "backup", true), work, err) == 0) {
-        out = json_pack("{s:o, s:I, s:o*}", "path", rb_json_bytes(r.path, strlen(r.path)), "bytes", (json_int_t)data.len,
-                        "backup", r.backup[0] ? rb_json_bytes(r.backup, strlen(r.backup)) : NULL);
+        out = replaced(&r, data.len);
     }
     if (r.old >= 0) {
         close(r.old);
     }
+    rb_place_close(&r.at);
     rb_buf_deinit(&data);
     return out;
 }
