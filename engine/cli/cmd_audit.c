@@ -19,6 +19,9 @@ const char *rb_actor_word(struct rb_cli *c, const json_t *actor)
     snprintf(uid, sizeof uid, "uid %lld", (long long)rb_json_int(actor, "uid", -1));
     const char *login = rb_json_str(actor, "login", rb_json_str(actor, "kind", uid));
     const char *sudo = rb_json_str(actor, "sudo", NULL);
+    if (rb_json_str(actor, "schedule", NULL) != NULL || rb_json_bool(actor, "service", false)) {
+        return rb_text(RB_T_schedule_actor);
+    }
     snprintf(text, sizeof text, sudo != NULL ? "%s (sudo %s)" : "%s", login, sudo);
     return rb_word(c, text);
 }
@@ -41,7 +44,7 @@ static bool of_interest(const char *kind, const json_t *body)
     if (strcmp(kind, "call.outcome") == 0) {
         return strcmp(rb_json_str(body, "effect", "read"), "write") == 0;
     }
-    return rb_option_listed(kinds, kind);
+    return strncmp(kind, "schedule.", 9) == 0 || strncmp(kind, "service.", 8) == 0 || rb_option_listed(kinds, kind);
 }
 
 static const char *what(struct rb_cli *c, const char *kind, const json_t *body)
@@ -59,6 +62,8 @@ static const char *what(struct rb_cli *c, const char *kind, const json_t *body)
     } else if (strcmp(kind, "block.ended") == 0) {
         snprintf(text, sizeof text, "%s %s%s%s  %s", rb_json_str(body, "phase", ""), id, slash, key,
                  rb_json_str(body, "result", "?"));
+    } else if (strncmp(kind, "schedule.", 9) == 0) {
+        snprintf(text, sizeof text, "%s  %s", rb_json_str(body, "schedule", "?"), rb_json_str(body, "reason", ""));
     } else if (strncmp(kind, "call.", 5) == 0) {
         const json_t *ok = json_object_get(body, "ok");
         snprintf(text, sizeof text, "%s%s", rb_effect_line(c, body), json_is_false(ok) ? TX(audit_failed) : "");

@@ -269,7 +269,7 @@ static const struct {
     {"down", RB_T_schedule_r_down, RB_PLAIN},             {"late", RB_T_schedule_r_late, RB_PLAIN},
     {"paused", RB_T_schedule_r_paused, RB_PLAIN},         {"window", RB_T_schedule_r_window, RB_PLAIN},
     {"blackout", RB_T_schedule_r_blackout, RB_PLAIN},     {"overlap", RB_T_schedule_r_overlap, RB_PLAIN},
-    {"tripped", RB_T_schedule_r_tripped, RB_PLAIN},       {"gap", RB_T_schedule_rule_gap, RB_PLAIN},
+    {"gap", RB_T_schedule_rule_gap, RB_PLAIN},
     {"first", RB_T_schedule_rule_first, RB_PLAIN},        {"gone", RB_T_schedule_r_gone, RB_PLAIN},
     {"drained", RB_T_schedule_r_drained, RB_PLAIN},
 };

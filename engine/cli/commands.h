@@ -16,6 +16,7 @@ int rb_cmd_history(struct rb_cli *c);
 int rb_cmd_logs(struct rb_cli *c);
 int rb_cmd_audit(struct rb_cli *c);
 int rb_cmd_drill(struct rb_cli *c);
+int rb_cmd_serve(struct rb_cli *c);
 int rb_cmd_schedule(struct rb_cli *c);
 int rb_cmd_lint(struct rb_cli *c);
 int rb_cmd_doctor(struct rb_cli *c);

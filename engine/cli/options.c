@@ -11,6 +11,8 @@
     [id] = {id, letter, name, arg, values, commands, repeat, RB_T_cli_o_##help}
 #define SCHEDULE(id, name, arg, help) \
     [id] = {id, 0, name, arg, NULL, "schedule", false, RB_T_schedule_o_##help}
+#define SERVE(id, name, arg, help) \
+    [id] = {id, 0, name, arg, NULL, "serve", false, RB_T_schedule_o_##help}
 
 const struct rb_option rb_option_table[] = {
     VALUE(RB_O_DIR, 'C', "directory", "DIR", NULL, NULL, true, dir),
@@ -43,7 +45,7 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_LAST, 0, "last", "DURATION", NULL, "history audit", false, last),
     FLAG(RB_O_FOLLOW, 'f', "follow", "logs", false, follow),
     VALUE(RB_O_RUN, 0, "run", "RUN", NULL, "audit", false, run),
-    VALUE(RB_O_JOURNAL, 0, "journal", "FILE", NULL, "audit history logs show list doctor", false, journal),
+    VALUE(RB_O_JOURNAL, 0, "journal", "FILE", NULL, "audit history logs show list doctor serve", false, journal),
     FLAG(RB_O_ALL, 0, "all", "drill list schedule", false, all),
     SCHEDULE(RB_O_FROM, "from", "TIME", from),
     SCHEDULE(RB_O_TZ, "tz", "ZONE", tz),
@@ -54,6 +56,9 @@ const struct rb_option rb_option_table[] = {
     FLAG(RB_O_NOT_DONE, 0, "not-done", "resolve", false, not_done),
     VALUE(RB_O_SEALS, 0, "seals", "FILE", NULL, "audit", false, seals),
     VALUE(RB_O_KEY, 0, "key", "HEX", NULL, "audit", false, key),
+    SERVE(RB_O_RUNS, "runs", "N", runs),
+    SERVE(RB_O_KEEP, "keep", "DURATION", keep),
+    SERVE(RB_O_DRAIN, "drain", "DURATION", drain),
 };
 
 const struct rb_option *rb_option_find(const char *name, size_t len)

@@ -50,6 +50,9 @@ enum rb_option_id {
     RB_O_NUMBER,
     RB_O_DONE,
     RB_O_NOT_DONE,
+    RB_O_RUNS,
+    RB_O_KEEP,
+    RB_O_DRAIN,
     RB_O_COUNT
 };
 

@@ -58,6 +58,9 @@ int rb_journal_blob(struct rb_journal *j, const char *hex, struct rb_buf *out, s
 int rb_journal_seal(struct rb_journal *j, struct rb_err *err);
 /* A second sink for seals, best on another machine's disk: an absolute path, or "syslog". Copied. At most 4. */
 void rb_journal_sink_add(struct rb_journal *j, const char *sink);
+/* Removes the bodies of events older than an instant, some at a time; *events: how many went. A run that ended
+ * long ago stays in the chain and in the list, without its words. */
+int rb_journal_prune(struct rb_journal *j, int64_t before_us, int64_t *events, struct rb_err *err);
 /* True for device and inode of the journal's own files (db, -wal, -shm, lock, reserve, seals, seal-key). */
 bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino);
 

@@ -37,6 +37,9 @@ int rb_record(struct rb_run *run, const char *kind, json_t *body)
         return 0;
     }
     if (run->engine.journal) {
+        if (run->actor) {
+            rb_journal_actor_set(run->engine.journal, run->actor);
+        }
         rc = rb_journal_add(run->engine.journal, run->id, kind, body, &err);
     }
     if (rc < 0) {

@@ -34,7 +34,13 @@ struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_op
 {
     struct rb_run *run = rb_xcalloc(1, sizeof *run);
     *run = (struct rb_run){.engine = *engine, .view = view, .user = user, .mode = o->mode};
-    rb_id_new('r', run->id);
+    if (o->id) {
+        snprintf(run->id, sizeof run->id, "%s", o->id);
+    } else {
+        rb_id_new('r', run->id);
+    }
+    run->actor = json_deep_copy(o->actor);
+    run->allow = o->allow ? rb_risk_rank(o->allow) : -1;
     run->file = copy(o->file, json_object());
     run->given = copy(o->params, json_object());
     run->confirm = copy(o->confirm, json_array());
@@ -85,7 +91,7 @@ static void run_free(struct rb_run *run)
 {
     json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
                         run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
-                        run->interrupted};
+                        run->interrupted, run->actor};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
     }

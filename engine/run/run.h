@@ -34,6 +34,9 @@ struct rb_run_options {
     const json_t *fixes;   /* ["stop-process", "stop-process=4711"] chosen beforehand */
     const json_t *answers; /* {NAME: VALUE} */
     const char *reason;
+    const char *allow;     /* the risk up to which nobody is asked, "low" or "medium"; NULL = none */
+    const char *id;        /* of rb_id_new('r'), when it must be known beforehand; NULL = a new one */
+    const json_t *actor;   /* who acts, when it is not who started this process */
     double timeout;        /* seconds for the whole run, 0 = 1 h */
     const json_t *repeat;  /* argv of the program and the global flags, to print commands that go on */
 };

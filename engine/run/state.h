@@ -109,6 +109,8 @@ struct rb_run {
     char *drill, *reason;
     enum rb_run_mode mode;
     bool yes, no_input;
+    int allow;                 /* rank of the risk that needs nobody; -1 = none */
+    json_t *actor;             /* NULL = who the journal knows */
     double timeout;
 
     json_t *meta, *params;
@@ -206,6 +208,7 @@ void rb_waits_cancel(struct rb_run *run, const struct rb_err *err);
 void rb_waits_free(struct rb_run *run);
 
 /* consent.c */
+int rb_risk_rank(const char *risk); /* low 0, medium 1, high 2, critical 3 */
 void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args);

@@ -47,7 +47,7 @@ static json_t *expected(json_t *firing, const struct rb_schedule *s, const struc
                         const struct rb_mark *mark, int64_t at, int64_t now)
 {
     const char *closed = rb_schedule_closed(s, zone, at);
-    const char *reason = closed ? closed : at < mark->paused ? "paused" : mark->tripped ? "tripped" : NULL;
+    const char *reason = closed ? closed : at < mark->paused ? "paused" : NULL;
     const char *state = at <= mark->since ? "unknown" : at <= now ? "overdue" : reason ? "closed" : "planned";
     json_object_set_new(firing, "state", json_string(state));
     json_object_set_new(firing, "reason",
@@ -114,7 +114,7 @@ static json_t *next_json(const struct rb_schedule *s, const struct rb_zone *zone
 {
     enum rb_local how;
     int64_t at = now > mark->paused ? now : mark->paused - (mark->paused < RB_PAUSED_FOREVER);
-    if (mark->paused == RB_PAUSED_FOREVER || mark->tripped) {
+    if (mark->paused == RB_PAUSED_FOREVER) {
         return json_null();
     }
     for (int i = 0; i < 10000; i++) { /* a window may close many in a row, but not for ever */

@@ -104,7 +104,8 @@ static void tell(struct rb_planner *p)
         if (!strcmp(d->state, "due")) {
             p->events->due(p->user, d->s, d->at);
         } else if (strcmp(d->state, "queued") != 0 && p->events->passed) {
-            const struct rb_firing f = {d->s->name, d->at, d->state, d->reason, NULL};
+            const struct rb_firing f = {
+                .schedule = d->s->name, .at = d->at, .state = d->state, .reason = d->reason};
             p->events->passed(p->user, d->s, &f, d->count);
         }
     }
@@ -151,9 +152,6 @@ static const char *objection(const struct rb_schedule *s, const struct rb_zone *
     if (closed || f->at < mark->paused) {
         return closed ? closed : "paused";
     }
-    if (mark->tripped) {
-        return "tripped";
-    }
     *state = "missed";
     if (late && !s->once && !f->waited) {
         return "down";
@@ -179,7 +177,7 @@ static int decide_newest(struct rb_planner *p, const struct rb_schedule *s, cons
         state = "due";
         reason = f->late > ON_TIME ? "late" : rule(f->how);
     }
-    const struct rb_firing row = {s->name, f->at, state, reason, NULL};
+    const struct rb_firing row = {.schedule = s->name, .at = f->at, .state = state, .reason = reason};
     rc = rc ? rc : rb_store_add(p->store, &row, err);
     if (rc > 0) {
         decided(p, (struct decision){s, f->at, 1, state, reason});
@@ -193,11 +191,12 @@ static int pass_older(struct rb_planner *p, const struct rb_schedule *s, const s
 {
     const char *closed = rb_schedule_closed(s, zone, f->at);
     bool paused = f->at < mark->paused;
-    const struct rb_firing row = {s->name, f->at, closed || paused ? "skipped" : "missed",
-                                  closed   ? closed
-                                  : paused ? "paused"
-                                           : "down",
-                                  NULL};
+    const struct rb_firing row = {.schedule = s->name,
+                                  .at = f->at,
+                                  .state = closed || paused ? "skipped" : "missed",
+                                  .reason = closed   ? closed
+                                            : paused ? "paused"
+                                                     : "down"};
     int rc = rb_store_add(p->store, &row, err);
     if (rc > 0 && !closed && !paused) {
         struct decision *last = p->decided ? &p->decisions[p->decided - 1] : NULL;
@@ -355,7 +354,7 @@ static int again(struct rb_planner *p, const struct rb_schedule *s, int64_t at, 
         state = reason ? state : "due";
         reason = reason ? reason : f.late > ON_TIME ? "late" : NULL;
     }
-    const struct rb_firing row = {s->name, at, state, reason, NULL};
+    const struct rb_firing row = {.schedule = s->name, .at = at, .state = state, .reason = reason};
     rc = rc ? rc : rb_store_state(p->store, &row, err);
     if (!rc) {
         decided(p, (struct decision){s, at, 1, state, reason});
@@ -368,8 +367,11 @@ static int recover_row(struct rb_planner *p, const json_t *row, const struct rec
 {
     struct rb_err ignored;
     const char *run = rb_json_str(row, "run", NULL);
-    const struct rb_firing f = {rb_json_str(row, "schedule", ""), rb_json_int(row, "at", 0), "missed", "gone",
-                                run};
+    const struct rb_firing f = {.schedule = rb_json_str(row, "schedule", ""),
+                                .at = rb_json_int(row, "at", 0),
+                                .state = "missed",
+                                .reason = "gone",
+                                .run = run};
     const struct rb_schedule *s = rb_schedules_find(p->schedules, f.schedule, &ignored);
     if (rb_store_owner_lives(rb_json_str(row, "owner", NULL))) {
         return 0;

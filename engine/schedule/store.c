@@ -28,7 +28,8 @@ static const char schema[] =
     "DEFAULT 0, tripped_reason TEXT) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS firings(schedule TEXT NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, "
     "reason TEXT, "
-    "run TEXT, started INTEGER, ended INTEGER, result TEXT, owner TEXT, PRIMARY KEY(schedule, at)) STRICT, "
+    "run TEXT, started INTEGER, ended INTEGER, result TEXT, owner TEXT, acted INTEGER NOT NULL DEFAULT 0, "
+    "PRIMARY KEY(schedule, at)) STRICT, "
     "WITHOUT "
     "ROWID;"
     "CREATE INDEX IF NOT EXISTS active ON firings(schedule, at) WHERE " ACTIVE
@@ -301,8 +302,12 @@ int rb_store_pause(struct rb_store *store, const char *name, int64_t until, cons
 int rb_store_trip(struct rb_store *store, const char *name, bool tripped, const char *reason,
                   struct rb_err *err)
 {
-    return done(change(store, err, "UPDATE schedules SET tripped = ?2, tripped_reason = ?3 WHERE name = ?1",
-                       "sis", name, (int64_t)tripped, reason));
+    int rc = done(change(store, err, "UPDATE schedules SET tripped = ?2, tripped_reason = ?3 WHERE name = ?1",
+                         "sis", name, (int64_t)tripped, reason));
+    if (!rc && !tripped) { /* what led to it does not count again */
+        rc = done(change(store, err, "UPDATE firings SET acted = 0 WHERE schedule = ?1", "s", name));
+    }
+    return rc;
 }
 
 json_t *rb_store_words(struct rb_store *store, const char *name)
@@ -337,9 +342,31 @@ int rb_store_end(struct rb_store *store, const struct rb_firing *f, const char *
 {
     return done(change(
         store, err,
-        "UPDATE firings SET state = 'ended', result = ?3, ended = ?4, reason = coalesce(?5, reason) WHERE "
-        "schedule = ?1 AND at = ?2",
-        "sisis", f->schedule, f->at, result, now, f->reason));
+        "UPDATE firings SET state = 'ended', result = ?3, ended = ?4, acted = ?5 WHERE schedule = ?1 AND at "
+        "= ?2",
+        "sisii", f->schedule, f->at, result, now, (int64_t)f->acted));
+}
+
+int rb_store_streak(struct rb_store *store, const char *name, int limit, int64_t *since)
+{
+    size_t i;
+    json_t *row,
+        *newest =
+            rows(store, NULL,
+                 "SELECT at, acted FROM firings WHERE schedule = ?1 AND state = 'ended' ORDER BY at DESC "
+                 "LIMIT ?2",
+                 "si", name, (int64_t)limit);
+    int streak = 0;
+    json_array_foreach(newest, i, row)
+    {
+        if (!number(row, "acted")) {
+            break;
+        }
+        *since = number(row, "at");
+        streak++;
+    }
+    json_decref(newest);
+    return streak;
 }
 
 int rb_store_state(struct rb_store *store, const struct rb_firing *f, struct rb_err *err)

@@ -51,6 +51,7 @@ struct rb_firing {
     const char *state;  /* due, queued, running, ended, missed, skipped */
     const char *reason; /* down, late, paused, window, blackout, overlap, tripped, gap, first, …, or NULL */
     const char *run;    /* id, or NULL */
+    int acted;          /* repairs it made */
 };
 
 /* 1: the row is ours; 0: that firing was decided before. */
@@ -59,6 +60,9 @@ int rb_store_add(struct rb_store *store, const struct rb_firing *firing, struct 
 int rb_store_start(struct rb_store *store, const struct rb_firing *firing, int64_t now, struct rb_err *err);
 int rb_store_end(struct rb_store *store, const struct rb_firing *firing, const char *result, int64_t now,
                  struct rb_err *err);
+/* How many of the newest firings that ended repaired something, at most limit and without a gap; *since: the
+ * first of them. Resetting the circuit breaker begins a new count. */
+int rb_store_streak(struct rb_store *store, const char *name, int limit, int64_t *since);
 /* Another state of a row that did not start, or whose process is gone. */
 int rb_store_state(struct rb_store *store, const struct rb_firing *firing, struct rb_err *err);
 

@@ -301,6 +301,7 @@ int main(void)
         TEST(repeated_rows_are_found),
         TEST(a_forged_row_breaks_the_next_one),
         TEST(bodies_go_only_with_a_word),
+        TEST(retention_keeps_the_chain),
         TEST(a_cut_tail_shows_only_in_the_last_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,6 @@
+-- The configuration of this machine: the same blocks as in runbooks (runbook help connection, channel, secret, …).
+-- A user's own ~/.config/runbook/config.lua comes before it.
+--
+-- channel "oncall" { kind = "slack", url = { secret = "slack-hook" } }
+-- secret "slack-hook" { file = "/etc/runbook/slack-hook" }
+-- severity "P0" { channels = { "oncall" } }
