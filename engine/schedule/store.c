@@ -13,9 +13,9 @@
 #include "base/buf.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "journal/journal.h"
 
 #define WAIT_MS 5000
-#define OWNER_MAX 96
 #define FIRINGS_MAX 200000 /* of one answer */
 #define ACTIVE "state IN ('due', 'queued', 'running')"
 
@@ -23,66 +23,27 @@
 static const char schema[] =
     "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN IMMEDIATE;"
     "CREATE TABLE IF NOT EXISTS schedules(name TEXT PRIMARY KEY, spec TEXT NOT NULL, since INTEGER NOT NULL, "
-    "checked INTEGER NOT NULL, paused INTEGER NOT NULL DEFAULT 0, paused_reason TEXT, tripped INTEGER NOT "
-    "NULL "
-    "DEFAULT 0, tripped_reason TEXT) STRICT, WITHOUT ROWID;"
+    "checked INTEGER NOT NULL, paused INTEGER NOT NULL DEFAULT 0, paused_reason TEXT, "
+    "tripped INTEGER NOT NULL DEFAULT 0, tripped_reason TEXT) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS firings(schedule TEXT NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, "
-    "reason TEXT, "
-    "run TEXT, started INTEGER, ended INTEGER, result TEXT, owner TEXT, acted INTEGER NOT NULL DEFAULT 0, "
-    "PRIMARY KEY(schedule, at)) STRICT, "
-    "WITHOUT "
-    "ROWID;"
-    "CREATE INDEX IF NOT EXISTS active ON firings(schedule, at) WHERE " ACTIVE
-    "; PRAGMA user_version=1; COMMIT";
+    "reason TEXT, run TEXT, started INTEGER, ended INTEGER, result TEXT, owner TEXT, "
+    "acted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(schedule, at)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS active ON firings(schedule, at) WHERE " ACTIVE ";"
+    "PRAGMA user_version=1; COMMIT";
 
 struct rb_store {
     sqlite3 *db;
     char path[PATH_MAX];
-    char owner[OWNER_MAX]; /* "PID TICKS BOOT" of this process */
+    char *owner; /* this process, so that it is known again: rb_journal_process as text */
     bool writer;
 };
 
-/* ---- who owns a row ---- */
-
-static void boot_id(char out[40])
-{
-    struct rb_buf text;
-    rb_buf_init(&text, 64);
-    out[0] = 0;
-    if (rb_files_read("/proc/sys/kernel/random/boot_id", 64, 0, &text, NULL) == 0) {
-        snprintf(out, 40, "%.36s", rb_buf_str(&text));
-    }
-    rb_buf_deinit(&text);
-}
-
-/* Field 22 of /proc/PID/stat, counted behind the name, which may contain anything; -1 = no such process. */
-static long long start_ticks(long long pid)
-{
-    char path[64];
-    struct rb_buf text;
-    long long ticks = -1;
-    rb_buf_init(&text, 4096);
-    snprintf(path, sizeof path, "/proc/%lld/stat", pid);
-    const char *at = rb_files_read(path, 4096, 0, &text, NULL) ? NULL : strrchr(rb_buf_str(&text), ')');
-    for (int field = 2; at && field < 22; field++) {
-        at = strchr(at + 1, ' ');
-    }
-    if (at) {
-        ticks = strtoll(at + 1, NULL, 10);
-    }
-    rb_buf_deinit(&text);
-    return ticks;
-}
-
 bool rb_store_owner_lives(const char *owner)
 {
-    long long pid, ticks;
-    char boot[40], then[40];
-    if (!owner || sscanf(owner, "%lld %lld %36s", &pid, &ticks, then) != 3) {
-        return false;
-    }
-    boot_id(boot);
-    return !strcmp(boot, then) && start_ticks(pid) == ticks;
+    json_t *process = owner ? rb_json_parse(owner, strlen(owner), NULL) : NULL;
+    bool lives = process && rb_journal_alive(process);
+    json_decref(process);
+    return lives;
 }
 
 /* ---- the file ---- */
@@ -112,7 +73,7 @@ static int open_file(struct rb_store *store, struct rb_err *err)
 int rb_store_open(struct rb_store **out, const char *folder, bool write, struct rb_err *err)
 {
     struct rb_store *store = rb_xcalloc(1, sizeof *store);
-    char real[PATH_MAX], boot[40];
+    char real[PATH_MAX];
     int rc = write ? rb_files_mkdirs(folder, 0700, err) : 0;
     if (!rc &&
         (!realpath(folder, real) ||
@@ -121,8 +82,9 @@ int rb_store_open(struct rb_store **out, const char *folder, bool write, struct 
         rc = rb_err_set(err, RB_ENOT_FOUND, RB_T_schedule_no_store, folder);
     }
     store->writer = write;
-    boot_id(boot);
-    snprintf(store->owner, sizeof store->owner, "%d %lld %s", (int)getpid(), start_ticks(getpid()), boot);
+    json_t *process = rb_journal_process();
+    store->owner = rb_json_canonical(process);
+    json_decref(process);
     rc = rc ? rc : open_file(store, err);
     if (rc) {
         rb_store_close(store);
@@ -136,6 +98,7 @@ void rb_store_close(struct rb_store *store)
 {
     if (store) {
         (void)sqlite3_close(store->db); /* statements never outlive their call */
+        free(store->owner);
         free(store);
     }
 }

@@ -289,6 +289,24 @@ static void a_cut_tail_shows_only_in_the_last_hash(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fill, remove_folder)
 
+static void retention_keeps_the_chain(void **state)
+{
+    (void)state;
+    struct rb_verify v;
+    int64_t events = -1;
+    const int64_t later = INT64_C(1) << 60;
+    assert_int_equal(rb_journal_prune(journal, 0, &events, NULL), 0);
+    assert_int_equal(events, 0);
+    assert_int_equal(rb_journal_prune(journal, later, &events, NULL), 0);
+    assert_int_equal(events, EVENTS);
+    assert_int_equal(rb_journal_verify(journal, &v, NULL), 0);
+    assert_true(v.ok);
+    assert_int_equal(v.events, EVENTS + 1);
+    run_sql("UPDATE events SET body = NULL WHERE kind = 'pruned'"); /* nobody said that this one may go */
+    assert_int_equal(rb_journal_verify(journal, &v, NULL), 0);
+    assert_false(v.ok);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
