@@ -14,7 +14,9 @@ local conductor = {}
 -- Modules of the standard library that runbooks see by name.
 local library = { "sqlite", "net", "redis", "docker", "compose", "service", "pm2", "nginx", "fmt", "text" }
 -- Those that are loaded when they are first used: most runs use one or two.
-local on_demand = { "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson" }
+local on_demand = {
+  "postgres", "mysql", "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson",
+}
 
 local function lazily(name)
   return setmetatable({}, { __index = function(_, key) return require(name)[key] end })

@@ -251,6 +251,7 @@ static void note_word(struct rb_statement *s, const struct rb_dialect *dialect, 
     }
 }
 
+/* Spaces keep what stands beside a place from becoming part of it: "a?", "?5". */
 static int note_place(struct rb_statement *s, const struct rb_dialect *dialect, const struct token *t,
                       bool numbered)
 {
@@ -259,7 +260,7 @@ static int note_place(struct rb_statement *s, const struct rb_dialect *dialect, 
         s->places = n > s->places ? (int)n : s->places;
     } else if (!numbered) {
         s->places++;
-        return dialect->mysql ? rb_buf_adds(&s->text, "?") : rb_buf_addf(&s->text, "$%d", s->places);
+        return dialect->mysql ? rb_buf_adds(&s->text, "?") : rb_buf_addf(&s->text, " $%d ", s->places);
     }
     return rb_buf_add(&s->text, t->at, t->len);
 }

@@ -1,0 +1,195 @@
+-- A MySQL or MariaDB server as operations see it. c: a connection. Reads are one statement each, and errors are those of
+-- sql (`runbook help sql`). postgres has the functions of the same names: ping slots sessions idle kill cancel blockers
+-- replication sizes explain dump import compare.
+local server = require "server"
+local task = require "task"
+
+local mysql = {}
+
+--- Does it answer? true, or false and { code, message, state }; state is the server's error number. Others than
+--- mysqladmin ping, this says when the password is wrong (1045) or there are no slots (1040).
+function mysql.ping(c) return server.ping(c, "%((%d+)%)$") end
+
+local function is_mariadb(c) return server.value(c, "SELECT VERSION()"):find("MariaDB", 1, true) ~= nil end
+
+-- SHOW … answers { Variable_name, Value }: as a map, numbers as numbers.
+local function shown(c, query)
+  local out = {}
+  for _, row in ipairs(server.rows(c, query)) do out[row.Variable_name] = tonumber(row.Value) or row.Value end
+  return out
+end
+
+--- { used, max, reserved, free, aborted }: sessions now, and what is left; one more is kept for an administrator.
+function mysql.slots(c)
+  local s = shown(c, "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Aborted_connects')")
+  local max = server.value(c, "SELECT @@global.max_connections")
+  return { used = s.Threads_connected, max = max, reserved = 1, free = math.max(max - s.Threads_connected, 0),
+    aborted = s.Aborted_connects }
+end
+
+local SESSION = [[
+  SELECT id, user, db AS `database`, host AS client, command AS state, time AS seconds, state AS doing,
+    LEFT(info, 1000) AS query
+  FROM information_schema.processlist
+  WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', 'event_scheduler')
+    AND command NOT IN ('Binlog Dump', 'Binlog Dump GTID', 'Daemon')]]
+
+--- Sessions of clients, not our own and none of the replication: { id, user, database, client, state, seconds, doing,
+--- query }. seconds: how long in this state.
+function mysql.sessions(c) return server.rows(c, SESSION .. " ORDER BY id") end
+
+--- The sessions that have done nothing for so many seconds, longest first.
+function mysql.idle(c, seconds)
+  return server.rows(c, SESSION .. " AND command = 'Sleep' AND time >= ? ORDER BY time DESC", seconds)
+end
+
+--- Those whose transaction is open for so many seconds: { id, seconds, state, rows_locked, query }.
+function mysql.transactions(c, seconds)
+  return server.rows(c, [[SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS seconds,
+    trx_state AS state, trx_rows_locked AS rows_locked, LEFT(trx_query, 1000) AS query
+    FROM information_schema.innodb_trx WHERE TIMESTAMPDIFF(SECOND, trx_started, NOW()) >= ? ORDER BY trx_started]], seconds)
+end
+
+-- An id is never given twice while the server runs.
+local function kill(c, words, id)
+  local ok, err = task.protect(server.exec, c, words .. " ?", id)
+  if not ok and err.kind == "verb" and err.message:find("(1094)", 1, true) then return false end
+  if not ok then error(err, 0) end
+  return true
+end
+
+--- Ends a session; false when it is gone already. id as sessions or idle gave it.
+function mysql.kill(c, id) return kill(c, "KILL", id) end
+
+--- Ends what a session is doing, and leaves it connected.
+function mysql.cancel(c, id) return kill(c, "KILL QUERY", id) end
+
+local BLOCKERS = {
+  mariadb = [[
+    SELECT w.trx_mysql_thread_id AS waiting, TIMESTAMPDIFF(SECOND, w.trx_wait_started, NOW()) AS seconds,
+      LEFT(w.trx_query, 1000) AS query, b.trx_mysql_thread_id AS blocking,
+      TIMESTAMPDIFF(SECOND, b.trx_started, NOW()) AS blocking_seconds, LEFT(b.trx_query, 1000) AS blocking_query
+    FROM information_schema.innodb_lock_waits l JOIN information_schema.innodb_trx w ON w.trx_id = l.requesting_trx_id
+      JOIN information_schema.innodb_trx b ON b.trx_id = l.blocking_trx_id ORDER BY 2 DESC]],
+  mysql = [[
+    SELECT waiting_pid AS waiting, wait_age_secs AS seconds, LEFT(waiting_query, 1000) AS query, blocking_pid AS blocking,
+      TIMESTAMPDIFF(SECOND, blocking_trx_started, NOW()) AS blocking_seconds, LEFT(blocking_query, 1000) AS blocking_query
+    FROM sys.innodb_lock_waits ORDER BY 2 DESC]],
+}
+
+--- Who waits for whose lock: { waiting, seconds, query, blocking, blocking_seconds, blocking_query }. blocking is what
+--- kill takes; a blocker without a query is an idle one with an open transaction.
+function mysql.blockers(c) return server.rows(c, BLOCKERS[is_mariadb(c) and "mariadb" or "mysql"]) end
+
+--- The last deadlock, as the server describes it: { at, text }, or nil.
+function mysql.deadlock(c)
+  local status = server.row(c, "SHOW ENGINE INNODB STATUS").Status
+  local _, start = status:find("LATEST DETECTED DEADLOCK\n%-+\n")
+  if not start then return nil end
+  local stop = status:find("\n%-+\n[A-Z ]+\n%-+\n", start) or #status + 1
+  local text = status:sub(start + 1, stop - 1)
+  return { at = text:match("^(%d+%-%d+%-%d+ +%d+:%d+:%d+)"), text = text }
+end
+
+--- { replica, running?, lag_seconds?, error?, source?, replicas }: is it a replica, do both its threads run, how many
+--- replicas are connected to it.
+function mysql.replication(c)
+  local r = server.row(c, "SHOW REPLICA STATUS") or {}
+  local n = server.value(c, "SELECT COUNT(*) FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'")
+  local io, sql = r.Slave_IO_Running or r.Replica_IO_Running, r.Slave_SQL_Running or r.Replica_SQL_Running
+  local message = (r.Last_IO_Error or "") .. (r.Last_SQL_Error or "")
+  return { replica = io ~= nil, running = io and io == "Yes" and sql == "Yes",
+    lag_seconds = r.Seconds_Behind_Master or r.Seconds_Behind_Source, error = message ~= "" and message or nil,
+    source = r.Master_Host or r.Source_Host, replicas = n }
+end
+
+--- The largest tables: { schema, name, bytes, rows, engine }. rows is the server's estimate.
+function mysql.sizes(c, limit)
+  return server.rows(c, [[SELECT table_schema AS `schema`, table_name AS name, data_length + index_length AS bytes,
+    table_rows AS `rows`, engine FROM information_schema.tables WHERE table_type = 'BASE TABLE'
+    AND table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys') ORDER BY 3 DESC LIMIT ?]], limit or 20)
+end
+
+--- Tables without a primary key, which replicate slowly: { schema, name }.
+function mysql.without_key(c)
+  return server.rows(c, [[SELECT t.table_schema AS `schema`, t.table_name AS name FROM information_schema.tables t
+    LEFT JOIN information_schema.table_constraints k ON k.table_schema = t.table_schema AND k.table_name = t.table_name
+    AND k.constraint_type = 'PRIMARY KEY' WHERE t.table_type = 'BASE TABLE' AND k.table_name IS NULL
+    AND t.table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')]])
+end
+
+--- { on, path, seconds }: is the slow query log written, where, and from how many seconds.
+function mysql.slow_log(c)
+  local v = shown(c, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('slow_query_log', 'slow_query_log_file', 'long_query_time')")
+  return { on = v.slow_query_log == "ON", path = v.slow_query_log_file, seconds = v.long_query_time }
+end
+
+--- The plan of a statement, not run: the server's rows.
+function mysql.explain(c, query, ...) return server.rows(c, "EXPLAIN " .. query, ...) end
+
+-- Of a server as its tools want it; the password goes by the environment.
+local function argv_of(name, s, more)
+  local argv = { name, "--no-defaults", "--user=" .. (s.user or "root") }
+  if s.socket then
+    argv[#argv + 1] = "--socket=" .. s.socket
+  else
+    argv[#argv + 1] = "--host=" .. (s.host or "127.0.0.1")
+    argv[#argv + 1] = "--port=" .. tostring(s.port or 3306)
+  end
+  for _, word in ipairs(more) do argv[#argv + 1] = word end
+  return argv
+end
+
+--- Writes one database into a new file, mode 0600, without locking tables, and looks for its last line.
+--- s: { host | socket, port, user, password, database }; password is a secret. Returns { path, size }. Raises exit when
+--- the dump is not whole. options: timeout, default 30 minutes; tool, default "mysqldump".
+function mysql.dump(s, to, options)
+  options = options or {}
+  local argv = argv_of(options.tool or "mysqldump", s, { "--single-transaction", "--quick", "--routines", "--triggers",
+    "--events", "--hex-blob", "--result-file=" .. to, s.database })
+  server.tool(argv, { MYSQL_PWD = s.password }, { to = to, timeout = options.timeout })
+  local stat = task.call("file.stat", { path = to })
+  if not mysql.whole(to) then
+    error(task.error { code = "exit", message = to .. ": no \"Dump completed\" at its end", verb = "mysql.dump" }, 0)
+  end
+  return { path = to, size = stat.size }
+end
+
+--- Does a dump end as a whole one does?
+function mysql.whole(path)
+  local stat = task.call("file.stat", { path = path })
+  if not stat then return false end
+  local tail = task.call("file.read", { path = path, max = 200, offset = math.max(stat.size - 200, 0) })
+  return tail:find("-- Dump completed", 1, true) ~= nil
+end
+
+--- Makes a new, empty database, and drops one.
+function mysql.create(c, name) server.exec(c, "CREATE DATABASE " .. server.quoted(name, "`")) end
+function mysql.drop(c, name) server.exec(c, "DROP DATABASE IF EXISTS " .. server.quoted(name, "`")) end
+
+--- Brings a dump into s.database by the server's own client. For a restore test, one that create made.
+function mysql.import(s, from, options)
+  options = options or {}
+  local args = argv_of(options.tool or "mysql", s, { s.database })
+  table.insert(args, 1, from)
+  task.call("shell.run", { sh = 'from=$1; shift; exec "$@" < "$from"', args = args, env = { MYSQL_PWD = s.password },
+    timeout = options.timeout or 1800 })
+end
+
+local function contents(c, database)
+  local names = server.rows(c, [[SELECT table_name AS name FROM information_schema.tables
+    WHERE table_schema = ? AND table_type = 'BASE TABLE' ORDER BY 1]], database)
+  local out = {}
+  for i, t in ipairs(names) do
+    local full = server.quoted(database, "`") .. "." .. server.quoted(t.name, "`")
+    out[i] = { name = t.name, rows = server.value(c, "SELECT COUNT(*) FROM " .. full),
+      sum = server.row(c, "CHECKSUM TABLE " .. full).Checksum }
+  end
+  return out
+end
+
+--- Compares all tables of two databases of one server by number and checksum of their rows: { name, left, right } for
+--- each that differs; empty when they are alike. Reads every row.
+function mysql.compare(c, left, right) return server.differences(contents(c, left), contents(c, right)) end
+
+return mysql
