@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/json.h"
 #include "journal/private.h"
 
@@ -256,7 +257,9 @@ int rb_journal_commit(struct rb_journal *j, struct rb_err *err)
     if (rc) {
         return rc;
     }
+    RB_CRASH_POINT("commit");
     rc = transaction(j, err);
+    RB_CRASH_POINT("committed");
     if (rc == RB_ENO_SPACE && reserve_release(j)) {
         rc = transaction(j, err);
     }

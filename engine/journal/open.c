@@ -183,7 +183,7 @@ static int open_db(struct rb_journal *j, struct rb_err *err)
 {
     int flags = (j->writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOFOLLOW |
                 SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    if (sqlite3_open_v2(j->path, &j->db, flags, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(j->path, &j->db, flags, JOURNAL_VFS) != SQLITE_OK) {
         char why[256];
         return rb_err_set(err, RB_EJOURNAL, RB_T_journal_open, j->path, reason(j, why));
     }

@@ -91,6 +91,13 @@ bool reserve_release(struct rb_journal *j);
 
 /* seal_write.c: how many seals the key has signed; 0 when there is no key. */
 int64_t seals_made(const struct rb_journal *j);
+#ifdef RUNBOOK_CRASH_POINTS
+/* crash_vfs.c: the name of a VFS that dies, fails and loses. */
+const char *journal_crash_vfs(void);
+#define JOURNAL_VFS journal_crash_vfs()
+#else
+#define JOURNAL_VFS NULL
+#endif
 
 /* commit.c */
 void queue_free(struct rb_journal *j);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/json.h"
 #include "run/state.h"
 
@@ -175,6 +176,7 @@ static void decide(struct rb_run *run, json_int_t seq, const json_t *shown, cons
                              json_object_get(shown, "key"), "risk", json_object_get(shown, "risk"), "answer", answer,
                              "how", how);
     rb_record(run, "confirm.answered", body);
+    RB_CRASH_POINT("agreed");
     rb_record_soon(run); /* at the latest with the first intent, in one transaction */
     rb_run_reply(run, seq, json_pack("{s:s, s:s}", "answer", answer, "how", how));
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "run/arguments.h"
@@ -181,13 +182,16 @@ static void answer(struct rb_call *call, json_t *value, const struct rb_err *err
 void rb_call_done(struct rb_call *call, json_t *value)
 {
     struct rb_err err = {0};
+    RB_CRASH_POINT("outcome");
     record_outcome(call, value, NULL);
     int rc = rb_record_flush(call->run, &err);
     if (rc < 0 && call->verb->effect == RB_EFFECT_WRITE) {
         json_decref(value);
         value = NULL;
     }
+    RB_CRASH_POINT("outcome on disk");
     answer(call, value, &err);
+    RB_CRASH_POINT("answered");
 }
 
 void rb_call_undone(struct rb_call *call)
@@ -334,7 +338,9 @@ static int record_intent(struct rb_call *call, const char *name, struct rb_err *
         json_object_set_new(body, "again", json_true());
     }
     rb_record(run, "call.intent", body);
+    RB_CRASH_POINT("intent");
     int rc = rb_record_flush(run, err);
+    RB_CRASH_POINT("intent on disk");
     if (rc == 0) {
         run->wrote = true;
     }
@@ -377,6 +383,7 @@ static void start(struct rb_call *call)
     }
     if (rc == 0) {
         rc = begin(call, &err);
+        RB_CRASH_POINT("begun");
     }
     if (rc < 0) {
         rb_call_fail(call, &err);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/json.h"
 #include "run/state.h"
 #include "runner/language.h"
@@ -203,11 +204,15 @@ static int record_resumed(struct rb_run *run, struct rb_err *err)
     json_object_set(body, "runbook", json_object_get(run->file, "id"));
     json_object_set(body, "title", json_object_get(run->meta, "title"));
     json_object_set(body, "severity", json_object_get(run->meta, "severity"));
-    json_object_set_new(body, "after", json_integer(run->cut));
+    json_object_set_new(body, "after", json_integer(run->cut.after));
+    json_object_set_new(body, "beside", json_boolean(run->cut.beside));
     json_object_set_new(body, "actor", actor);
     run->frame[0] = '\0'; /* nothing of the earlier life caused it */
     rb_record(run, "run.resumed", body);
-    return rb_record_flush(run, err);
+    RB_CRASH_POINT("resume");
+    int rc = rb_record_flush(run, err);
+    RB_CRASH_POINT("resumed");
+    return rc;
 }
 
 /* names: those the runbook shares with others, as they read for this run. */
@@ -304,6 +309,7 @@ static void enter(struct rb_run *run, json_int_t seq, const json_t *args)
     run->now.started_ns = rb_clock_mono_ns();
     double timeout = rb_seconds_clamp(json_number_value(json_object_get(args, "timeout")));
     rb_run_block_deadline(run, timeout > 0 ? timeout : DEFAULT_BLOCK_SECONDS);
+    RB_CRASH_POINT("block");
     if (run->now.rehearse) {
         start_plan(run);
     } else {

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "run/state.h"
@@ -132,7 +133,9 @@ int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct 
         close(fd);
         return rc;
     }
+    RB_CRASH_POINT("locked");
     write_owner(fd, run);
+    RB_CRASH_POINT("lock named");
     struct rb_lock *lock = rb_xcalloc(1, sizeof *lock);
     *lock = (struct rb_lock){.next = run->locks, .fd = fd};
     run->locks = lock;
@@ -147,6 +150,7 @@ void rb_locks_release(struct rb_run *run, bool keep_name)
         if (!keep_name) {
             (void)!ftruncate(lock->fd, 0); /* a name that stays is looked up in the journal, and found to have ended */
         }
+        RB_CRASH_POINT("lock unnamed");
         close(lock->fd);
         free(lock);
     }

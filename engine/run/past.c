@@ -1,5 +1,6 @@
 #include "run/past.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,38 +22,40 @@ static bool is_unknown(const json_t *outcome)
     return !strcmp(rb_json_str(json_object_get(outcome, "error"), "code", ""), "unknown");
 }
 
-static const json_t *intent_of(const json_t *events, json_int_t call)
+static json_int_t seq_of(const json_t *event)
 {
-    const json_t *found = NULL;
+    return rb_json_int(event, "seq", 0);
+}
+
+/* Where the block ends in which event `after` happened. */
+static int64_t block_end(const json_t *events, int64_t after)
+{
     size_t i;
     json_t *event;
     json_array_foreach(events, i, event) {
-        if (is(event, "call.intent") && rb_json_int(body_of(event), "call", 0) == call) {
-            found = event; /* the newest: an idempotent one may have begun again */
+        if (seq_of(event) > after && is(event, "block.ended")) {
+            return seq_of(event);
         }
     }
-    return found;
+    return INT64_MAX;
 }
 
-/* A write that had begun has its outcome whenever it came: it must not look as if it were still open. */
-static bool counts(const json_t *events, const json_t *event, int64_t after)
+/* Of a task beside the main one. */
+static bool in_parallel(const json_t *event)
 {
-    if (rb_json_int(event, "seq", 0) <= after || is(event, "call.resolved")) {
-        return true;
-    }
-    if (!is(event, "call.outcome") || is_unknown(body_of(event))) {
-        return false;
-    }
-    const json_t *intent = intent_of(events, rb_json_int(body_of(event), "call", 0));
-    return intent && rb_json_int(intent, "seq", 0) <= after;
+    const char *frame = rb_json_str(body_of(event), "frame", "");
+    return memchr(frame, '.', strcspn(frame, "#")) != NULL;
 }
 
-void rb_past_forget(struct rb_past *past, int64_t after)
+void rb_past_forget(struct rb_past *past, const struct rb_cut *cut)
 {
     json_t *kept = json_array(), *event;
+    int64_t end = block_end(past->events, cut->after);
     size_t i;
     json_array_foreach(past->events, i, event) {
-        if (counts(past->events, event, after)) {
+        /* what went on beside an unknown write is as true as what came before it */
+        bool beside = cut->beside && in_parallel(event) && seq_of(event) < end && !is_unknown(body_of(event));
+        if (seq_of(event) <= cut->after || beside || is(event, "call.resolved")) {
             json_array_append(kept, event);
         }
     }
@@ -66,7 +69,8 @@ static int keep(const struct rb_event *event, void *user)
     json_t *body = event->body ? rb_json_parse(event->body, strlen(event->body), NULL) : NULL;
     body = body ? body : json_object(); /* pruned: without an answer it happens anew, or is unknown */
     if (!strcmp(event->kind, "run.resumed")) {
-        rb_past_forget(past, rb_json_int(body, "after", 0));
+        const struct rb_cut cut = {rb_json_int(body, "after", 0), rb_json_bool(body, "beside", false)};
+        rb_past_forget(past, &cut);
     }
     json_array_append_new(past->events, json_pack("{s:I, s:I, s:s, s:o}", "seq", (json_int_t)event->seq, "utc",
                                                   (json_int_t)event->utc_us, "kind", event->kind, "body", body));
@@ -226,9 +230,28 @@ static int64_t first_settled(const struct rb_past *past)
     return 0;
 }
 
-int64_t rb_past_cut(const struct rb_past *past)
+/* Writes that came after the block of the unknown one (its undo) make the record untrue for going on. */
+static bool went_on(const struct rb_past *past, int64_t settled)
+{
+    int64_t end = block_end(past->events, settled);
+    size_t i;
+    json_t *event;
+    json_array_foreach(past->events, i, event) {
+        if (is(event, "call.intent") && seq_of(event) > end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int rb_past_cut(const struct rb_past *past, struct rb_cut *cut, struct rb_err *err)
 {
     int64_t settled = first_settled(past), consent = unused_consent(past);
     const json_t *last = json_array_get(past->events, json_array_size(past->events) - 1);
-    return settled ? settled - 1 : consent ? consent - 1 : rb_json_int(last, "seq", 0);
+    cut->after = settled ? settled - 1 : consent ? consent - 1 : seq_of(last);
+    cut->beside = settled > 0;
+    if (settled && went_on(past, settled)) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_run_resume_went_on, past->run);
+    }
+    return 0;
 }

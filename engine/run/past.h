@@ -24,9 +24,12 @@ bool rb_past_unknown(const struct rb_past *past);
 bool rb_past_running(const struct rb_past *past);
 /* What it did last: "fix stop-process", "check lock". Of the id and kind of its newest block; "" = none. */
 void rb_past_step(const struct rb_past *past, char *out, size_t size);
-/* The seq up to which its events count for going on; what follows happens anew. */
-int64_t rb_past_cut(const struct rb_past *past);
-/* Removes what comes after seq; outcomes of writes that had begun by then stay. */
-void rb_past_forget(struct rb_past *past, int64_t after);
+/* How far the record counts for going on; what follows happens anew. RB_EUSAGE when that cannot be. */
+struct rb_cut {
+    int64_t after; /* a seq */
+    bool beside;   /* what went on in other tasks of the same block counts, too */
+};
+int rb_past_cut(const struct rb_past *past, struct rb_cut *cut, struct rb_err *err);
+void rb_past_forget(struct rb_past *past, const struct rb_cut *cut);
 
 #endif

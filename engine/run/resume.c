@@ -78,8 +78,7 @@ static void adopt(struct rb_past *past, struct rb_run *run, bool only)
     run->lang = strcmp(rb_json_str(past->started, "lang", "en"), "zh") ? "en" : "zh";
     run->call_count = last_call(past);
     if (!only) {
-        run->cut = rb_past_cut(past);
-        rb_past_forget(past, run->cut);
+        rb_past_forget(past, &run->cut);
         report_past(past, run);
         set_clock(past, run);
     }
@@ -91,11 +90,13 @@ int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const cha
 {
     struct rb_run_options o = *options;
     struct rb_past past;
+    struct rb_cut cut;
     int rc = rb_past_read(&past, engine->journal, id, err);
     if (rc < 0) {
         return rc;
     }
     rc = check(&past, err);
+    rc = rc == 0 ? rb_past_cut(&past, &cut, err) : rc;
     json_t *file = rc == 0 ? file_of(&past, engine->journal, err) : NULL;
     rc = rc == 0 && !file ? err->code : rc;
     if (rc == 0) {
@@ -103,6 +104,7 @@ int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const cha
         o.params = json_object_get(past.started, "given_values");
         o.mode = mode_of(&past);
         struct rb_run *run = rb_run_new(engine, &o, view, user);
+        run->cut = cut;
         adopt(&past, run, false);
         rc = rb_run_launch(out, run, err);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/json.h"
 #include "run/arguments.h"
 #include "run/state.h"
@@ -275,7 +276,9 @@ static void record_end(struct rb_run *run)
 
 static void finalize(struct rb_run *run)
 {
+    RB_CRASH_POINT("end");
     record_end(run);
+    RB_CRASH_POINT("ended");
     rb_workers_free(run->workers);
     rb_modules_free(run->modules);
     rb_lab_free(run->lab);

@@ -128,7 +128,7 @@ struct rb_run {
     struct rb_replay *replay;  /* an earlier life of this run, or NULL */
     struct rb_journal *archive; /* where that life is recorded */
     json_t *recorded;          /* the answer from it to what is served now, or NULL */
-    int64_t cut;               /* its events count up to here */
+    struct rb_cut cut;         /* its events count up to here */
     double resumed_at;         /* on the run's clock */
     const char *lang;          /* of the runner: its words are part of the record */
     int64_t started_ns, clock_base_ns, call_count, last_write_us;

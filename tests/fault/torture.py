@@ -1,0 +1,369 @@
+"""Ends the program at every point where it writes, syncs, or passes a named place; lets it go on; and compares.
+
+    torture.py RUNBOOK [--quick SECONDS] [--seed N] [--only NAME] [--modes kill,power,again,runner,spawn,worker]
+                       [--point NAME:MODE:N]
+
+The oracle is outside: effects are lines that commands append to a file, rows in a database, requests that a server
+here counted. RUNBOOK must be built with RUNBOOK_CRASH_POINTS. Figures that must be zero decide the exit code."""
+import argparse
+import http.server
+import json
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HEAD = 'runbook "t/%s" { title = "t", severity = "P3", target = "%s"%s }\nparam "dir" { type = "path", required = true, title = "d" }\nparam "port" { type = "int", default = 0, title = "p" }\n'
+ACT = '''local function act(name) return function(p) shell.run { "sh", "-c", 'echo "$1" >> effects', "sh", name, cwd = p.dir } end end
+local function seen(name) return function(p) return shell.read { "grep", "-qx", name, "effects", cwd = p.dir }.code == 0 end end
+'''
+
+
+def step(name, more="", risk="medium", run=None):
+    return 'step "%s" { title = "%s", risk = "%s", no_undo = "-", run = %s%s }\n' % (
+        name, name, risk, run or 'act "%s"' % name, more)
+
+
+class Scenario:
+    """effects: what must have happened once when all is done. once: of an unknown one a person is asked."""
+
+    def __init__(self, name, body, effects, flags=("--yes",), locks="", again=()):
+        self.name, self.effects, self.flags, self.again = name, effects, flags, again
+        self.text = HEAD % (name, name, locks) + ACT + body
+
+
+FIX = '''finding "bad" { title = "bad" }
+check "look" { title = "look", run = function(p)
+  if not file.stat(p.dir .. "/good") then found "bad" end end }
+fix "mend" { when = "bad", title = "mend", risk = "%s", no_undo = "-", key = "word",
+  run = function(p) shell.run { "sh", "-c", "echo mend >> effects; touch good", cwd = p.dir } end }
+param "word" { type = "string", default = "orders", title = "w" }
+'''
+
+SCENARIOS = [
+    Scenario("command", step("one", risk="low") + step("two"), ["one", "two"]),
+    Scenario("verify", step("one", ', verify = seen "one"') + step("two", ', verify = seen "two"'), ["one", "two"]),
+    Scenario("idempotent", step("one", ", idempotent = true") + step("two"), ["one", "two"], again=("one",)),
+    Scenario("fix", FIX % "medium", ["mend"]),
+    Scenario("confirm", FIX % "high", ["mend"], ("--confirm", "orders", "--fix", "mend")),
+    Scenario("several", step("both", run='''function(p)
+      act "one"(p); local at = now(); wait "10ms"; act "two"(p); note("{at}", { at = at }) end'''), ["one", "two"]),
+    Scenario("parallel", step("all", run='''function(p)
+      parallel({ "a", "b", "c" }, function(name) act(name)(p) end, { max = 2 }) end''') + step("after"),
+      ["a", "b", "c", "after"]),
+    Scenario("lock", step("one"), ["one"], locks=', locks = { "shared" }'),
+    Scenario("question", 'step "ask" { title = "ask", by_hand = "say", asks = { word = { type = "string", title = "w" } } }\n'
+             + step("one", run='function(p, r) act(r.ask.word)(p) end'), ["said"],
+             ("--yes", "--answer", "ask.word=said")),
+    Scenario("sql", step("one", run='function(p) sql(p.dir .. "/db"):exec("INSERT INTO effects VALUES (?)", "one") end')
+             + step("two", ''', verify = function(p)
+      return sql(p.dir .. "/db"):value("SELECT count(*) FROM effects WHERE name = 'two'") == 1 end''',
+                    run='function(p) sql(p.dir .. "/db"):exec("INSERT INTO effects VALUES (?)", "two") end'), ["one", "two"]),
+    Scenario("http", step("one", run='function(p) http.post("http://127.0.0.1:" .. p.port .. "/one", { body = "x" }) end')
+             + step("two", ''', verify = function(p)
+      return http.get("http://127.0.0.1:" .. p.port .. "/seen/two").body == "1" end''',
+                    run='function(p) http.post("http://127.0.0.1:" .. p.port .. "/two", { body = "x" }) end'), ["one", "two"]),
+    Scenario("file", step("one", ', verify = function(p) return file.read(p.dir .. "/made") == "x" and seen "one"(p) end',
+                          run='function(p) file.write(p.dir .. "/made", "x"); act "one"(p) end'), ["one"]),
+    Scenario("cancel", step("one") + step("slow", run='function(p) act "slow"(p); wait "20ms"; shell.read { "true" } end')
+             + step("last", ", optional = true"), ["one", "slow", "last"]),
+]
+
+
+class Counter(http.server.BaseHTTPRequestHandler):
+    """Counts what arrives, by path; lives outside of everything that is killed."""
+    seen = {}
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.seen.setdefault(self.server.key, []).append(self.path.strip("/"))
+        self.answer(b"ok")
+
+    def do_GET(self):
+        self.answer(str(self.seen.get(self.server.key, []).count(self.path.split("/")[-1])).encode())
+
+    def answer(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+class Figures:
+    def __init__(self):
+        self.points = self.unknown = self.compound = 0
+        self.bad = {"lost outcomes": [], "doubled writes": [], "effects without intent": [],
+                    "unknowns self-resolved": [], "ends that are not true": [], "records that do not verify": [],
+                    "locks left or lost": []}
+
+    def add(self, what, where, why):
+        self.bad[what].append("%s: %s" % (where, why))
+        print("!! %s  %s: %s" % (what, where, why), flush=True)
+
+
+class Point:
+    """One place where the program dies, in a folder of its own."""
+
+    def __init__(self, runbook, scenario, mode, n, server, figures):
+        self.runbook, self.scenario, self.mode, self.n, self.figures = runbook, scenario, mode, n, figures
+        self.where = "%s:%s:%d" % (scenario.name, mode, n)
+        self.dir = tempfile.mkdtemp(prefix="rb-torture-")
+        self.server = server
+        server.key = self.dir
+        os.mkdir(self.dir + "/t")
+        with open("%s/t/%s.lua" % (self.dir, scenario.name), "w") as f:
+            f.write(scenario.text)
+        if scenario.name == "sql":
+            with sqlite3.connect(self.dir + "/db") as db:
+                db.execute("CREATE TABLE effects(name)")
+            db.close()
+        self.env = {"PATH": os.environ["PATH"], "HOME": self.dir, "LANG": "C.UTF-8", "RUNBOOK_PATH": self.dir,
+                    "XDG_STATE_HOME": self.dir + "/state", "XDG_CONFIG_HOME": self.dir + "/config",
+                    "XDG_CACHE_HOME": self.dir + "/cache"}
+
+    def close(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def call(self, *args, **env):
+        return subprocess.run([self.runbook, *args, "--no-input", "-o", "jsonl"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**self.env, **env}, timeout=120)
+
+    def exec(self, **env):
+        return self.call("exec", "t/" + self.scenario.name, "dir=" + self.dir, "port=%d" % self.server.server_port,
+                         *self.scenario.flags, **env)
+
+    def crash_env(self):
+        env = {"RUNBOOK_CRASH_AT": str(self.n)}
+        if self.mode == "power":
+            env["RUNBOOK_CRASH_LOSE"] = "1"
+        elif self.mode in ("runner", "spawn", "worker"):
+            env["RUNBOOK_CRASH_WHO"] = self.mode
+        return env
+
+    # ---- what is there ----
+
+    def effects(self):
+        found = list(Counter.seen.get(self.dir, []))
+        if os.path.exists(self.dir + "/effects"):
+            with open(self.dir + "/effects") as f:
+                found += f.read().split()
+        if self.scenario.name == "sql":
+            db = sqlite3.connect(self.dir + "/db")
+            found += [row[0] for row in db.execute("SELECT name FROM effects")]
+            db.close()
+        return found
+
+    def events(self):
+        path = self.dir + "/state/runbook/journal.db"
+        if not os.path.exists(path):
+            return []
+        db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+        try:
+            return [(run, kind, json.loads(body)) for run, kind, body in
+                    db.execute("SELECT run, kind, body FROM events ORDER BY id")]
+        except sqlite3.OperationalError:
+            return []
+        finally:
+            db.close()
+
+    def open_calls(self):
+        """Writes without an outcome, or with an unknown one that no verify settled, and the blocks they are in."""
+        calls = {}
+        for _, kind, body in self.events():
+            if kind == "call.intent":
+                calls[body["call"]] = body
+            elif kind == "call.outcome" and body.get("error", {}).get("code") != "unknown":
+                calls.pop(body["call"], None)
+        return calls
+
+    # ---- what must hold ----
+
+    def check_acknowledged(self, lines):
+        recorded = {(b.get("call"), b.get("frame")) for _, k, b in self.events() if k == "call.outcome"}
+        for line in lines.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # cut off in the middle
+            if event.get("t") == "call.outcome" and (event.get("call"), event.get("frame")) not in recorded:
+                self.figures.add("lost outcomes", self.where, event.get("text"))
+
+    def check_intents(self):
+        words = json.dumps([b for _, k, b in self.events() if k == "call.intent"])
+        for name in set(self.effects()):
+            if self.scenario.name != "fix" and self.scenario.name != "confirm" and '%s"' % name not in words:
+                self.figures.add("effects without intent", self.where, name)
+            if not words.strip("[]"):
+                self.figures.add("effects without intent", self.where, name)
+
+    def check_record(self):
+        if os.path.exists(self.dir + "/state/runbook/journal.db"):
+            done = self.call("audit", "verify")
+            if done.returncode != 0:
+                self.figures.add("records that do not verify", self.where, done.stdout + done.stderr)
+
+    def check_end(self, code):
+        effects = self.effects()
+        for name in set(effects):
+            if effects.count(name) > 1 and name not in self.scenario.again:
+                self.figures.add("doubled writes", self.where, "%s x%d" % (name, effects.count(name)))
+        missing = [e for e in self.scenario.effects if e not in effects]
+        if code == 0 and missing:
+            self.figures.add("ends that are not true", self.where, "ended well without %s" % missing)
+        if code not in (0, 9):
+            self.figures.add("ends that are not true", self.where, "exit %d" % code)
+
+    def may_settle(self, call):
+        """By itself: a verify or idempotent stands in the block."""
+        for line in self.scenario.text.splitlines():
+            if '"%s"' % call["id"] in line and ("verify" in line or "idempotent" in line):
+                return True
+        return self.scenario.name in ("fix", "confirm", "file") or \
+            (self.scenario.name in ("sql", "http") and call["id"] == "two")
+
+    def last_run(self):
+        runs = [run for run, kind, _ in self.events() if kind == "run.started"]
+        return runs[-1] if runs else None
+
+    def person(self, run):
+        """Looks whether it happened, and says so."""
+        self.figures.unknown += 1
+        busy = self.exec()
+        if busy.returncode != 8:
+            self.figures.add("locks left or lost", self.where, "exec beside an unknown run: %d" % busy.returncode)
+        if self.call("resume", run, *self.scenario.flags).returncode != 9:
+            self.figures.add("unknowns self-resolved", self.where, "a second resume")
+        code = 9
+        for number, call in self.open_calls().items():
+            text, happened = json.dumps(call["args"]), False
+            for name in self.effects():
+                happened = happened or '%s"' % name in text or "echo %s " % name in text
+            self.call("resolve", run, str(number), "--done" if happened else "--not-done", "--reason", "looked")
+        for _ in range(5):
+            code = self.call("resume", run, *self.scenario.flags).returncode
+            if code != 9:
+                break
+        return code
+
+    def go_on(self, run, **env):
+        before = self.open_calls()
+        done = self.call("resume", run, *self.scenario.flags, **env)
+        if env and done.returncode == -9:
+            self.figures.compound += 1
+            return self.go_on(run)
+        once = [c for c in before.values() if not self.may_settle(c)]
+        if once and done.returncode != 9:
+            self.figures.add("unknowns self-resolved", self.where, "%s, exit %d" % (once[0]["text"], done.returncode))
+        return self.person(run) if done.returncode == 9 else done.returncode
+
+    def test(self, second=0):
+        done = self.exec(**self.crash_env())
+        self.figures.points += 1
+        self.check_acknowledged(done.stdout.decode(errors="replace"))
+        self.check_intents()
+        run, code = self.last_run(), done.returncode
+        if self.mode in ("runner", "spawn", "worker"):
+            return self.after_a_part(run, code)
+        if run is None:
+            code = self.exec().returncode  # it died before it was anything
+        elif code == -9:
+            code = self.go_on(run, **({"RUNBOOK_CRASH_AT": str(second)} if second else {}))
+        self.check_end(code)
+        self.check_intents()
+        self.check_record()
+
+    def after_a_part(self, run, code):
+        """The host lives and says how it ended; it never says done when it is not."""
+        open_calls = self.open_calls()
+        if code == 0:
+            self.check_end(code)
+        elif code == 9:
+            self.figures.unknown += 1
+        elif [c for c in open_calls.values()]:
+            self.figures.add("unknowns self-resolved", self.where, "exit %d with an open write" % code)
+        effects = self.effects()
+        for name in set(effects):
+            if effects.count(name) > 1 and name not in self.scenario.again:
+                self.figures.add("doubled writes", self.where, name)
+        self.check_record()
+
+
+def count_points(runbook, scenario, server):
+    point = Point(runbook, scenario, "count", 0, server, Figures())
+    try:
+        done = point.exec(RUNBOOK_CRASH_LOG=point.dir + "/points")
+        if done.returncode != 0:
+            sys.exit("%s without a crash: exit %d\n%s%s" % (scenario.name, done.returncode, done.stdout.decode(),
+                                                            done.stderr.decode()))
+        if not os.path.exists(point.dir + "/points"):
+            sys.exit("%s has no crash points: build it with RUNBOOK_CRASH_POINTS" % runbook)
+        with open(point.dir + "/points") as f:
+            return len(f.readlines())
+    finally:
+        point.close()
+
+
+def plan(args, server, rng):
+    """All (scenario, mode, n); again = killed, and killed once more while it goes on."""
+    todo, counts = [], {}
+    for scenario in SCENARIOS:
+        if args.only and scenario.name != args.only:
+            continue
+        counts[scenario.name] = count = count_points(args.runbook, scenario, server)
+        for mode in args.modes.split(","):
+            spread = 1 if mode in ("kill", "power") else 7 if mode == "again" else 5
+            todo += [(scenario, mode, n) for n in range(1 + rng.randrange(spread), count + 1, spread)]
+    print("  ".join("%s %d" % item for item in counts.items()), flush=True)
+    rng.shuffle(todo)
+    return todo
+
+
+def report(figures, seconds):
+    print("\n%-28s %d" % ("points", figures.points))
+    print("%-28s %d" % ("of them killed again", figures.compound))
+    print("%-28s %d" % ("runs a person had to settle", figures.unknown))
+    for what, list_ in figures.bad.items():
+        print("%-28s %d" % (what, len(list_)))
+    print("%-28s %.0f s" % ("took", seconds))
+    return 1 if any(figures.bad.values()) else 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runbook")
+    parser.add_argument("--quick", type=float, default=0, help="stop after so many seconds")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only")
+    parser.add_argument("--modes", default="kill,power,again,runner,spawn,worker")
+    parser.add_argument("--point", help="one of them again")
+    args = parser.parse_args()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counter)
+    server.key = ""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    rng, figures, started = random.Random(args.seed), Figures(), time.monotonic()
+    if args.point:
+        name, mode, n = args.point.split(":")
+        todo = [(next(s for s in SCENARIOS if s.name == name), mode, int(n))]
+    else:
+        todo = plan(args, server, rng)
+    for scenario, mode, n in todo:
+        if args.quick and time.monotonic() - started > args.quick:
+            break
+        point = Point(args.runbook, scenario, mode, n, server, figures)
+        try:
+            point.test(second=1 + rng.randrange(60) if mode == "again" else 0)
+        finally:
+            point.close()
+    return report(figures, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
