@@ -12,7 +12,7 @@ local sealed = {
     "assert", "error", "ipairs", "next", "pairs", "select", "tonumber", "tostring", "type",
     "math", "string", "table", "utf8",
     "runbook", "param", "finding", "check", "prevent", "fix", "step", "schedule", "drill", "test", "profile",
-    "found", "ok", "advise", "skip", "fail", "note", "attach", "keep", "try", "wait", "wait_until", "parallel",
+    "found", "ok", "recorded", "advise", "skip", "fail", "note", "attach", "keep", "try", "wait", "wait_until", "parallel",
     "progress", "previous", "findings", "now", "options", "fmt", "json", "null", "text", "generic",
     "shell", "file", "system", "sql", "sqlite", "postgres", "mysql", "http", "net",
     "redis", "docker", "compose", "service", "pm2", "nginx",

@@ -56,6 +56,7 @@ end
 
 local kinds = {
   checks = "check", fixes = "fix", steps = "step", findings = "finding", prevents = "prevent", drills = "drill",
+  tests = "test",
 }
 
 local function relink_meta(meta, collected)
@@ -180,7 +181,8 @@ local function execute(context, spec, fn, ...)
     phase = spec.phase, block = spec.block, id = spec.id, key = spec.key, timeout = spec.timeout,
     title = spec.title, rehearse = spec.rehearse or false,
   })
-  local block = { phase = spec.phase, block = spec.block, id = spec.id, key = spec.key, sources = spec.sources }
+  local block = { phase = spec.phase, block = spec.block, id = spec.id, key = spec.key, sources = spec.sources,
+    rehearse = spec.rehearse }
   context.block = block
   rt.deadline(spec.timeout, spec.block .. " " .. spec.id)
   local returned = table.pack(task.protect(fn, ...))

@@ -58,8 +58,9 @@ local function names(set)
   return "{ " .. table.concat(list, ", ") .. " }"
 end
 
--- Exactly what the drill expects, causes too: nothing missing, nothing else.
-local function check_findings(context, wanted)
+--- Exactly what is expected, causes too: nothing missing, nothing else. nil, or what differs.
+function drill.differs(context, list)
+  local wanted = expected(list)
   local seen = {}
   for _, instance in ipairs(context.standing) do seen[instance.id] = true end
   for id in pairs(wanted) do
@@ -92,7 +93,7 @@ local function notice(context, flow, block, times)
   local started = context.mono()
   flow.diagnose(context)
   times.found_ms = math.floor((context.mono() - started) * 1000)
-  return check_findings(context, expected(block.expect)) or check_verifies(context)
+  return drill.differs(context, block.expect) or check_verifies(context)
 end
 
 local function repair(context, flow, block, times)

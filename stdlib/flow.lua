@@ -92,6 +92,10 @@ function flow.run(context, collected, answer)
     require("drill").run(context, flow)
     return
   end
+  if context.options.test then
+    require("test").run(context, flow, collected)
+    return
+  end
   diagnosis.look(context)
   treat(context)
   finish(context)

@@ -1,4 +1,5 @@
-/* runbook drill: break something in a lab on purpose and expect the runbook to notice and repair it. */
+/* runbook drill: break something in a lab on purpose and expect the runbook to notice and repair it.
+ * runbook test: the same with answers that are given, without a system. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +11,20 @@
 #include "journal/journal.h"
 #include "run/run.h"
 
+struct kind {
+    enum rb_run_mode mode;
+    const char *one, *many, *schema;
+    enum rb_text_id none, no_such, what;
+};
+
+static const struct kind drills = {RB_MODE_DRILL, "drill", "drills", "runbook.drill/1", RB_T_cli_no_drills,
+                                   RB_T_cli_no_drill, RB_T_cli_drill_what};
+static const struct kind tests = {RB_MODE_TEST, "test", "tests", "runbook.test/1", RB_T_cli_no_tests,
+                                  RB_T_cli_no_test, RB_T_cli_test_what};
+
 struct drill {
     struct rb_cli *c;
+    const struct kind *kind;
     struct rb_run *run;
     json_t *result;  /* of the drill that runs, NULL while it does */
     json_t *rows, *out, *cases;
@@ -108,7 +121,7 @@ static void put_verdict(struct drill *d, const char *name, const char *result, c
     if (why[0] != '\0') {
         rb_put(c, RB_ERR, RB_PLAIN, "    %s\n", why);
     }
-    if (strcmp(result, "failed") == 0) {
+    if (strcmp(result, "failed") == 0 && d->kind == &drills) {
         rb_put(c, RB_ERR, RB_DIM, "    runbook show %s\n", rb_word(c, rb_json_str(d->result, "run", "?")));
     }
 }
@@ -125,8 +138,12 @@ static void note_result(struct drill *d, const char *id, const char *drill, int6
     d->skipped += strcmp(result, "skipped") == 0;
     d->count++;
     put_verdict(d, rb_word(c, name), result, why, ms);
-    rb_row(d->rows, id, drill, ms_word(c, found), ms_word(c, repaired), rb_result_word(c, result), NULL);
-    json_t *one = json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:s, s:o}", "runbook", id, "drill", drill, "found_ms",
+    if (d->kind == &tests) {
+        rb_row(d->rows, id, drill, rb_result_word(c, result), NULL);
+    } else {
+        rb_row(d->rows, id, drill, ms_word(c, found), ms_word(c, repaired), rb_result_word(c, result), NULL);
+    }
+    json_t *one = json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:s, s:o}", "runbook", id, d->kind->one, drill, "found_ms",
                             or_null(found), "repaired_ms", or_null(repaired), "result", result, "ms", (json_int_t)ms,
                             "why", why, "run", or_null(json_object_get(d->result, "run")));
     if (c->format == RB_FORMAT_JSONL) {
@@ -138,13 +155,21 @@ static void note_result(struct drill *d, const char *id, const char *drill, int6
                                               "text", why, "ms", (json_int_t)ms));
 }
 
-static int run_drill(struct drill *d, const json_t *file, const char *id, const char *name, struct rb_err *err)
+/* A test's own parameters; a drill's lab sets them. New reference. */
+static json_t *params_of(const json_t *block)
+{
+    json_t *with = json_object_get(block, "with");
+    return json_is_object(with) ? json_deep_copy(with) : json_object();
+}
+
+static int run_drill(struct drill *d, const json_t *file, const char *id, const json_t *block, struct rb_err *err)
 {
     static const struct rb_run_view view = {.event = on_event, .ask = on_ask, .ended = on_ended};
     struct rb_cli *c = d->c;
-    json_t *none = json_object(), *repeat = rb_cli_repeat(c);
-    struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = c->journal};
-    struct rb_run_options o = {.file = file, .params = none, .mode = RB_MODE_DRILL, .drill = name, .no_input = true,
+    const char *name = rb_json_str(block, "id", "");
+    json_t *params = params_of(block), *repeat = rb_cli_repeat(c);
+    struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = d->kind == &drills ? c->journal : NULL};
+    struct rb_run_options o = {.file = file, .params = params, .mode = d->kind->mode, .drill = name, .no_input = true,
                                .timeout = d->timeout, .repeat = repeat};
     char text[512];
     snprintf(text, sizeof text, "  %s/%s", id, name);
@@ -159,7 +184,7 @@ static int run_drill(struct drill *d, const json_t *file, const char *id, const 
     }
     json_decref(d->result);
     d->result = NULL;
-    json_decref(none);
+    json_decref(params);
     json_decref(repeat);
     return rc;
 }
@@ -169,26 +194,26 @@ static int run_entry(struct drill *d, const json_t *entry, const char *only, str
 {
     struct rb_cli *c = d->c;
     const char *id = rb_json_str(entry, "id", "");
-    const json_t *drills = rb_entry_meta(entry, "drills");
+    const json_t *blocks = rb_entry_meta(entry, d->kind->many);
     size_t i;
     json_t *block;
     int before = d->count, rc = 0;
-    if (json_array_size(drills) == 0 && only == NULL) {
+    if (json_array_size(blocks) == 0 && only == NULL) {
         return 0;
     }
     json_t *file = rb_catalog_find_file(c->catalog, &c->loop, c->spawner, id, err);
     if (file == NULL) {
         return err->code;
     }
-    json_array_foreach ((json_t *)drills, i, block) {
+    json_array_foreach ((json_t *)blocks, i, block) {
         const char *name = rb_json_str(block, "id", "");
         if (rc == 0 && d->stop_signal == 0 && (only == NULL || strcmp(only, name) == 0)) {
-            rc = run_drill(d, file, id, name, err);
+            rc = run_drill(d, file, id, block, err);
         }
     }
     json_decref(file);
     if (rc == 0 && only != NULL && d->count == before && d->stop_signal == 0) {
-        rc = rb_err_set(err, RB_EUSAGE, RB_T_cli_no_drill, id, only);
+        rc = rb_err_set(err, RB_EUSAGE, d->kind->no_such, id, only);
     }
     return rc;
 }
@@ -200,8 +225,8 @@ static int run_name(struct drill *d, const json_t *loaded, const char *name, str
     struct rb_err ignored = {0};
     const json_t *entry = rb_entry_find(loaded, name, err);
     if (entry != NULL) {
-        if (json_array_size(rb_entry_meta(entry, "drills")) == 0) {
-            return rb_err_set(err, RB_EUSAGE, RB_T_cli_no_drills, name);
+        if (json_array_size(rb_entry_meta(entry, d->kind->many)) == 0) {
+            return rb_err_set(err, RB_EUSAGE, d->kind->none, name);
         }
         return run_entry(d, entry, NULL, err);
     }
@@ -226,17 +251,21 @@ static int run_all(struct drill *d, const json_t *loaded, struct rb_err *err)
     return rc;
 }
 
-static int prepare(struct rb_cli *c, double *timeout, const json_t **loaded, struct rb_err *err)
+static int prepare(struct drill *d, const json_t **loaded, struct rb_err *err)
 {
+    struct rb_cli *c = d->c;
     const char *text = rb_options_get(&c->options, RB_O_TIMEOUT);
-    if (text != NULL && (rb_duration_parse(text, timeout) != 0 || *timeout <= 0)) {
+    if (text != NULL && (rb_duration_parse(text, &d->timeout) != 0 || d->timeout <= 0)) {
         return rb_err_set(err, RB_EUSAGE, RB_T_cli_bad_value, "timeout", text);
     }
     if ((c->nargs == 0) != rb_options_has(&c->options, RB_O_ALL)) {
-        return rb_err_set(err, RB_EUSAGE, RB_T_cli_drill_what);
+        return rb_err_set(err, RB_EUSAGE, d->kind->what);
     }
     int rc = rb_cli_catalog_load(c, loaded, err);
-    if (rc == 0 && rb_cli_journal(c, true, err) != 0) {
+    if (rc != 0 || d->kind != &drills) {
+        return rc;
+    }
+    if (rb_cli_journal(c, true, err) != 0) {
         err->code = rc = RB_EJOURNAL;
     }
     if (rc == 0) {
@@ -253,11 +282,15 @@ static void put_summary(struct drill *d)
     struct rb_cli *c = d->c;
     json_t *headings = json_array();
     if (c->format == RB_FORMAT_JSON) {
-        rb_put_json(c, json_pack("{s:s, s:O}", "schema", "runbook.drill/1", "drills", d->out));
+        rb_put_json(c, json_pack("{s:s, s:O}", "schema", d->kind->schema, d->kind->many, d->out));
     } else if (c->format == RB_FORMAT_TAP || c->format == RB_FORMAT_JUNIT) {
-        rb_put_cases(c, "drill", d->cases);
+        rb_put_cases(c, d->kind->one, d->cases);
     } else if (c->format != RB_FORMAT_JSONL) {
-        rb_row(headings, TX(col_runbook), TX(col_drill), TX(col_found), TX(col_repaired), TX(col_result), NULL);
+        if (d->kind == &tests) {
+            rb_row(headings, TX(col_runbook), TX(col_test), TX(col_result), NULL);
+        } else {
+            rb_row(headings, TX(col_runbook), TX(col_drill), TX(col_found), TX(col_repaired), TX(col_result), NULL);
+        }
         rb_put_table(c, RB_OUT, json_array_get(headings, 0), d->rows, 0);
         rb_put(c, RB_OUT, d->failed > 0 ? RB_BAD : RB_PLAIN, TX(drill_count),
                d->count - d->failed - d->skipped, d->failed, d->skipped);
@@ -287,12 +320,12 @@ static void unwatch_signals(struct drill *d)
     }
 }
 
-int rb_cmd_drill(struct rb_cli *c)
+static int run_command(struct rb_cli *c, const struct kind *kind)
 {
     struct rb_err err = {0};
     const json_t *loaded = NULL;
-    struct drill d = {.c = c};
-    int rc = prepare(c, &d.timeout, &loaded, &err);
+    struct drill d = {.c = c, .kind = kind};
+    int rc = prepare(&d, &loaded, &err);
     if (rc != 0) {
         return rb_cli_fail(c, &err);
     }
@@ -315,4 +348,15 @@ int rb_cmd_drill(struct rb_cli *c)
         return rb_cli_fail(c, &err);
     }
     return d.stop_signal != 0 ? 128 + d.stop_signal : d.failed > 0 ? 1 : 0;
+}
+
+int rb_cmd_drill(struct rb_cli *c)
+{
+    return run_command(c, &drills);
+}
+
+int rb_cmd_test(struct rb_cli *c)
+{
+    const char *run = rb_options_get(&c->options, RB_O_FROM_RUN);
+    return run != NULL ? rb_test_from_run(c, run) : run_command(c, &tests);
 }

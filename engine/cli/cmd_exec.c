@@ -318,10 +318,36 @@ int rb_exec_prepare(struct rb_cli *c, const char *name, json_t **file, struct rb
     return rb_exec_journal(c, err);
 }
 
+/* A past run, shown again from its record alone. */
+static int replay(struct rb_cli *c, const char *prefix, struct rb_run_options *o)
+{
+    struct rb_err err = {0};
+    char run[RB_ID_MAX];
+    int rc = rb_cli_loop(c, &err);
+    rc = rc != 0 ? rc : rb_cli_journal(c, false, &err);
+    if (rc == 0 && c->journal == NULL) {
+        rc = rb_err_set(&err, RB_ENOT_FOUND, RB_T_cli_no_run, prefix);
+    }
+    rc = rc != 0 ? rc : rb_journal_find_run(c->journal, prefix, run, &err);
+    if (rc != 0) {
+        return rb_cli_fail(c, &err);
+    }
+    if (c->format == RB_FORMAT_TEXT) {
+        rb_put(c, RB_OUT, RB_BOLD, TX(replayed), run);
+        rb_put(c, RB_OUT, RB_PLAIN, "\n");
+    }
+    o->replay = c->no_input = true;
+    return rb_exec_watch(c, o, run, &err);
+}
+
 int rb_cmd_exec(struct rb_cli *c)
 {
     struct rb_err err = {0};
     struct rb_run_options o = {0};
+    const char *past = rb_options_get(&c->options, RB_O_REPLAY);
+    if (past != NULL) {
+        return replay(c, past, &o);
+    }
     json_t *params = json_object(), *answers = json_object(), *repeat = rb_cli_repeat(c), *file = NULL;
     int rc = c->nargs == 0 || strchr(c->args[0], '=') != NULL ? rb_err_set(&err, RB_EUSAGE, RB_T_cli_exec_what)
                                                                : fill_options(c, &o, params, answers, &err);

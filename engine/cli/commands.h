@@ -18,6 +18,7 @@ int rb_cmd_audit(struct rb_cli *c);
 int rb_cmd_drill(struct rb_cli *c);
 int rb_cmd_serve(struct rb_cli *c);
 int rb_cmd_schedule(struct rb_cli *c);
+int rb_cmd_test(struct rb_cli *c);
 int rb_cmd_lint(struct rb_cli *c);
 int rb_cmd_doctor(struct rb_cli *c);
 int rb_cmd_help(struct rb_cli *c);
@@ -56,6 +57,9 @@ const char *rb_evidence_line(struct rb_cli *c, const json_t *evidence);
 /* "sql.exec  UPDATE …"; a text that names its verb already is enough. */
 const char *rb_effect_line(struct rb_cli *c, const json_t *effect);
 const char *rb_risk_word(struct rb_cli *c, const char *risk);
+
+/* test_from_run.c: prints the test that a run makes. Returns the exit code. */
+int rb_test_from_run(struct rb_cli *c, const char *run);
 
 /* cases.c: TAP 14 or JUnit of [{name, ok, skipped?, text?, ms?}]. */
 void rb_put_cases(struct rb_cli *c, const char *suite, const json_t *cases);

@@ -53,6 +53,8 @@ enum rb_option_id {
     RB_O_RUNS,
     RB_O_KEEP,
     RB_O_DRAIN,
+    RB_O_REPLAY,
+    RB_O_FROM_RUN,
     RB_O_COUNT
 };
 

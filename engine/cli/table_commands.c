@@ -17,6 +17,7 @@ const struct rb_command rb_commands[] = {
     COMMAND("logs", NULL, "RUN", rb_cmd_logs, logs),
     COMMAND("audit", NULL, "[verify | export]", rb_cmd_audit, audit),
     COMMAND("drill", NULL, "RUNBOOK[/DRILL] ... | --all", rb_cmd_drill, drill),
+    COMMAND("test", NULL, "RUNBOOK[/TEST] ... | --all | --from-run RUN", rb_cmd_test, test),
     {"schedule", NULL, false, RB_T_schedule_c_schedule, "list | next EXPR | explain | pause | resume | run | reset | export systemd",
      RB_T_schedule_h_schedule, rb_cmd_schedule},
     {"serve", NULL, false, RB_T_schedule_c_serve, "", RB_T_schedule_h_serve, rb_cmd_serve},

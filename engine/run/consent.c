@@ -137,7 +137,7 @@ static const json_t *pick(const struct rb_run *run, const json_t *offers)
 {
     size_t i;
     json_t *offer;
-    bool chosen = run->mode == RB_MODE_DRILL || run->mode == RB_MODE_DRY_RUN || json_array_size(run->fixes);
+    bool chosen = run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST || run->mode == RB_MODE_DRY_RUN || json_array_size(run->fixes);
     json_array_foreach(offers, i, offer) {
         if (wanted(run, offer)) {
             return chosen || consented_beforehand(run, offer) ? offer : NULL;
@@ -253,8 +253,8 @@ static void confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
         return;
     }
     const char *how = undo ? NULL : agreed(run, shown);
-    if (run->mode == RB_MODE_DRILL) {
-        decide(run, seq, shown, undo ? "no" : "yes", "drill");
+    if (run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST) {
+        decide(run, seq, shown, undo ? "no" : "yes", run->mode == RB_MODE_DRILL ? "drill" : "test");
     } else if (run->mode == RB_MODE_DRY_RUN) {
         decide(run, seq, shown, "no", "dry-run");
     } else if (how) {

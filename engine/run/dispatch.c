@@ -157,8 +157,8 @@ static void settle_unknown(const struct rb_call *call, struct rb_err *err)
         struct rb_err before = *err;
         name_of(call, what, sizeof what, true);
         rb_err_set(err, RB_EUNKNOWN, RB_T_run_unknown, what, before.text);
-        call->run->unknown = true;
     }
+    call->run->unknown = call->run->unknown || err->code == RB_EUNKNOWN;
 }
 
 /* The call goes before its reply: a reply that cannot be sent ends the run, and that ends all calls. */

@@ -49,7 +49,7 @@ static json_t *options_of(const struct rb_run *run)
     json_t *options = json_pack("{s:b, s:b, s:s}", "diagnose", run->mode == RB_MODE_DIAGNOSE, "dry_run",
                                 run->mode == RB_MODE_DRY_RUN, "run", run->id);
     if (run->drill) {
-        json_object_set_new(options, "drill", json_string(run->drill));
+        json_object_set_new(options, run->mode == RB_MODE_TEST ? "test" : "drill", json_string(run->drill));
     }
     return options;
 }
@@ -76,12 +76,12 @@ static void make_paths_absolute(struct rb_run *run)
     }
 }
 
-/* In a drill the lab sets the parameters, so that nothing required is missing before. */
+/* A test may leave out what it does not need. In a drill the lab sets the parameters, so that nothing required is missing before. */
 static json_t *resolve(struct rb_run *run, struct rb_err *err)
 {
     make_paths_absolute(run);
     json_t *params = rb_params_resolve(run->meta, run->given, err);
-    if (!params && run->mode == RB_MODE_DRILL) {
+    if (!params && (run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST)) {
         params = json_object();
     }
     return params;
@@ -148,7 +148,7 @@ static json_t *given_names(const struct rb_run *run)
 
 static json_t *started_body(const struct rb_run *run, const char *target)
 {
-    static const char *const modes[] = {"exec", "diagnose", "dry-run", "drill"};
+    static const char *const modes[] = {"exec", "diagnose", "dry-run", "drill", "test"};
     json_t *actor = rb_journal_actor_find();
     json_t *body = json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:O, s:s, s:o}", "run", run->id, "runbook",
                              json_object_get(run->file, "id"), "title", json_object_get(run->meta, "title"),
@@ -256,8 +256,13 @@ static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
     }
     bool alone = run->mode == RB_MODE_DRILL || !run->engine.journal; /* nobody to exclude, nothing to change */
     int rc = alone ? 0 : take_locks(run, target, json_object_get(args, "locks"), &err);
-    rc = rc < 0 || run->archive ? rc : record_start(run, target, &err);
-    rc = rc < 0 || !run->archive || !run->engine.journal ? rc : record_resumed(run, &err);
+    if (rc == 0 && !run->archive) {
+        rc = record_start(run, target, &err);
+    } else if (rc == 0 && run->engine.journal) {
+        rc = record_resumed(run, &err);
+    } else if (rc == 0) {
+        rb_record(run, "run.started", json_copy(run->first_started));
+    }
     if (rc < 0) {
         char text[sizeof err.text + sizeof err.hint + 4];
         snprintf(text, sizeof text, "%s%s%s", err.text, err.hint[0] ? "; " : "", err.hint);
@@ -424,7 +429,7 @@ static void previous_value(struct rb_run *run, json_int_t seq, const json_t *arg
 {
     struct rb_err err = {0};
     struct previous previous = {.check = rb_json_str(args, "id", "")};
-    json_t *runs = rb_journal_runs(run->engine.journal, rb_json_str(run->file, "id", ""), 50, &err), *one;
+    json_t *runs = !run->engine.journal ? NULL : rb_journal_runs(run->engine.journal, rb_json_str(run->file, "id", ""), 50, &err), *one;
     size_t i;
     json_array_foreach(runs, i, one) {
         const char *id = rb_json_str(one, "run", "");

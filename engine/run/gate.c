@@ -85,6 +85,9 @@ static int check_plan(struct rb_run *run, const struct rb_binding *binding, cons
 int rb_gate(struct rb_run *run, const struct rb_binding *binding, const struct rb_verb *verb, const json_t *args,
             const char *text, struct rb_err *err)
 {
+    if (run->mode == RB_MODE_TEST && !(verb->effect == RB_EFFECT_WRITE && run->now.rehearse)) {
+        return rb_err_set(err, RB_EFORBIDDEN, RB_T_run_test_no_answer, binding->name, verb->name, text);
+    }
     if (run->now.phase == RB_PHASE_NONE) {
         return rb_err_set(err, RB_EFORBIDDEN, RB_T_run_gate_outside, binding->name, verb->name);
     }

@@ -231,6 +231,9 @@ static void give_call(struct rb_run *run, struct rb_call *call)
         diverge(run, call->text, rb_json_str(outcome, "text", ""));
     } else {
         run->wrote = run->wrote || intent;
+        if (run->replay->only) {
+            rb_record(run, "call.outcome", json_copy(outcome)); /* shown, not recorded again */
+        }
         forget(run, "call.intent");
         forget(run, "call.outcome");
         rb_call_recorded(call, outcome);
@@ -273,7 +276,6 @@ static void settle_open(struct rb_run *run, struct rb_call *call, const json_t *
     } else {
         struct rb_err err = {0};
         rb_err_set(&err, RB_EUNKNOWN, RB_T_run_host_died, call->text);
-        run->unknown = true;
         rb_call_fail(call, &err);
     }
 }

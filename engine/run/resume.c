@@ -26,8 +26,11 @@ static enum rb_run_mode mode_of(const struct rb_past *past)
            : !strcmp(mode, "drill")   ? RB_MODE_DRILL : RB_MODE_EXEC;
 }
 
-static int check(const struct rb_past *past, struct rb_err *err)
+static int check(const struct rb_past *past, bool replay, struct rb_err *err)
 {
+    if (replay) {
+        return mode_of(past) == RB_MODE_DRILL ? rb_err_set(err, RB_EUSAGE, RB_T_run_resume_drill, past->run) : 0;
+    }
     if (past->ended) {
         return rb_err_set(err, RB_EEXISTS, RB_T_run_resume_ended, past->run, rb_json_str(past->ended, "result", "?"));
     }
@@ -74,6 +77,7 @@ static void adopt(struct rb_past *past, struct rb_run *run, bool only)
 {
     memcpy(run->id, past->run, sizeof run->id);
     run->archive = run->engine.journal;
+    run->first_started = json_incref(past->started);
     run->params = json_deep_copy(json_object_get(past->started, "params"));
     run->lang = strcmp(rb_json_str(past->started, "lang", "en"), "zh") ? "en" : "zh";
     run->call_count = last_call(past);
@@ -90,13 +94,13 @@ int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const cha
 {
     struct rb_run_options o = *options;
     struct rb_past past;
-    struct rb_cut cut;
+    struct rb_cut cut = {0};
     int rc = rb_past_read(&past, engine->journal, id, err);
     if (rc < 0) {
         return rc;
     }
-    rc = check(&past, err);
-    rc = rc == 0 ? rb_past_cut(&past, &cut, err) : rc;
+    rc = check(&past, o.replay, err);
+    rc = rc == 0 && !o.replay ? rb_past_cut(&past, &cut, err) : rc;
     json_t *file = rc == 0 ? file_of(&past, engine->journal, err) : NULL;
     rc = rc == 0 && !file ? err->code : rc;
     if (rc == 0) {
@@ -105,7 +109,8 @@ int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const cha
         o.mode = mode_of(&past);
         struct rb_run *run = rb_run_new(engine, &o, view, user);
         run->cut = cut;
-        adopt(&past, run, false);
+        adopt(&past, run, o.replay);
+        run->engine.journal = o.replay ? NULL : engine->journal;
         rc = rb_run_launch(out, run, err);
     }
     json_decref(file);

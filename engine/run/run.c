@@ -92,7 +92,7 @@ static void run_free(struct rb_run *run)
 {
     json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
                         run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
-                        run->interrupted, run->actor};
+                        run->interrupted, run->first_started, run->actor};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
     }
@@ -470,10 +470,10 @@ static int start_runner(struct rb_run *run, struct rb_err *err)
     if (!run->runner) {
         return err->code;
     }
-    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:O, s:o, s:i}}", "start", "mode", "exec", "lang",
+    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:O, s:o, s:i, s:b}}", "start", "mode", "exec", "lang",
                               run->lang, "id", json_object_get(run->file, "id"),
                               "files", json_object_get(run->file, "files"), "verbs", rb_arguments_verbs(), "memory",
-                              RUNNER_MEMORY);
+                              RUNNER_MEMORY, "given", run->mode == RB_MODE_TEST);
     int rc = rb_child_send(run->runner, start, err);
     json_decref(start);
     return rc;

@@ -21,13 +21,13 @@ struct rb_engine {
     struct rb_journal *journal;
 };
 
-enum rb_run_mode { RB_MODE_EXEC, RB_MODE_DIAGNOSE, RB_MODE_DRY_RUN, RB_MODE_DRILL };
+enum rb_run_mode { RB_MODE_EXEC, RB_MODE_DIAGNOSE, RB_MODE_DRY_RUN, RB_MODE_DRILL, RB_MODE_TEST };
 
 struct rb_run_options {
     const json_t *file;    /* of rb_catalog_find_file */
     const json_t *params;  /* {name: text or JSON}, as given */
     enum rb_run_mode mode;
-    const char *drill;     /* RB_MODE_DRILL: its name */
+    const char *drill;     /* RB_MODE_DRILL, RB_MODE_TEST: its name. A test is a run without a journal: it has no effects */
     bool yes;              /* low and medium risk */
     bool no_input;         /* nobody can be asked */
     const json_t *confirm; /* [KEY…] typed beforehand, for high risk */
@@ -38,6 +38,7 @@ struct rb_run_options {
     const char *id;        /* of rb_id_new('r'), when it must be known beforehand; NULL = a new one */
     const json_t *actor;   /* who acts, when it is not who started this process */
     double timeout;        /* seconds for the whole run, 0 = 1 h */
+    bool replay;           /* rb_run_resume: show what the record holds, do and record nothing */
     const json_t *repeat;  /* argv of the program and the global flags, to print commands that go on */
 };
 

@@ -127,6 +127,7 @@ struct rb_run {
     char frame[RB_PLACE_MAX];  /* of the call that is served now; "" = none */
     struct rb_replay *replay;  /* an earlier life of this run, or NULL */
     struct rb_journal *archive; /* where that life is recorded */
+    json_t *first_started;     /* its run.started */
     json_t *recorded;          /* the answer from it to what is served now, or NULL */
     struct rb_cut cut;         /* its events count up to here */
     double resumed_at;         /* on the run's clock */

@@ -220,8 +220,8 @@ const struct rb_block rb_blocks[] = {
     {"drill", true, drill_fields, "Proves it: breaks it on purpose, looks, repairs, proves.", "证明它有效：故意弄坏，查看，修复，验证。",
      "drill \"exclusive\" {\n  inject = function(d) holder(d, \"BEGIN EXCLUSIVE\") end,\n"
      "  expect = { \"locked\", \"process\" }, repair = \"stop-process\",\n}"},
-    {"test", true, test_fields, "A run with given answers. Recorded, not yet acted on in this version.",
-     "用给定的回答跑一次。本版本只记录，尚不生效。",
+    {"test", true, test_fields, "A run with given answers: nothing is asked of the system (`runbook test`).",
+     "用给定的返回值跑一次，不碰系统（`runbook test`）。",
      "test \"down\" { given = { [\"http.get\"] = { ok = false, status = 503 } }, expect = { \"unhealthy\" } }"},
     {"profile", true, profile_fields, "The names of a system: any other field is a parameter's value.", "系统里的名字：其余字段都是参数的值。",
      "profile \"liqpass\" { db = \"{home}/us-backend/data/us.sqlite\", home = \"/opt/liqpass\" }"},

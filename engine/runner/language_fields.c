@@ -236,8 +236,6 @@ static void check_kind(struct rb_lint *lint, const struct rb_declared *block)
         check_ways(lint, block, false, false);
     } else if (strcmp(block->kind, "schedule") == 0) {
         check_schedule(lint, block);
-    } else if (strcmp(block->kind, "test") == 0) {
-        rb_lint_warning(lint, block, NULL, RB_T_catalog_not_acted, "test");
     } else if (strcmp(block->kind, "runbook") == 0) {
         check_runbook(lint, block);
     }

@@ -197,12 +197,9 @@ class Point:
                 self.figures.add("lost outcomes", self.where, event.get("text"))
 
     def check_intents(self):
-        words = json.dumps([b for _, k, b in self.events() if k == "call.intent"])
-        for name in set(self.effects()):
-            if self.scenario.name != "fix" and self.scenario.name != "confirm" and '%s"' % name not in words:
-                self.figures.add("effects without intent", self.where, name)
-            if not words.strip("[]"):
-                self.figures.add("effects without intent", self.where, name)
+        words = {self.effect_of(b["args"]) for _, k, b in self.events() if k == "call.intent"}
+        for name in set(self.effects()) - words:
+            self.figures.add("effects without intent", self.where, name)
 
     def check_record(self):
         if os.path.exists(self.dir + "/state/runbook/journal.db"):
@@ -233,6 +230,15 @@ class Point:
         runs = [run for run, kind, _ in self.events() if kind == "run.started"]
         return runs[-1] if runs else None
 
+    @staticmethod
+    def effect_of(args):
+        """The word that this call leaves behind."""
+        if "url" in args:
+            return args["url"].rsplit("/", 1)[-1]
+        if "params" in args:
+            return args["params"][0]
+        return "mend" if "mend" in args.get("argv", [""])[-1] else args.get("argv", [""])[-1]
+
     def person(self, run):
         """Looks whether it happened, and says so."""
         self.figures.unknown += 1
@@ -243,9 +249,7 @@ class Point:
             self.figures.add("unknowns self-resolved", self.where, "a second resume")
         code = 9
         for number, call in self.open_calls().items():
-            text, happened = json.dumps(call["args"]), False
-            for name in self.effects():
-                happened = happened or '%s"' % name in text or "echo %s " % name in text
+            happened = self.effect_of(call["args"]) in self.effects()
             self.call("resolve", run, str(number), "--done" if happened else "--not-done", "--reason", "looked")
         for _ in range(5):
             code = self.call("resume", run, *self.scenario.flags).returncode
