@@ -240,7 +240,6 @@ static void test_warnings(void **state)
     (void)state;
     mistake(BLOCK("finding", "lost", "{'title':'t'}"), "warning", "leads nowhere");
     mistake(BLOCK("schedule", "s", "{'cron':'@daily','tz':'Asia/Shangai'}"), "warning", "will not fire here");
-    mistake(BLOCK("test", "s", "{'given':{},'expect':[]}"), "warning", "not yet acted on");
     mistake(BLOCK("fix", "f", "{'when':'idle','call':'t/y','with':{'a':1}}"), "warning", "not available yet");
     mistake(FIX("'risk':'low','approvals':2"), "warning", "approvals is recorded");
     mistake_at("[{'block':'runbook','id':'t/x','file':'t/"
