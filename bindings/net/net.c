@@ -9,6 +9,7 @@
 
 #define OTHER_FILES 200 /* descriptors that are not for connections: the journal, children, the terminal */
 #define CONNECTIONS_MIN 64
+#define SPARE_MAX 64 /* easy handles kept for the next transfers: making one costs more than a request */
 
 struct watch {
     uv_poll_t poll;
@@ -26,6 +27,8 @@ struct rb_net {
     json_t *certificates;
     void *kept;
     void (*release)(void *kept);
+    CURL *spare[SPARE_MAX];
+    size_t spares;
     int handles; /* not closed yet */
     bool closing, in_timer;
 };
@@ -208,6 +211,23 @@ void **rb_net_kept(struct rb_net *net, void (*release)(void *slot))
     return &net->kept;
 }
 
+CURL *rb_net_easy(struct rb_net *net)
+{
+    CURL *easy = net->spares ? net->spare[--net->spares] : curl_easy_init();
+    RB_REQUIRE(easy);
+    return easy;
+}
+
+void rb_net_easy_back(struct rb_net *net, CURL *easy)
+{
+    if (net->spares == SPARE_MAX || net->closing) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    net->spare[net->spares++] = easy;
+}
+
 void rb_net_add(struct rb_net *net, struct rb_net_job *job)
 {
     curl_easy_setopt(job->easy, CURLOPT_PRIVATE, job);
@@ -230,6 +250,9 @@ void rb_net_close(void *state)
     net->closing = true;
     if (net->release) {
         net->release(net->kept);
+    }
+    while (net->spares) {
+        curl_easy_cleanup(net->spare[--net->spares]);
     }
     curl_multi_cleanup(net->multi); /* closes the connections that were kept */
     while (net->watches) {

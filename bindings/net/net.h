@@ -30,6 +30,10 @@ struct rb_net_job {
     void (*ended)(struct rb_net_job *job, CURLcode code);
 };
 
+/* A handle without options, perhaps one that was used before, and its way back, out of the multi handle. */
+CURL *rb_net_easy(struct rb_net *net);
+void rb_net_easy_back(struct rb_net *net, CURL *easy);
+
 void rb_net_add(struct rb_net *net, struct rb_net_job *job);
 void rb_net_remove(struct rb_net *net, struct rb_net_job *job);
 

@@ -365,8 +365,7 @@ struct rb_transfer *rb_transfer_start(struct rb_call *call, const struct rb_tran
         return NULL;
     }
     struct rb_transfer *t = rb_xcalloc(1, sizeof *t);
-    t->job = (struct rb_net_job){.easy = curl_easy_init(), .stay = spec->connect_only, .ended = ended};
-    RB_REQUIRE(t->job.easy);
+    t->job = (struct rb_net_job){.easy = rb_net_easy(net), .stay = spec->connect_only, .ended = ended};
     t->net = net;
     t->since_ns = t->looked_up_ns = rb_clock_mono_ns();
     t->connect_timeout = spec->connect_timeout > 0 ? spec->connect_timeout : CONNECT_TIMEOUT;
@@ -390,7 +389,11 @@ void rb_transfer_free(struct rb_transfer *t)
     if (t->running) {
         rb_net_remove(t->net, &t->job);
     }
-    curl_easy_cleanup(t->job.easy);
+    if (t->job.stay) {
+        curl_easy_cleanup(t->job.easy); /* its connection goes with it */
+    } else {
+        rb_net_easy_back(t->net, t->job.easy);
+    }
     curl_slist_free_all(t->headers);
     curl_slist_free_all(t->pinned);
     rb_url_deinit(&t->url);

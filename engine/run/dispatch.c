@@ -73,6 +73,8 @@ static void call_free(struct rb_call *call)
     free(call->at);
     free(call->text);
     free(call->frame);
+    free(call->failure);
+    json_decref(call->value);
     free(call);
 }
 
@@ -161,7 +163,7 @@ static void settle_unknown(const struct rb_call *call, struct rb_err *err)
     call->run->unknown = call->run->unknown || err->code == RB_EUNKNOWN;
 }
 
-/* The call goes before its reply: a reply that cannot be sent ends the run, and that ends all calls. */
+/* The call goes before its reply: a reply that cannot be sent ends the run, and that ends all calls. Takes value. */
 static void answer(struct rb_call *call, json_t *value, const struct rb_err *err)
 {
     struct rb_run *run = call->run;
@@ -176,22 +178,57 @@ static void answer(struct rb_call *call, json_t *value, const struct rb_err *err
                      err->code == RB_EJOURNAL;
         rb_run_reply_error(run, seq, err, name, fatal);
     }
+}
+
+/* What a write brought is not told unless it is on disk. */
+static void answer_ended(struct rb_call *call, int journal, const struct rb_err *why)
+{
+    struct rb_err err = call->failure ? *call->failure : *why;
+    bool told = call->value && (journal == 0 || call->verb->effect != RB_EFFECT_WRITE);
+    json_t *value = told ? json_incref(call->value) : NULL;
+    RB_CRASH_POINT("outcome on disk");
+    answer(call, value, &err);
+    RB_CRASH_POINT("answered");
+}
+
+/* What ended in one turn of the loop is recorded by one commit, then answered. */
+static void answer_all(uv_timer_t *timer)
+{
+    struct rb_run *run = timer->data;
+    struct rb_err err = {0};
+    struct rb_call *ended = run->ended, *next;
+    run->ended = NULL;
+    run->ended_last = &run->ended;
+    int rc = rb_record_flush(run, &err); /* the run ends with 10 when the journal stays unwritable */
+    for (; ended; ended = next) {
+        next = ended->next_ended;
+        answer_ended(ended, rc, &err);
+    }
     rb_run_settle(run);
+}
+
+static bool has_ended(const struct rb_call *call)
+{
+    return call->value || call->failure;
+}
+
+static void answer_soon(struct rb_call *call)
+{
+    struct rb_run *run = call->run;
+    if (call->deadline) {
+        uv_timer_stop(call->deadline);
+    }
+    *run->ended_last = call;
+    run->ended_last = &call->next_ended;
+    uv_timer_start(run->answer_timer, answer_all, 0, 0);
 }
 
 void rb_call_done(struct rb_call *call, json_t *value)
 {
-    struct rb_err err = {0};
     RB_CRASH_POINT("outcome");
     record_outcome(call, value, NULL);
-    int rc = rb_record_flush(call->run, &err);
-    if (rc < 0 && call->verb->effect == RB_EFFECT_WRITE) {
-        json_decref(value);
-        value = NULL;
-    }
-    RB_CRASH_POINT("outcome on disk");
-    answer(call, value, &err);
-    RB_CRASH_POINT("answered");
+    call->value = value;
+    answer_soon(call);
 }
 
 void rb_call_undone(struct rb_call *call)
@@ -201,44 +238,49 @@ void rb_call_undone(struct rb_call *call)
 
 void rb_call_fail(struct rb_call *call, const struct rb_err *given)
 {
-    struct rb_err err = *given, journal = {0};
+    struct rb_err *err = rb_xcalloc(1, sizeof *err);
     char what[TEXT_MAX * 4 + 128];
-    if (call->timed_out && err.code != RB_ETIMEOUT) {
+    *err = *given;
+    if (call->timed_out && err->code != RB_ETIMEOUT) {
         name_of(call, what, sizeof what, true);
-        rb_err_set(&err, RB_ETIMEOUT, RB_T_run_call_timeout, what,
+        rb_err_set(err, RB_ETIMEOUT, RB_T_run_call_timeout, what,
                    (double)((rb_clock_mono_ns() - call->started_ns) / 100000000) / 10);
     }
-    settle_unknown(call, &err);
-    record_outcome(call, NULL, &err);
-    (void)rb_record_flush(call->run, &journal); /* the run ends with 10 when the journal stays unwritable */
-    answer(call, NULL, &err);
+    settle_unknown(call, err);
+    record_outcome(call, NULL, err);
+    call->failure = err;
+    answer_soon(call);
 }
 
 void rb_call_recorded(struct rb_call *call, const json_t *outcome)
 {
+    struct rb_run *run = call->run;
     struct rb_err err = {0};
     const json_t *error = json_object_get(outcome, "error");
     if (error) {
         err.code = rb_err_code(rb_json_str(error, "code", ""));
         snprintf(err.text, sizeof err.text, "%s", rb_json_str(error, "message", ""));
-        call->run->unknown = call->run->unknown || err.code == RB_EUNKNOWN;
+        run->unknown = run->unknown || err.code == RB_EUNKNOWN;
         answer(call, NULL, &err);
     } else {
-        answer(call, value_of(call->run, json_object_get(outcome, "value"), &err), &err);
+        answer(call, value_of(run, json_object_get(outcome, "value"), &err), &err);
     }
+    rb_run_settle(run);
 }
 
 /* It was not begun, so nothing can have happened; in the record it stays as it is. */
 static void drop(struct rb_call *call)
 {
+    struct rb_run *run = call->run;
     struct rb_err err = {0};
     rb_err_set(&err, RB_ECANCELLED, RB_T_run_cancelled, call->text);
     answer(call, NULL, &err);
+    rb_run_settle(run);
 }
 
 void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call)
 {
-    if (call->cancelled) {
+    if (call->cancelled || has_ended(call)) {
         return;
     }
     call->cancelled = true;
@@ -270,7 +312,7 @@ void rb_dispatch_hurry(struct rb_run *run)
 {
     for (struct rb_call *call = run->calls, *next; call; call = next) {
         next = call->next;
-        if (!call->begun) {
+        if (!call->begun || has_ended(call)) {
             continue;
         }
         if (call->cancelled && call->module) {

@@ -286,6 +286,7 @@ static void finalize(struct rb_run *run)
     timer_free(run->run_deadline);
     timer_free(run->block_deadline);
     timer_free(run->flush_timer);
+    timer_free(run->answer_timer);
     rb_locks_release(run, run->parked || !strcmp(rb_json_str(run->report, "result", ""), "unknown"));
     run->view->ended(run->user, run->report);
     run_free(run);
@@ -484,11 +485,14 @@ int rb_run_launch(struct rb_run **out, struct rb_run *run, struct rb_err *err)
     run->run_deadline = timer_new(run);
     run->block_deadline = timer_new(run);
     run->flush_timer = timer_new(run);
+    run->answer_timer = timer_new(run);
+    run->ended_last = &run->ended;
     int rc = start_runner(run, err);
     if (rc < 0) {
         timer_free(run->run_deadline);
         timer_free(run->block_deadline);
         timer_free(run->flush_timer);
+        timer_free(run->answer_timer);
         if (!run->runner) {
             free(run->link);
         } else {

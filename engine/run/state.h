@@ -88,6 +88,9 @@ struct rb_call {
     bool cancelled;    /* its deadline passed or the run stops: the outcome follows soon */
     bool timed_out;
     bool undone;       /* its binding knows that it changed nothing */
+    struct rb_call *next_ended; /* it ended and waits for its record to be on disk: then one of these is told */
+    json_t *value;
+    struct rb_err *failure;
 };
 
 struct rb_lab;  /* drill_verbs.c */
@@ -123,6 +126,7 @@ struct rb_run {
     struct rb_workers *workers;
     struct rb_modules *modules;
     struct rb_call *calls;
+    struct rb_call *ended, **ended_last; /* calls that are answered at the end of this turn of the loop */
     json_t *frames;            /* {task: calls it made so far} */
     char frame[RB_PLACE_MAX];  /* of the call that is served now; "" = none */
     struct rb_replay *replay;  /* an earlier life of this run, or NULL */
@@ -140,7 +144,7 @@ struct rb_run {
     struct rb_lock *locks;
     json_t *interrupted;       /* {run, step}: the one before us on this target, which did not end */
 
-    uv_timer_t *run_deadline, *block_deadline, *flush_timer;
+    uv_timer_t *run_deadline, *block_deadline, *flush_timer, *answer_timer;
     json_int_t question_seq;   /* the call that waits for a person, 0 = none */
     char *question_kind, question_frame[RB_PLACE_MAX];
     json_t *question;
