@@ -29,12 +29,15 @@ enum rb_arg_flags {
     RB_ARG_REQUIRED = 1,
     RB_ARG_POSITIONAL = 2, /* in the order of the table; the others come in one options table, last */
     RB_ARG_REST = 4,       /* all positional arguments from here on, as one list; then no options table follows */
+    RB_ARG_PUBLIC = 8,     /* seen by others (argv, a name): no secret may stand in it */
 };
 
 struct rb_arg {
     const char *name;
-    /* path string bytes int number bool duration size list(string) map any function.
-     * Arrives in args already converted: duration in seconds (real), size in bytes (int). */
+    /* path string bytes int number bool duration size list(string) map any function connection channel.
+     * Arrives in args already converted: duration in seconds (real), size in bytes (int), a connection or channel
+     * as its configuration (docs/configuration.md). Secrets may stand in bytes, list, map and any unless the
+     * argument is public; they arrive as strings. */
     const char *type;
     unsigned flags;
     const char *en, *zh; /* unit and default included */

@@ -5,11 +5,6 @@ local rt = require "rt"
 
 local blocks = {}
 
--- runbook, profile and friends come from the host's table; the names are all the runner needs.
-blocks.names = {
-  "runbook", "param", "finding", "check", "prevent", "fix", "step", "schedule", "drill", "test", "profile",
-}
-
 local function place()
   local file, line = (rt.where() or "?:0"):match("^(.*):(%d+)$")
   return file, math.tointeger(line) or 0
@@ -56,10 +51,11 @@ local function constructor(collected, kind)
 end
 
 --- The constructors that write into a fresh collection: names to put in an environment, and the collection.
-function blocks.collect()
+--- place: "runbook" or "config", what such a file may hold by the host's table.
+function blocks.collect(place)
   local collected = { list = {}, factory = 0 }
   local names = {}
-  for _, kind in ipairs(blocks.names) do names[kind] = constructor(collected, kind) end
+  for _, kind in ipairs(rt.block_names(place)) do names[kind] = constructor(collected, kind) end
   return names, collected
 end
 

@@ -64,7 +64,7 @@ local function stand_in(context, name, module)
 end
 
 local function environment_for(context, files, modules)
-  local names, collected = blocks.collect()
+  local names, collected = blocks.collect("runbook")
   local env
   for name, helper in pairs(helpers.build(context)) do names[name] = helper end
   for name, module in pairs(modules) do names[name] = names[name] or module end
@@ -99,8 +99,20 @@ local function execute(files, env)
   return true
 end
 
-local function load_runbook(context, files, modules)
-  local env, collected = environment_for(context, files, modules)
+-- config.lua has blocks and Lua's own names, nothing that acts.
+local function config_environment()
+  local names, collected = blocks.collect("config")
+  names.null = rt.null
+  return seal.environment(names), collected
+end
+
+local function load_files(context, files, modules)
+  local env, collected
+  if files[1].role == "config" then
+    env, collected = config_environment()
+  else
+    env, collected = environment_for(context, files, modules)
+  end
   rt.deadline(2, "load")
   task.loading = true
   local ok, problem = execute(files, env)
@@ -118,14 +130,14 @@ end
 local function list(start)
   for n, files in ipairs(start.runbooks) do
     local context = { block = nil }
-    local collected, problem = load_runbook(context, files, verbs.build(start.verbs))
+    local collected, problem = load_files(context, files, verbs.build(start.verbs))
     declare(n - 1, collected, problem)
   end
 end
 
 local function exec(start)
   local context = { block = nil, testing = start.given, verbs = start.verbs }
-  local collected, problem = load_runbook(context, start.files, verbs.build(start.verbs))
+  local collected, problem = load_files(context, start.files, verbs.build(start.verbs))
   local answer = declare(0, collected, problem)
   if not answer.meta then return end
   require("flow").run(context, collected, answer)

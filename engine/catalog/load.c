@@ -42,7 +42,8 @@ static void mark(struct load *load, const char *message)
     size_t i;
     json_array_foreach(files, i, file)
     {
-        path = strcmp(rb_json_str(file, "role", ""), "runbook") == 0 ? rb_json_str(file, "path", "?") : path;
+        const char *role = rb_json_str(file, "role", "");
+        path = !strcmp(role, "runbook") || !strcmp(role, "config") ? rb_json_str(file, "path", "?") : path;
     }
     json_array_append_new(load->declared, json_pack("{s:[], s:{s:s, s:i, s:s}}", "blocks", "error", "file",
                                                     path, "line", 1, "message", message));

@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "catalog/catalog.h"
+#include "catalog/config.h"
 #include "cli/commands.h"
 #include "cli/look.h"
 #include "journal/journal.h"
@@ -72,6 +73,18 @@ static void add_sinks(struct rb_journal *journal)
             rb_journal_sink_add(journal, one);
         }
     }
+}
+
+int rb_cli_config(struct rb_cli *c, const json_t **config, struct rb_err *err)
+{
+    int rc = c->config != NULL ? 0 : rb_cli_loop(c, err);
+    if (rc == 0 && c->config == NULL) {
+        c->config = rb_config_load(&c->loop, c->spawner, err);
+        rc = c->config != NULL ? 0 : err->code;
+    }
+    rc = rc != 0 ? rc : rb_config_usable(c->config, err);
+    *config = rc == 0 ? json_object_get(c->config, "config") : NULL;
+    return rc;
 }
 
 int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err)
@@ -272,6 +285,7 @@ static void close_all(struct rb_cli *c)
         (void)uv_loop_close(&c->loop);   /* the process ends: a handle left open harms nobody */
     }
     rb_options_deinit(&c->options);
+    json_decref(c->config);
     json_decref(c->pool);
 }
 

@@ -38,6 +38,7 @@ struct rb_cli {
     bool loop_open;
     struct rb_catalog *catalog;
     struct rb_journal *journal;
+    json_t *config; /* of rb_config_load; NULL until asked for */
     int lost;     /* errno of the first failed write of results */
     json_t *pool; /* words kept until the command ends */
 };
@@ -63,6 +64,8 @@ int rb_cli_loop(struct rb_cli *c, struct rb_err *err);
 int rb_cli_catalog_at(struct rb_catalog **out, const char *folder, struct rb_err *err);
 int rb_cli_catalog(struct rb_cli *c, struct rb_err *err);
 int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *err);
+/* The operator's configuration, borrowed; RB_ELOAD when it does not load. */
+int rb_cli_config(struct rb_cli *c, const json_t **config, struct rb_err *err);
 /* write: create it when missing, for runs. Else a missing journal gives 0 and c->journal NULL. */
 int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err);
 /* Prints an error and what to do about it; returns the exit code for it. */

@@ -133,6 +133,7 @@ int rb_exec_consent(const struct rb_cli *c, struct rb_run_options *o, json_t *an
     o->no_input = c->no_input;
     o->confirm = c->options.values[RB_O_CONFIRM];
     o->fixes = c->options.values[RB_O_FIX];
+    o->profile = rb_options_get(&c->options, RB_O_PROFILE);
     o->reason = rb_options_get(&c->options, RB_O_REASON);
     return rc;
 }
@@ -269,6 +270,9 @@ static int exit_code(const struct rb_exec *e)
 int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume, struct rb_err *err)
 {
     struct watch w;
+    if (rb_cli_config(c, &o->config, err) != 0) {
+        return rb_cli_fail(c, err);
+    }
     memset(&w, 0, sizeof w);
     struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = c->journal};
     watch_open(&w, c);

@@ -38,6 +38,7 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_CONFIRM, 0, "confirm", "KEY", NULL, "exec resume schedule", false, confirm),
     VALUE(RB_O_ANSWER, 0, "answer", "NAME=VALUE", NULL, "exec resume", false, answer),
     VALUE(RB_O_REASON, 0, "reason", "TEXT", NULL, "exec resume resolve abort schedule", false, reason),
+    VALUE(RB_O_PROFILE, 0, "profile", "NAME", NULL, "exec", true, profile),
     VALUE(RB_O_TIMEOUT, 0, "timeout", "DURATION", NULL, "exec resume drill test", false, timeout),
     FLAG(RB_O_EXIT_ZERO, 0, "exit-zero", "exec resume", false, exit_zero),
     VALUE(RB_O_LIMIT, 0, "limit", "N", NULL, "history audit", false, limit),

@@ -32,7 +32,7 @@ enum rb_option_id {
     RB_O_CONFIRM,
     RB_O_ANSWER,
     RB_O_REASON,
-    RB_O_TIMEOUT,
+    RB_O_PROFILE, RB_O_TIMEOUT,
     RB_O_EXIT_ZERO,
     RB_O_LIMIT,
     RB_O_STATUS,

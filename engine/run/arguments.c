@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "run/secrets.h"
 
 #define ARGS_MAX 32
 
@@ -16,9 +17,10 @@ static json_t *as_string(const json_t *v)
     return json_is_string(v) ? json_incref((json_t *)v) : NULL;
 }
 
+/* A secret is put in later; where it may stand is judged by fill.c. */
 static json_t *as_bytes(const json_t *v)
 {
-    return json_is_string(v) || json_object_get(v, "$b64") ? json_incref((json_t *)v) : NULL;
+    return json_is_string(v) || json_object_get(v, "$b64") || rb_secret_token(v) ? json_incref((json_t *)v) : NULL;
 }
 
 static json_t *as_int(const json_t *v)
@@ -79,6 +81,12 @@ static json_t *as_map(const json_t *v)
     return json_is_object(v) ? json_incref((json_t *)v) : NULL;
 }
 
+/* A name or an address; fill.c makes it what the client needs. */
+static json_t *as_name(const json_t *v)
+{
+    return json_is_string(v) && json_string_length(v) > 0 ? json_incref((json_t *)v) : NULL;
+}
+
 static json_t *as_any(const json_t *v)
 {
     return json_incref((json_t *)v);
@@ -91,6 +99,7 @@ static const struct {
     {"string", as_string},        {"path", as_string}, {"bytes", as_bytes},       {"int", as_int},
     {"number", as_number},        {"bool", as_bool},   {"duration", as_duration}, {"size", as_size},
     {"list(string)", as_strings}, {"list", as_list},   {"map", as_map},           {"any", as_any},
+    {"connection", as_name},      {"channel", as_name},
 };
 
 static json_t *convert(const struct rb_arg *arg, const json_t *value)
@@ -165,8 +174,11 @@ fail:
 
 static void add_value(struct rb_buf *out, const json_t *value)
 {
+    const char *secret = rb_secret_token(value);
     if (json_is_string(value)) {
         rb_buf_adds(out, json_string_value(value));
+    } else if (secret) {
+        rb_buf_addf(out, RB_SECRET_SHOWN, secret);
     } else if (json_is_real(value)) {
         rb_buf_addf(out, "%g", json_real_value(value));
     } else {

@@ -68,6 +68,7 @@ static void call_free(struct rb_call *call)
         uv_close((uv_handle_t *)call->deadline, (uv_close_cb)free);
     }
     json_decref(call->args);
+    json_decref(call->filled);
     json_decref(call->remarks);
     run->call_in_flight--;
     free(call->at);
@@ -286,9 +287,9 @@ void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call)
     call->cancelled = true;
     if (call->held || call->asking) {
         drop(call);
-    } else if (call->module) {
+    } else if (call->begun && call->module) {
         call->module->cancel(call);
-    } else if (call->verb->work) {
+    } else if (!call->begun || call->verb->work) {
         struct rb_err err = {0};
         char what[TEXT_MAX * 4 + 128];
         name_of(call, what, sizeof what, true);
@@ -392,7 +393,7 @@ static int record_intent(struct rb_call *call, const char *name, struct rb_err *
 /* A module that is missing is told before anything is recorded as begun. */
 static int find_module(struct rb_call *call, const char *name, struct rb_err *err)
 {
-    const char *module = call->verb->module ? call->verb->module(call->args) : NULL;
+    const char *module = call->verb->module ? call->verb->module(call->filled) : NULL;
     if (!module) {
         return 0;
     }
@@ -405,31 +406,68 @@ static int begin(struct rb_call *call, struct rb_err *err)
     set_deadline(call);
     call->begun = true;
     if (call->module) {
-        return call->module->start(call, call->args, err);
+        return call->module->start(call, call->filled, err);
     }
     if (call->verb->work) {
         rb_workers_submit(call->run->workers, call);
         return 0;
     }
-    return call->verb->start(call, call->args, err);
+    return call->verb->start(call, call->filled, err);
+}
+
+/* Everything is there: its intent is recorded, and it begins. */
+static int start_filled(struct rb_call *call, struct rb_err *err)
+{
+    char name[128];
+    name_of(call, name, sizeof name, false);
+    json_t *filled = rb_secrets_put(call->run->secrets, call->filled);
+    json_decref(call->filled);
+    call->filled = filled;
+    int rc = find_module(call, name, err);
+    rc = rc ? rc : record_intent(call, name, err);
+    return rc ? rc : begin(call, err);
+}
+
+/* Secrets may have to be fetched first; until then the call waits. */
+static void go_on(struct rb_call *call)
+{
+    struct rb_err err = {0};
+    int rc = rb_secrets_find(call->run->secrets, call->filled, &err);
+    call->waits_for_secret = rc == RB_SECRETS_WAIT;
+    if (rc == 0) {
+        rc = start_filled(call, &err);
+    }
+    if (rc < 0) {
+        rb_call_fail(call, &err);
+    }
 }
 
 static void start(struct rb_call *call)
 {
     struct rb_err err = {0};
-    char name[128];
-    name_of(call, name, sizeof name, false);
-    int rc = find_module(call, name, &err);
-    if (rc == 0) {
-        rc = record_intent(call, name, &err);
-    }
-    if (rc == 0) {
-        rc = begin(call, &err);
-        RB_CRASH_POINT("begun");
-    }
-    if (rc < 0) {
+    call->filled = rb_fill_arguments(call, &err);
+    if (call->filled) {
+        go_on(call);
+    } else {
         rb_call_fail(call, &err);
     }
+}
+
+/* A call that fails takes itself out of the list, so it is gone through anew each time. */
+void rb_dispatch_secret_ended(struct rb_run *run)
+{
+    struct rb_call *call;
+    for (call = run->calls; call; call = call->next) {
+        call->try_again = call->waits_for_secret;
+    }
+    do {
+        for (call = run->calls; call && !call->try_again; call = call->next) {
+        }
+        if (call) {
+            call->try_again = false;
+            go_on(call);
+        }
+    } while (call);
 }
 
 struct rb_call *rb_call_asking(const struct rb_run *run)

@@ -54,6 +54,13 @@ static json_t *options_of(const struct rb_run *run)
     return options;
 }
 
+/* A path, or a database that is one and no address. */
+static bool is_relative_path(const char *text, const char *type)
+{
+    bool sql = !strcmp(type, "sql") && strchr(text, '/') && !strstr(text, "://");
+    return text[0] && text[0] != '/' && text[0] != '{' && (sql || !strcmp(type, "path"));
+}
+
 /* A path is meant from where the person stands; everything behind sees it whole. */
 static void make_paths_absolute(struct rb_run *run)
 {
@@ -67,7 +74,7 @@ static void make_paths_absolute(struct rb_run *run)
     json_object_foreach(run->given, name, value) {
         const char *text = json_string_value(value);
         const char *type = rb_json_str(json_object_get(declared, name), "type", "");
-        if (text && text[0] && text[0] != '/' && text[0] != '{' && !strcmp(type, "path")) {
+        if (text && is_relative_path(text, type)) {
             while (!strncmp(text, "./", 2)) {
                 text += 2;
             }
@@ -76,15 +83,57 @@ static void make_paths_absolute(struct rb_run *run)
     }
 }
 
+/* A secret given by its value ({"value": …}, which only a file of parameters can hold) stays here; the
+ * runbook and the record get a name for it. */
+static void keep_given_secrets(struct rb_run *run)
+{
+    const char *name;
+    json_t *value;
+    const json_t *declared = json_object_get(run->meta, "params");
+    json_object_foreach(run->given, name, value) {
+        const char *secret = rb_json_str(value, "value", NULL);
+        if (secret && !strcmp(rb_json_str(json_object_get(declared, name), "type", ""), "secret")) {
+            json_t *given = json_sprintf(RB_SECRET_GIVEN "%s", name);
+            rb_secrets_give(run->secrets, json_string_value(given), secret);
+            json_object_set_new(run->given, name, given);
+        }
+    }
+}
+
 /* A test may leave out what it does not need. In a drill the lab sets the parameters, so that nothing required is missing before. */
 static json_t *resolve(struct rb_run *run, struct rb_err *err)
 {
     make_paths_absolute(run);
+    keep_given_secrets(run);
     json_t *params = rb_params_resolve(run->meta, run->given, err);
-    if (!params && (run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST)) {
-        params = json_object();
+    if (run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST) {
+        return params ? params : json_object();
+    }
+    if (params && rb_fill_check_params(run, params, err)) {
+        json_decref(params);
+        return NULL;
     }
     return params;
+}
+
+/* Another installation of the same system. */
+static int choose_profile(struct rb_run *run, struct rb_err *err)
+{
+    const json_t *profiles = json_object_get(run->meta, "profiles");
+    if (!run->profile) {
+        return 0;
+    }
+    if (!json_object_get(profiles, run->profile)) {
+        return rb_fill_unknown(profiles, run->profile, RB_T_config_no_profile, RB_T_config_no_profile_hint, err);
+    }
+    return json_object_set_new(run->meta, "profile", json_string(run->profile));
+}
+
+static void usage_failed(struct rb_run *run, const struct rb_err *err)
+{
+    char text[sizeof err->text + sizeof err->hint + 8];
+    snprintf(text, sizeof text, err->hint[0] ? "%s (%s)" : "%s", err->text, err->hint);
+    rb_run_fail(run, "failed", 2, text);
 }
 
 static void declare(struct rb_run *run, json_int_t seq, const json_t *args)
@@ -97,6 +146,7 @@ static void declare(struct rb_run *run, json_int_t seq, const json_t *args)
         return;
     }
     json_t *sources = sources_of(run->file);
+    rb_config_lay_over((json_t *)args, run->config, rb_json_str(run->file, "id", ""));
     json_t *problems = rb_language_check(args, sources);
     json_decref(sources);
     const json_t *error = first_error(problems);
@@ -104,12 +154,15 @@ static void declare(struct rb_run *run, json_int_t seq, const json_t *args)
         load_failed(run, error);
     } else {
         run->meta = rb_language_meta(rb_json_str(run->file, "id", "?"), args);
-        run->params = run->params ? run->params : resolve(run, &err); /* of a run that goes on: as they were */
+        int rc = choose_profile(run, &err);
+        if (rc == 0 && !run->params) { /* those of a run that goes on stay as they were */
+            run->params = resolve(run, &err);
+        }
         if (run->params) {
             rb_run_reply(run, seq, json_pack("{s:O, s:O, s:o}", "meta", run->meta, "params", run->params, "options",
                                              options_of(run)));
         } else {
-            rb_run_fail(run, "failed", 2, err.text);
+            usage_failed(run, &err);
         }
     }
     json_decref(problems);
@@ -124,6 +177,9 @@ static void default_target(const struct rb_run *run, struct rb_buf *out)
     json_t *value;
     gethostname(host, sizeof host - 1);
     rb_buf_adds(out, host);
+    if (run->profile) {
+        rb_buf_addf(out, " %s", run->profile);
+    }
     json_t *declared = json_object_get(run->meta, "params");
     json_object_foreach(run->params, name, value) {
         const char *type = rb_json_str(json_object_get(declared, name), "type", "");

@@ -16,9 +16,14 @@ static void add_params(const struct rb_run *run, json_t *argv)
 {
     const char *name;
     json_t *value;
+    bool from_file = false; /* a secret's value is given again the way it came */
     json_t *declared = json_object_get(run->meta, "params");
     json_object_foreach(run->given, name, value) {
         struct rb_buf word;
+        if (json_is_string(value) && !strncmp(json_string_value(value), RB_SECRET_GIVEN, strlen(RB_SECRET_GIVEN))) {
+            from_file = true;
+            continue;
+        }
         rb_buf_init(&word, 1 << 20);
         bool path = !strcmp(rb_json_str(json_object_get(declared, name), "type", ""), "path");
         const json_t *shown = path ? json_object_get(run->params, name) : value;
@@ -32,6 +37,10 @@ static void add_params(const struct rb_run *run, json_t *argv)
         }
         add(argv, rb_buf_str(&word));
         rb_buf_deinit(&word);
+    }
+    if (from_file) {
+        add(argv, "--param-file");
+        add(argv, "-");
     }
 }
 

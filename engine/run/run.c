@@ -48,8 +48,11 @@ struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_op
     run->fixes = copy(o->fixes, json_array());
     run->answers = copy(o->answers, json_object());
     run->repeat = copy(o->repeat, json_array());
+    run->config = copy(o->config, json_object());
+    run->secrets = rb_secrets_new(run);
     run->drill = o->drill ? rb_xstrdup(o->drill) : NULL;
     run->reason = o->reason ? rb_xstrdup(o->reason) : NULL;
+    run->profile = o->profile ? rb_xstrdup(o->profile) : NULL;
     run->yes = o->yes;
     run->no_input = o->no_input || !view->ask;
     run->timeout = o->timeout > 0 ? o->timeout : DEFAULT_RUN_SECONDS;
@@ -92,16 +95,18 @@ static void run_free(struct rb_run *run)
 {
     json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
                         run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
-                        run->interrupted, run->first_started, run->actor};
+                        run->interrupted, run->first_started, run->actor, run->config};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
     }
+    rb_secrets_free(run->secrets);
     rb_plan_clear(&run->plan);
     json_decref(run->plan.writes);
     rb_replay_free(run->replay);
     block_now_clear(run);
     free(run->drill);
     free(run->reason);
+    free(run->profile);
     free(run->question_kind);
     free(run);
 }

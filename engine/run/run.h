@@ -37,8 +37,10 @@ struct rb_run_options {
     const char *allow;     /* the risk up to which nobody is asked, "low" or "medium"; NULL = none */
     const char *id;        /* of rb_id_new('r'), when it must be known beforehand; NULL = a new one */
     const json_t *actor;   /* who acts, when it is not who started this process */
+    const char *profile;   /* of the system's; NULL = the one named like it */
     double timeout;        /* seconds for the whole run, 0 = 1 h */
     bool replay;           /* rb_run_resume: show what the record holds, do and record nothing */
+    const json_t *config;  /* of rb_config_load; NULL = none (a drill has its own) */
     const json_t *repeat;  /* argv of the program and the global flags, to print commands that go on */
 };
 

@@ -5,6 +5,8 @@
  *   gate.c         may this verb be used here?
  *   worker.c       blocking verbs in worker processes
  *   module.c       bindings that are loaded when they are first used
+ *   fill.c         connections and channels: from a name or an address to what a client needs
+ *   secrets.c      secrets: found when first needed, put in just before a call begins
  *   engine_verbs.c run.*, time.*: what the conductor says and asks
  *   consent.c      choose, confirm, ask: flags, rules, people
  *   drill_verbs.c  drill.*: the lab of a drill
@@ -26,6 +28,7 @@
 #include "run/past.h"
 #include "run/replay.h"
 #include "run/run.h"
+#include "run/secrets.h"
 #include "run/worker.h"
 
 #define RB_CALLS_MAX 1024         /* in flight, of one run; waits too */
@@ -72,7 +75,8 @@ struct rb_call {
     const struct rb_module_verb *module; /* what does it, when that is not the table's own work or start */
     void **state;                        /* of that module in this run */
     json_int_t seq;
-    json_t *args;
+    json_t *args;      /* as asked for, secrets by name: what is shown and recorded */
+    json_t *filled;    /* the same with connections and secrets put in: what the binding gets */
     json_t *remarks;
     char *at, *text, *frame;
     void *data;
@@ -81,6 +85,7 @@ struct rb_call {
     int64_t started_ns;
     int64_t number;    /* in the run, the n of resume */
     enum rb_phase phase;
+    bool waits_for_secret, try_again;
     bool held;         /* waits for its turn in the record, or to go on live */
     bool asking;       /* waits for consent to be renewed */
     bool again;        /* its intent of an earlier life may have led to something */
@@ -109,7 +114,7 @@ struct rb_run {
     char id[RB_ID_MAX];
 
     json_t *file, *given, *confirm, *fixes, *answers, *repeat;
-    char *drill, *reason;
+    char *drill, *reason, *profile;
     enum rb_run_mode mode;
     bool yes, no_input;
     int allow;                 /* rank of the risk that needs nobody; -1 = none */
@@ -117,6 +122,8 @@ struct rb_run {
     double timeout;
 
     json_t *meta, *params;
+    json_t *config;            /* {connection, channel, secret, …: {name: fields}} */
+    struct rb_secrets *secrets;
     json_t *report;            /* the runbook.run/1 object, growing */
     json_t *pending;           /* events queued in the journal, not shown yet */
 
@@ -194,6 +201,22 @@ void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call);
 void rb_dispatch_cancel_all(struct rb_run *run);
 /* What was asked to stop and still takes its grace is asked again. */
 void rb_dispatch_hurry(struct rb_run *run);
+
+/* Goes on with the calls that waited for a secret: one more is there, or could not be had. */
+void rb_dispatch_secret_ended(struct rb_run *run);
+
+/* fill.c */
+/* A name that is none of the blocks: what was meant, else where such a block is written. RB_EUSAGE. */
+int rb_fill_unknown(const json_t *blocks, const char *name, enum rb_text_id text, enum rb_text_id hint, struct rb_err *err);
+/* What a runbook wrote as an argument of type "connection" or "channel", in full for the binding: a path stays a
+ * path, everything else is an object (docs/configuration.md); its secrets are still {"$secret": name}.
+ * read_only: the read account, where there is one. New reference or NULL with RB_EUSAGE. */
+json_t *rb_fill_connection(const json_t *config, const char *binding, const char *given, bool read_only, struct rb_err *err);
+json_t *rb_fill_channel(const json_t *config, const char *given, struct rb_err *err);
+/* All arguments of a verb. New reference or NULL. */
+json_t *rb_fill_arguments(const struct rb_call *call, struct rb_err *err);
+/* Names and addresses among the parameters, before anything runs. */
+int rb_fill_check_params(const struct rb_run *run, const json_t *params, struct rb_err *err);
 
 /* gate.c: RB_GATE_DO, RB_GATE_NOTE (rehearsal, dry run), or a negative RB_E*. */
 enum { RB_GATE_DO = 0, RB_GATE_NOTE = 1 };

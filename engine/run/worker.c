@@ -190,7 +190,7 @@ static void send_call(struct worker *w, struct rb_call *call)
     char name[128];
     snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
     w->call = call;
-    json_t *request = json_pack("{s:s, s:O, s:f, s:b, s:s, s:s, s:I}", "verb", name, "args", call->args, "timeout",
+    json_t *request = json_pack("{s:s, s:O, s:f, s:b, s:s, s:s, s:I}", "verb", name, "args", call->filled, "timeout",
                                 call->timeout, "read_only", w->read_only, "journal", w->pool->journal, "lang",
                                 rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "last_write",
                                 (json_int_t)w->pool->run->last_write_us);

@@ -53,7 +53,7 @@ int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, c
 
 /* Functions of `rt`, one table a file. */
 extern const luaL_Reg rb_rt_json[], rb_rt_channel[], rb_rt_deadline[], rb_rt_place[], rb_rt_source[],
-    rb_rt_text[], rb_rt_pattern[];
+    rb_rt_text[], rb_rt_pattern[], rb_rt_blocks[];
 
 /* json_lua.c, lua_to_json.c */
 void lx_json_init(lua_State *L); /* makes the null value and the mark of arrays; pushes null */

@@ -1,6 +1,7 @@
 /* The one table of blocks and fields: language_check.c judges by it, the manual's
  * reference and `help` are printed from it. */
 #include "runner/language.h"
+#include "runner/language_config.h"
 
 #include <string.h>
 
@@ -197,35 +198,68 @@ static const struct rb_field profile_fields[] = {
 const struct rb_block rb_blocks[] = {
     {"runbook", true, runbook_fields, "The head of the file; its name is its path. Exactly one.", "文件的开头，名字就是路径。只有一个。",
      "runbook \"liqpass/db-locked\" {\n  title = { zh = \"SQLite 数据库锁死\", en = \"SQLite database is locked\" },\n"
-     "  severity = \"P1\", codes = { \"SQLITE_BUSY\" },\n}"},
+     "  severity = \"P1\", codes = { \"SQLITE_BUSY\" },\n}",
+     RB_IN_RUNBOOK},
     {"param", true, param_fields, "A value the runbook takes; alone by its name it comes from the system's profile.",
      "runbook 接受的值；只写名字则取自系统的 profile。",
-     "param \"wait\" { type = \"duration\", default = \"2s\", title = { zh = \"写入等多久\", en = \"how long to wait\" } }"},
+     "param \"wait\" { type = \"duration\", default = \"2s\", title = { zh = \"写入等多久\", en = \"how long to wait\" } }",
+     RB_IN_RUNBOOK | RB_IN_PROFILES},
     {"finding", true, finding_fields, "Something that can be wrong.", "可能出的问题。",
-     "finding \"wal-big\" { severity = \"P3\", title = { zh = \"WAL 已有 {bytes:size}\", en = \"the WAL has grown to {bytes:size}\" } }"},
+     "finding \"wal-big\" { severity = \"P3\", title = { zh = \"WAL 已有 {bytes:size}\", en = \"the WAL has grown to {bytes:size}\" } }",
+     RB_IN_RUNBOOK},
     {"check", true, check_fields, "Looks, in the order of the file, and calls found.", "按文件里的顺序查看，调用 found。",
      "check \"lock\" {\n  title = { zh = \"能不能写\", en = \"can it be written\" },\n"
-     "  run = function(p) if sqlite.locked(p.db, p.wait) then found(\"locked\") end end,\n}"},
+     "  run = function(p) if sqlite.locked(p.db, p.wait) then found(\"locked\") end end,\n}",
+     RB_IN_RUNBOOK},
     {"prevent", true, prevent_fields, "What keeps it from happening again; reports, changes nothing.", "怎样避免再次发生；只报告，不改动。",
-     "prevent \"growth\" { title = { zh = \"容量\", en = \"capacity\" }, by_hand = { zh = \"安排扩容\", en = \"plan more space\" } }"},
+     "prevent \"growth\" { title = { zh = \"容量\", en = \"capacity\" }, by_hand = { zh = \"安排扩容\", en = \"plan more space\" } }",
+     RB_IN_RUNBOOK},
     {"fix", true, fix_fields, "Answers findings; the order of the file is the order of safety.", "回答 finding；文件里的顺序就是安全的顺序。",
      "fix \"stop-process\" {\n  when = \"process\", risk = \"high\", no_undo = { zh = \"要重新启动\", en = \"start it again\" },\n"
      "  title = { zh = \"停掉进程 {pid}\", en = \"stop process {pid}\" },\n"
-     "  run = function(p, f) system.stop(f.pid, { started = f.started }) end,\n}"},
+     "  run = function(p, f) system.stop(f.pid, { started = f.started }) end,\n}",
+     RB_IN_RUNBOOK},
     {"step", true, step_fields, "One step of a procedure; a file has fixes or steps, never both.", "流程里的一步；一个文件要么是 fix，要么是 step。",
      "step \"rotate\" {\n  title = { zh = \"轮转日志\", en = \"rotate the logs\" }, risk = \"low\",\n"
-     "  run = function(p) return logs.rotate(p.log_dir) end,\n}"},
+     "  run = function(p) return logs.rotate(p.log_dir) end,\n}",
+     RB_IN_RUNBOOK},
     {"schedule", true, schedule_fields, "When `runbook serve` runs it by itself.",
-     "什么时候由 `runbook serve` 自动运行。", "schedule \"watch\" { every = \"10m\", mode = \"diagnose\" }"},
+     "什么时候由 `runbook serve` 自动运行。", "schedule \"watch\" { every = \"10m\", mode = \"diagnose\" }",
+     RB_IN_RUNBOOK},
     {"drill", true, drill_fields, "Proves it: breaks it on purpose, looks, repairs, proves.", "证明它有效：故意弄坏，查看，修复，验证。",
      "drill \"exclusive\" {\n  inject = function(d) holder(d, \"BEGIN EXCLUSIVE\") end,\n"
-     "  expect = { \"locked\", \"process\" }, repair = \"stop-process\",\n}"},
+      "  expect = { \"locked\", \"process\" }, repair = \"stop-process\",\n}",
+     RB_IN_RUNBOOK | RB_IN_DRILLS},
     {"test", true, test_fields, "A run with given answers: nothing is asked of the system (`runbook test`).",
      "用给定的返回值跑一次，不碰系统（`runbook test`）。",
-     "test \"down\" { given = { [\"http.get\"] = { ok = false, status = 503 } }, expect = { \"unhealthy\" } }"},
+     "test \"down\" { given = { [\"http.get\"] = { ok = false, status = 503 } }, expect = { \"unhealthy\" } }",
+     RB_IN_RUNBOOK | RB_IN_DRILLS},
     {"profile", true, profile_fields, "The names of a system: any other field is a parameter's value.", "系统里的名字：其余字段都是参数的值。",
-     "profile \"liqpass\" { db = \"{home}/us-backend/data/us.sqlite\", home = \"/opt/liqpass\" }"},
-    {NULL, false, NULL, NULL, NULL, NULL}};
+     "profile \"liqpass\" { db = \"{home}/us-backend/data/us.sqlite\", home = \"/opt/liqpass\" }",
+     RB_IN_RUNBOOK | RB_IN_PROFILES | RB_IN_CONFIG},
+    {"connection", true, rb_connection_fields, "A database or service that runbooks reach by this name.",
+     "runbook 用这个名字访问的数据库或服务。",
+     "connection \"orders\" {\n  url = \"postgres://app@db1.internal:5432/orders\", password = { secret = \"orders-pw\" },\n"
+     "  read = { user = \"reader\", password = { secret = \"orders-read-pw\" } },\n}",
+     RB_IN_CONFIG},
+    {"channel", true, rb_channel_fields, "Where people are told.", "通知发到哪里。",
+     "channel \"oncall\" { kind = \"slack\", url = { secret = \"slack-hook\" } }", RB_IN_CONFIG},
+    {"secret", true, rb_secret_fields,
+     "Where a secret is found. It is read when it is first needed; runbooks, records and screens only see its name.",
+     "密钥从哪里取。第一次用到时才读取；runbook、记录和屏幕上只出现它的名字。",
+     "secret \"orders-pw\" { file = \"/etc/runbook/orders-pw\" }", RB_IN_CONFIG},
+    {"host", true, rb_host_fields, "A machine by name. Recorded, not yet acted on in this version.",
+     "一台机器的名字。本版本只记录，尚不生效。", "host \"db1\" { address = \"10.0.0.5\", user = \"ops\" }", RB_IN_CONFIG},
+    {"contact", true, rb_contact_fields, "A person or team to turn to. Recorded, not yet acted on in this version.",
+     "可以找的人或团队。本版本只记录，尚不生效。",
+     "contact \"dba\" { title = { zh = \"DBA 值班\", en = \"DBA on call\" }, phone = \"6001\", channel = \"oncall\" }", RB_IN_CONFIG},
+    {"user", true, rb_user_fields, "Who may do what. Recorded, not yet acted on in this version.",
+     "谁可以做什么。本版本只记录，尚不生效。", "user \"lisi\" { login = \"lisi\", roles = { \"approver\" } }", RB_IN_CONFIG},
+    {"policy", true, rb_policy_fields, "A rule of this installation. Recorded, not yet acted on in this version.",
+     "本环境的规则。本版本只记录，尚不生效。", "policy \"high\" { risk = \"high\", reason = true }", RB_IN_CONFIG},
+    {"severity", true, rb_severity_fields, "Who is told at a severity, P0 to P4. Recorded, not yet acted on in this version.",
+     "各级别（P0 到 P4）通知谁。本版本只记录，尚不生效。", "severity \"P0\" { channels = { \"oncall\" } }", RB_IN_CONFIG},
+    {NULL, false, NULL, NULL, NULL, NULL, 0}};
 
 const struct rb_block *rb_block_find(const char *name)
 {

@@ -11,10 +11,13 @@
 
 enum rb_field_flags { RB_FIELD_REQUIRED = 1 };
 
+/* The kinds of files a block may stand in. */
+enum rb_place { RB_IN_RUNBOOK = 1, RB_IN_DRILLS = 2, RB_IN_PROFILES = 4, RB_IN_CONFIG = 8 };
+
 struct rb_field {
     const char *name;
     /* text string words(string or list) finding(s) duration size bool int any function
-     * texts questions map severity risk enum:a|b|c */
+     * texts questions map severity risk secret account headers enum:a|b|c */
     const char *type;
     unsigned flags;
     const char *en, *zh; /* meaning, unit, default */
@@ -26,6 +29,7 @@ struct rb_block {
     const struct rb_field *fields; /* ends with a NULL name */
     const char *en, *zh;
     const char *example;
+    unsigned places; /* enum rb_place */
 };
 
 extern const struct rb_block rb_blocks[]; /* ends with a NULL name */
@@ -42,6 +46,15 @@ json_t *rb_language_check(const json_t *declared, const json_t *sources);
  *  params:{order:[names], name:{type,…}}, findings:[…], checks:[…], prevents:[…], fixes:[…], steps:[…], schedules:[…], drills:[…], tests:[…]}
  * each block with id, line, file and its fields; functions stay {"$fn": line}. New reference. */
 json_t *rb_language_meta(const char *id, const json_t *declared);
+
+/* The operator's configuration, declared like a runbook: the same kind of list of problems. New reference. */
+json_t *rb_config_check(const json_t *declared, const json_t *sources);
+/* The configuration as {block: {name: fields}} for all blocks but profile, the later file over the earlier;
+ * "profiles": the declared profile blocks, to be laid over a runbook's own. New reference. */
+json_t *rb_config_meta(const json_t *declared);
+/* Adds the profile blocks that concern the runbook's system to what it declared, so that they are judged and
+ * count like those of its profiles/ file, and more than them. */
+void rb_config_lay_over(json_t *declared, const json_t *config, const char *id);
 
 /* Converts one parameter given as text ("30s", "a,b", "true") or JSON to its declared type.
  * New reference, or NULL with the parameter's own words in err. */

@@ -86,7 +86,14 @@ static void check_blocks(struct rb_lint *lint)
     }
 }
 
-json_t *rb_language_check(const json_t *declared, const json_t *sources)
+static void check_runbook(struct rb_lint *lint)
+{
+    check_blocks(lint);
+    rb_lint_cross(lint);
+    rb_lint_params(lint);
+}
+
+static json_t *check(const json_t *declared, const json_t *sources, void (*judge)(struct rb_lint *lint))
 {
     struct rb_lint lint = {.sources = sources, .problems = json_array()};
     const json_t *error = json_object_get(declared, "error");
@@ -97,11 +104,19 @@ json_t *rb_language_check(const json_t *declared, const json_t *sources)
     } else if (json_array_size(lint.blocks) > BLOCKS_MAX) {
         rb_lint_file(&lint, "?", 1, rb_text(RB_T_catalog_too_many_blocks));
     } else {
-        check_blocks(&lint);
-        rb_lint_cross(&lint);
-        rb_lint_params(&lint);
+        judge(&lint);
     }
     json_t *list = sorted(lint.problems, sources);
     json_decref(lint.problems);
     return list;
+}
+
+json_t *rb_language_check(const json_t *declared, const json_t *sources)
+{
+    return check(declared, sources, check_runbook);
+}
+
+json_t *rb_config_check(const json_t *declared, const json_t *sources)
+{
+    return check(declared, sources, rb_lint_config);
 }

@@ -12,8 +12,7 @@
 /* ---- names ---- */
 
 /* The ids of the given kinds ("fix", NULL): an array that the caller frees; ids are borrowed. */
-static const char **names_of(const struct rb_lint *lint, const char *const *kinds, size_t kind_count,
-                             size_t *count)
+const char **rb_lint_names(const struct rb_lint *lint, const char *const *kinds, size_t kind_count, size_t *count)
 {
     const char **names = calloc(json_array_size(lint->blocks) + 2, sizeof *names);
     json_t *entry;
@@ -54,6 +53,15 @@ static void check_name(struct rb_lint *lint, const struct rb_declared *block, co
     }
 }
 
+void rb_lint_name(struct rb_lint *lint, const struct rb_declared *block, const char *field, const char *shown,
+                  const char *word)
+{
+    size_t count;
+    const char **names = rb_lint_names(lint, &shown, 1, &count);
+    check_name(lint, block, field, shown, word, names, count);
+    free(names);
+}
+
 struct reference {
     const char *block, *field;
     const char *shown; /* the word for what is named */
@@ -83,7 +91,7 @@ static void check_reference(struct rb_lint *lint, const struct rb_declared *bloc
     if (!value || (!json_is_string(value) && !json_is_array(value))) {
         return;
     }
-    const char **names = names_of(lint, ref->kinds, ref->kind_count, &count), *word;
+    const char **names = rb_lint_names(lint, ref->kinds, ref->kind_count, &count), *word;
     if (names && ref->also) {
         names[count++] = ref->also;
     }
@@ -100,7 +108,7 @@ static void check_answers(struct rb_lint *lint, const struct rb_declared *block)
 {
     static const char *const kinds[] = {"step", "fix"};
     size_t count;
-    const char *word, **names = names_of(lint, kinds, 2, &count);
+    const char *word, **names = rb_lint_names(lint, kinds, 2, &count);
     json_t *ignored;
     json_object_foreach(json_object_get(block->fields, "answers"), word, ignored)
     {
@@ -139,11 +147,14 @@ static bool may_repeat(const struct rb_declared *a, const struct rb_declared *b)
         return true;
     }
     bool apart = strcmp(a->file, b->file) != 0;
+    if (rb_lint_role(a->file) == RB_ROLE_CONFIG || rb_lint_role(b->file) == RB_ROLE_CONFIG) {
+        return apart; /* the user's configuration over the system's, both over what is shipped */
+    }
     bool shared = strcmp(a->kind, "profile") == 0 || strcmp(a->kind, "param") == 0;
     return apart && shared && rb_lint_role(a->file) == RB_ROLE_PROFILE;
 }
 
-static void check_twice(struct rb_lint *lint, const struct rb_declared *block, size_t position)
+void rb_lint_twice(struct rb_lint *lint, const struct rb_declared *block, size_t position)
 {
     for (size_t i = 0; i < position; i++) {
         struct rb_declared before;
@@ -305,7 +316,7 @@ void rb_lint_cross(struct rb_lint *lint)
             continue;
         }
         check_references(lint, &block);
-        check_twice(lint, &block, i);
+        rb_lint_twice(lint, &block, i);
         if (strcmp(block.kind, "finding") == 0) {
             check_circle(lint, &block);
             check_leads_somewhere(lint, &block);

@@ -19,7 +19,11 @@ static void check_id(struct rb_lint *lint, const struct rb_declared *block)
 {
     bool path = strcmp(block->kind, "runbook") == 0 || strcmp(block->kind, "profile") == 0;
     bool param = strcmp(block->kind, "param") == 0;
-    if (!block->id[0]) {
+    if (strcmp(block->kind, "severity") == 0) {
+        if (!rb_severity_valid(block->id)) {
+            rb_lint_error(lint, block, NULL, RB_T_config_severity_name);
+        }
+    } else if (!block->id[0]) {
         rb_lint_error(lint, block, NULL, RB_T_catalog_no_name, block->kind);
     } else if (path && !rb_path_id_valid(block->id)) {
         rb_lint_error(lint, block, NULL, RB_T_catalog_bad_path_name);
@@ -33,15 +37,21 @@ static void check_id(struct rb_lint *lint, const struct rb_declared *block)
     }
 }
 
-static void check_role(struct rb_lint *lint, const struct rb_declared *block)
+static void check_role(struct rb_lint *lint, const struct rb_declared *block, const struct rb_block *kind)
 {
-    static const char *const in_drills[] = {"drill", "test"}, *const in_profiles[] = {"profile", "param"};
+    static const struct {
+        unsigned place;
+        enum rb_text_id wrong;
+    } roles[] = {
+        [RB_ROLE_RUNBOOK] = {RB_IN_RUNBOOK, RB_T_config_only_config},
+        [RB_ROLE_LIBRARY] = {RB_IN_RUNBOOK, RB_T_config_only_config},
+        [RB_ROLE_DRILLS] = {RB_IN_DRILLS, RB_T_catalog_only_drills},
+        [RB_ROLE_PROFILE] = {RB_IN_PROFILES, RB_T_catalog_only_profiles},
+        [RB_ROLE_CONFIG] = {RB_IN_CONFIG, RB_T_config_not_config},
+    };
     enum rb_role role = rb_lint_role(block->file);
-    if (role == RB_ROLE_DRILLS && !rb_word_in(block->kind, in_drills, 2)) {
-        rb_lint_error(lint, block, NULL, RB_T_catalog_only_drills, block->kind);
-    }
-    if (role == RB_ROLE_PROFILE && !rb_word_in(block->kind, in_profiles, 2)) {
-        rb_lint_error(lint, block, NULL, RB_T_catalog_only_profiles, block->kind);
+    if (!(kind->places & roles[role].place)) {
+        rb_lint_error(lint, block, NULL, roles[role].wrong, block->kind);
     }
 }
 
@@ -276,7 +286,7 @@ void rb_lint_fields(struct rb_lint *lint, const struct rb_declared *block)
     const struct rb_block *kind = rb_block_find(block->kind);
     const json_t *fields = json_object_get(block->json, "fields");
     check_id(lint, block);
-    check_role(lint, block);
+    check_role(lint, block, kind);
     if (fields && !json_is_object(fields) && !rb_json_empty_table(fields)) {
         rb_lint_error(lint, block, NULL, RB_T_catalog_positional);
     }

@@ -38,6 +38,9 @@ static bool ends_with(const char *text, const char *end)
 
 enum rb_role rb_lint_role(const char *path)
 {
+    if (path[0] == '/' && ends_with(path, "/config.lua") && !strstr(path, "/profiles/")) {
+        return RB_ROLE_CONFIG; /* a runbook's own files have paths below its folder */
+    }
     if (strncmp(path, "stdlib/", 7) == 0 || strncmp(path, "lib/", 4) == 0 || strstr(path, "/lib/")) {
         return RB_ROLE_LIBRARY;
     }

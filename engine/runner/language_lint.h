@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 
-enum rb_role { RB_ROLE_RUNBOOK, RB_ROLE_PROFILE, RB_ROLE_DRILLS, RB_ROLE_LIBRARY };
+enum rb_role { RB_ROLE_RUNBOOK, RB_ROLE_PROFILE, RB_ROLE_DRILLS, RB_ROLE_LIBRARY, RB_ROLE_CONFIG };
 
 struct rb_lint {
     const json_t *blocks;  /* the declared list */
@@ -69,13 +69,27 @@ bool rb_lint_type(struct rb_lint *lint, const struct rb_declared *block, const s
 void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, const char *field,
                          const json_t *value);
 bool rb_is_text(const json_t *value);
+/* P0 to P4. */
+bool rb_severity_valid(const char *word);
+/* The name in { secret = "NAME" }; NULL when it is no such table. */
+const char *rb_secret_name(const json_t *value);
 bool rb_word_in(const char *word, const char *const *words, size_t count);
+
+/* language_cross.c: two blocks of one name that may not be two. */
+void rb_lint_twice(struct rb_lint *lint, const struct rb_declared *block, size_t position);
+/* The ids of all blocks of the given kinds; the caller frees the array. */
+const char **rb_lint_names(const struct rb_lint *lint, const char *const *kinds, size_t kind_count, size_t *count);
+/* A name that is none of them is noted, with the one that was meant. shown: the word for what is named. */
+void rb_lint_name(struct rb_lint *lint, const struct rb_declared *block, const char *field, const char *shown,
+                  const char *word);
 
 /* language_fields.c: one block alone. */
 void rb_lint_fields(struct rb_lint *lint, const struct rb_declared *block);
 bool rb_lint_is_function(const json_t *value);
 /* language_cross.c: what blocks say of each other. */
 void rb_lint_cross(struct rb_lint *lint);
+/* config.c: the blocks of config.lua. */
+void rb_lint_config(struct rb_lint *lint);
 /* language_params.c: parameters and profiles. */
 void rb_lint_params(struct rb_lint *lint);
 /* "list(int)" is a parameter type too. */

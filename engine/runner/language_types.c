@@ -129,9 +129,14 @@ static bool is_enum(const char *list, const json_t *value)
     return false;
 }
 
+bool rb_severity_valid(const char *word)
+{
+    return rb_word_in(word, severities, 5);
+}
+
 static bool is_severity(const json_t *value)
 {
-    return rb_word_in(json_string_value(value), severities, 5);
+    return rb_severity_valid(json_string_value(value));
 }
 
 static bool is_risk(const json_t *value)
@@ -171,6 +176,48 @@ static bool is_words_or_map(const json_t *value)
     return is_words(value) || is_map(value);
 }
 
+const char *rb_secret_name(const json_t *value)
+{
+    const char *name = json_object_size(value) == 1 ? rb_json_str(value, "secret", NULL) : NULL;
+    return name && name[0] ? name : NULL;
+}
+
+static bool is_secret(const json_t *value)
+{
+    return rb_secret_name(value) != NULL;
+}
+
+static bool is_word_or_secret(const json_t *value)
+{
+    return is_word(value) || is_secret(value);
+}
+
+static bool is_command(const json_t *value)
+{
+    return is_list_of(value, is_word) && json_array_size(value) > 0;
+}
+
+static bool is_headers(const json_t *value)
+{
+    const char *name;
+    json_t *one;
+    json_object_foreach((json_t *)value, name, one)
+    {
+        if (!name[0] || !is_word_or_secret(one)) {
+            return false;
+        }
+    }
+    return is_map(value);
+}
+
+/* { user = "reader", password = { secret = "name" } }, one of them at least. */
+static bool is_account(const json_t *value)
+{
+    const json_t *user = json_object_get(value, "user"), *password = json_object_get(value, "password");
+    size_t known = (user != NULL) + (password != NULL);
+    return known && json_object_size(value) == known && (!user || is_word(user)) && (!password || is_secret(password));
+}
+
 static const struct type {
     const char *name;
     bool (*holds)(const json_t *);
@@ -196,7 +243,25 @@ static const struct type {
     {"date", is_date, RB_T_catalog_want_date},
     {"severity", is_severity, RB_T_catalog_want_severity},
     {"risk", is_risk, RB_T_catalog_want_risk},
+    {"secret", is_secret, RB_T_config_want_secret},
+    {"string or secret", is_word_or_secret, RB_T_config_want_word_or_secret},
+    {"command", is_command, RB_T_config_want_command},
+    {"headers", is_headers, RB_T_config_want_headers},
+    {"account", is_account, RB_T_config_want_account},
 };
+
+/* What stands where a secret should may be the secret itself: it is not repeated. */
+static void wrong_type(struct rb_lint *lint, const struct rb_declared *block, const char *field,
+                       const struct type *type, const json_t *value)
+{
+    char got[RB_LABEL_MAX];
+    if (type->holds == is_secret || type->holds == is_headers || type->holds == is_account) {
+        rb_lint_error(lint, block, field, RB_T_config_wrong_secret, field, rb_text(type->wanted));
+        return;
+    }
+    rb_lint_value(value, got);
+    rb_lint_error(lint, block, field, RB_T_catalog_wrong_type, field, rb_text(type->wanted), got);
+}
 
 static void wrong_enum(struct rb_lint *lint, const struct rb_declared *block, const char *field,
                        const char *list, const json_t *value)
@@ -239,10 +304,7 @@ bool rb_lint_type(struct rb_lint *lint, const struct rb_declared *block, const s
     }
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(types[i].name, field->type) == 0 && !types[i].holds(value)) {
-            char got[RB_LABEL_MAX];
-            rb_lint_value(value, got);
-            rb_lint_error(lint, block, field->name, RB_T_catalog_wrong_type, field->name,
-                          rb_text(types[i].wanted), got);
+            wrong_type(lint, block, field->name, &types[i], value);
             return false;
         }
     }

@@ -120,10 +120,17 @@ static json_t *to_connection(const char *text)
     return only(text, ".-_/", 128);
 }
 
-/* The name of a secret, never the secret. */
+/* The name of a secret, never the secret: a token, which Lua cannot look into. */
 static json_t *to_secret(const char *text)
 {
-    return only(text, ".-_:/@", 512);
+    json_t *name = only(text, ".-_:/@", 512);
+    return name ? json_pack("{s:o}", "$secret", name) : NULL;
+}
+
+static json_t *secret_from_json(const json_t *given)
+{
+    const char *name = json_object_size(given) == 1 ? rb_json_str(given, "$secret", NULL) : NULL;
+    return name ? to_secret(name) : NULL;
 }
 
 static json_t *to_url(const char *text)
@@ -213,6 +220,9 @@ json_t *rb_param_from_json(const struct rb_param_type *type, const json_t *given
         const char *text = json_string_value(given);
         bool whole = strlen(text) == json_string_length(given) && strlen(text) <= VALUE_MAX;
         return whole ? type->from_text(text) : NULL;
+    }
+    if (type->from_text == to_secret) {
+        return secret_from_json(given);
     }
     if (type->from_text == to_json) {
         return json_deep_copy(given);
