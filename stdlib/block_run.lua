@@ -104,10 +104,20 @@ function run.prepare(context, collected, answer)
   end
 end
 
+-- A secret comes by its name and becomes a token. Only here: what a verb answers is never one.
+local function with_tokens(value)
+  if type(value) ~= "table" then return value end
+  if type(value["$secret"]) == "string" then return rt.secret(value["$secret"]) end
+  if not rt.is_array(value) then return value end
+  local list = rt.array {}
+  for i, item in ipairs(value) do list[i] = with_tokens(item) end
+  return list
+end
+
 function run.set_params(context, params)
   context.plain = {}
   for name, value in pairs(params) do
-    if value ~= rt.null then context.plain[name] = value end
+    if value ~= rt.null then context.plain[name] = with_tokens(value) end
   end
   context.p = parameters(context)
   context.r = results(context)

@@ -140,7 +140,7 @@ end
 local function sealed_type(...)
   if select("#", ...) == 0 then error(rt.text("need_value", "type"), 2) end
   local value = ...
-  return value == rt.null and "null" or type(value)
+  return value == rt.null and "null" or rt.is_secret(value) and "secret" or type(value)
 end
 
 -- Texts only: tables with a kind are how the engine's own ends travel.

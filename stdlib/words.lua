@@ -13,6 +13,7 @@ local function list_text(list)
 end
 
 local function plain(value)
+  if rt.is_secret(value) then error(rt.text("secret_seen"), 0) end
   if type(value) == "table" then
     if #value > 0 or next(value) == nil then return list_text(value) end
     return rt.json_encode(value)
@@ -44,7 +45,7 @@ local function fill_one(text, sources, shape_of)
     local value = look_up(name, sources)
     if value == nil then return "{" .. name .. "?}" end
     shape = shape ~= "" and shape or shape_of and shape_of[name]
-    local show = shapes[shape] or plain
+    local show = not rt.is_secret(value) and shapes[shape] or plain
     local ok, shown = pcall(show, value)
     return ok and shown or plain(value)
   end))

@@ -17,18 +17,12 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
-#include "cli/commands.h"
+#include "cli/doctor.h"
 #include "journal/journal.h"
 
 #define FREE_WANTED (64LL << 20)
 
-struct doctor {
-    struct rb_cli *c;
-    json_t *items; /* [{name, state: ok|warning|error, value}] */
-    bool bad;
-};
-
-static void item(struct doctor *d, const char *name, const char *label, enum rb_style style, const char *value)
+void rb_doctor_item(struct doctor *d, const char *name, const char *label, enum rb_style style, const char *value)
 {
     const char *state = style == RB_BAD ? "error" : style == RB_WARN ? "warning" : "ok";
     const char *clean = rb_word(d->c, value);
@@ -45,11 +39,11 @@ static void look_at_paths(struct doctor *d)
     char path[PATH_MAX];
     struct rb_err err = {0};
     int rc = rb_files_state_dir(path, &err);
-    item(d, "state", TX(doctor_state), rc == 0 ? RB_GOOD : RB_BAD, rc == 0 ? path : err.text);
+    rb_doctor_item(d, "state", TX(doctor_state), rc == 0 ? RB_GOOD : RB_BAD, rc == 0 ? path : err.text);
     rc = rb_files_cache_dir(path, &err);
-    item(d, "cache", TX(doctor_cache), rc == 0 ? RB_GOOD : RB_WARN, rc == 0 ? path : err.text);
+    rb_doctor_item(d, "cache", TX(doctor_cache), rc == 0 ? RB_GOOD : RB_WARN, rc == 0 ? path : err.text);
     rc = rb_files_config_dir(path, &err);
-    item(d, "config", TX(doctor_config), rc == 0 ? RB_GOOD : RB_WARN, rc == 0 ? path : err.text);
+    rb_doctor_item(d, "config", TX(doctor_config), rc == 0 ? RB_GOOD : RB_WARN, rc == 0 ? path : err.text);
 }
 
 static void look_at_journal(struct doctor *d)
@@ -59,12 +53,12 @@ static void look_at_journal(struct doctor *d)
     struct stat st;
     struct statvfs fs;
     if (rb_journal_default_path(path, sizeof path, &err) != 0 || rb_cli_journal(d->c, true, &err) != 0) {
-        item(d, "journal", TX(doctor_journal), RB_BAD, err.text);
+        rb_doctor_item(d, "journal", TX(doctor_journal), RB_BAD, err.text);
         return;
     }
     rb_size_format(stat(path, &st) == 0 ? (int64_t)st.st_size : 0, size);
     snprintf(text, sizeof text, "%s  %s", path, size);
-    item(d, "journal", TX(doctor_journal), RB_GOOD, text);
+    rb_doctor_item(d, "journal", TX(doctor_journal), RB_GOOD, text);
     char *slash = strrchr(path, '/');
     if (slash != NULL) {
         *slash = '\0';
@@ -73,7 +67,7 @@ static void look_at_journal(struct doctor *d)
         int64_t bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
         rb_size_format(bytes, size);
         snprintf(text, sizeof text, TX(doctor_free_on), size, path);
-        item(d, "space", TX(doctor_space), bytes < FREE_WANTED ? RB_WARN : RB_GOOD, text);
+        rb_doctor_item(d, "space", TX(doctor_space), bytes < FREE_WANTED ? RB_WARN : RB_GOOD, text);
     }
 }
 
@@ -83,9 +77,9 @@ static void look_at_kernel(struct doctor *d)
     uint32_t action = SECCOMP_RET_USER_NOTIF;
     bool notify = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
     long fd = syscall(SYS_pidfd_open, getpid(), 0);
-    item(d, "kernel", TX(doctor_kernel), RB_GOOD, uname(&u) == 0 ? u.release : "?");
-    item(d, "seccomp_notify", TX(doctor_notify), notify ? RB_GOOD : RB_BAD, notify ? TX(yes) : TX(doctor_no_notify));
-    item(d, "pidfd", TX(doctor_pidfd), fd >= 0 ? RB_GOOD : RB_BAD, fd >= 0 ? TX(yes) : TX(no));
+    rb_doctor_item(d, "kernel", TX(doctor_kernel), RB_GOOD, uname(&u) == 0 ? u.release : "?");
+    rb_doctor_item(d, "seccomp_notify", TX(doctor_notify), notify ? RB_GOOD : RB_BAD, notify ? TX(yes) : TX(doctor_no_notify));
+    rb_doctor_item(d, "pidfd", TX(doctor_pidfd), fd >= 0 ? RB_GOOD : RB_BAD, fd >= 0 ? TX(yes) : TX(no));
     if (fd >= 0) {
         close((int)fd);
     }
@@ -96,8 +90,8 @@ static void look_at_libraries(struct doctor *d)
     char text[256];
     snprintf(text, sizeof text, "%s, libuv %s, SQLite %s, jansson %s", LUA_RELEASE, uv_version_string(),
              sqlite3_libversion(), jansson_version_str());
-    item(d, "version", TX(doctor_version), RB_GOOD, RUNBOOK_VERSION);
-    item(d, "libraries", TX(doctor_libraries), RB_GOOD, text);
+    rb_doctor_item(d, "version", TX(doctor_version), RB_GOOD, RUNBOOK_VERSION);
+    rb_doctor_item(d, "libraries", TX(doctor_libraries), RB_GOOD, text);
 }
 
 /* Where a file's id begins: its folder without the part that is in the id. */
@@ -119,7 +113,7 @@ static void look_at_runbooks(struct doctor *d)
     int broken = 0;
     json_t *entry;
     if (rb_cli_catalog_load(d->c, &loaded, &err) != 0) {
-        item(d, "runbooks", TX(doctor_runbooks), RB_BAD, err.text);
+        rb_doctor_item(d, "runbooks", TX(doctor_runbooks), RB_BAD, err.text);
     }
     json_array_foreach ((json_t *)loaded, i, entry) {
         root_of(entry, root);
@@ -130,11 +124,11 @@ static void look_at_runbooks(struct doctor *d)
         char line[PATH_MAX + 64];
         snprintf(text, sizeof text, TX(doctor_count), (int)json_integer_value(count));
         snprintf(line, sizeof line, "%s  %s", folder, text);
-        item(d, "runbooks", TX(doctor_runbooks), RB_GOOD, line);
+        rb_doctor_item(d, "runbooks", TX(doctor_runbooks), RB_GOOD, line);
     }
     if (broken > 0) {
         snprintf(text, sizeof text, TX(doctor_broken), broken);
-        item(d, "broken", TX(doctor_runbooks), RB_WARN, text);
+        rb_doctor_item(d, "broken", TX(doctor_runbooks), RB_WARN, text);
     }
     json_decref(counts);
 }
@@ -150,7 +144,7 @@ static void look_at_clock(struct doctor *d)
     }
     snprintf(text, sizeof text, "%s  %s", now, zone);
     /* A machine that thinks it is before 2024 has lost its clock. */
-    item(d, "clock", TX(doctor_clock), seconds < 1704067200 ? RB_BAD : RB_GOOD, text);
+    rb_doctor_item(d, "clock", TX(doctor_clock), seconds < 1704067200 ? RB_BAD : RB_GOOD, text);
 }
 
 int rb_cmd_doctor(struct rb_cli *c)
@@ -160,9 +154,10 @@ int rb_cmd_doctor(struct rb_cli *c)
     look_at_paths(&d);
     look_at_journal(&d);
     look_at_kernel(&d);
-    item(&d, "language", TX(doctor_language), RB_GOOD, rb_text_lang() == RB_LANG_ZH ? "zh" : "en");
+    rb_doctor_item(&d, "language", TX(doctor_language), RB_GOOD, rb_text_lang() == RB_LANG_ZH ? "zh" : "en");
     look_at_clock(&d);
     look_at_runbooks(&d);
+    rb_doctor_config(&d);
     if (c->format == RB_FORMAT_JSON) {
         rb_put_json(c, json_pack("{s:s, s:b, s:O}", "schema", "runbook.doctor/1", "ok", !d.bad, "items", d.items));
     }

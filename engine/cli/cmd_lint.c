@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "cli/commands.h"
+#include "cli/meta.h"
 
 struct tally {
     int errors, warnings, files;
@@ -163,6 +164,10 @@ static void put_tally(struct rb_cli *c, const struct tally *t)
 int rb_cmd_lint(struct rb_cli *c)
 {
     struct rb_err err = {0};
+    const char *meta = rb_options_get(&c->options, RB_O_EMIT_META);
+    if (meta != NULL) {
+        return rb_meta_emit(c, meta, &err) != 0 ? rb_cli_fail(c, &err) : 0;
+    }
     struct tally t = {.problems = json_array(), .cases = json_array()};
     int rc = c->nargs == 0 ? lint_all(c, &t, &err) : 0;
     for (int i = 0; i < c->nargs && rc == 0; i++) {

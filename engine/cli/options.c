@@ -47,6 +47,7 @@ const struct rb_option rb_option_table[] = {
     FLAG(RB_O_FOLLOW, 'f', "follow", "logs", false, follow),
     VALUE(RB_O_RUN, 0, "run", "RUN", NULL, "audit", false, run),
     VALUE(RB_O_JOURNAL, 0, "journal", "FILE", NULL, "audit history logs show list doctor serve", false, journal),
+    VALUE(RB_O_EMIT_META, 0, "emit-meta", "DIR", NULL, "lint", false, emit_meta),
     FLAG(RB_O_ALL, 0, "all", "drill test list schedule", false, all),
     SCHEDULE(RB_O_FROM, "from", "TIME", from),
     SCHEDULE(RB_O_TZ, "tz", "ZONE", tz),

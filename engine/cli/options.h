@@ -55,6 +55,7 @@ enum rb_option_id {
     RB_O_DRAIN,
     RB_O_REPLAY,
     RB_O_FROM_RUN,
+    RB_O_EMIT_META,
     RB_O_COUNT
 };
 

@@ -1,5 +1,7 @@
 #include "cli/reference.h"
 
+#include "cli/meta.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +207,8 @@ int rb_cmd_docs(struct rb_cli *c)
         }
     } else if (strcmp(what, "commands") == 0) {
         commands_markdown(c);
+    } else if (strcmp(what, "names") == 0) {
+        rb_put_json(c, rb_meta_names());
     } else {
         rb_err_set(&err, RB_EUSAGE, RB_T_cli_no_topic, what);
         return rb_cli_fail(c, &err);

@@ -21,6 +21,7 @@ const struct rb_command rb_commands[] = {
     {"schedule", NULL, false, RB_T_schedule_c_schedule, "list | next EXPR | explain | pause | resume | run | reset | export systemd",
      RB_T_schedule_h_schedule, rb_cmd_schedule},
     {"serve", NULL, false, RB_T_schedule_c_serve, "", RB_T_schedule_h_serve, rb_cmd_serve},
+    COMMAND("new", NULL, "SYSTEM/NAME", rb_cmd_new, new),
     COMMAND("lint", NULL, "[FILE | DIR | RUNBOOK ...]", rb_cmd_lint, lint),
     COMMAND("doctor", NULL, "", rb_cmd_doctor, doctor),
     COMMAND("help", NULL, "[COMMAND | TOPIC | RUNBOOK | BLOCK | VERB]", rb_cmd_help, help),

@@ -174,11 +174,8 @@ fail:
 
 static void add_value(struct rb_buf *out, const json_t *value)
 {
-    const char *secret = rb_secret_token(value);
     if (json_is_string(value)) {
         rb_buf_adds(out, json_string_value(value));
-    } else if (secret) {
-        rb_buf_addf(out, RB_SECRET_SHOWN, secret);
     } else if (json_is_real(value)) {
         rb_buf_addf(out, "%g", json_real_value(value));
     } else {

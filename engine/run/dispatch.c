@@ -14,6 +14,7 @@
 #define RECORDED_HEAD 4096
 #define SPOOLED_VALUE_MAX (16u << 20)
 #define DEFAULT_TIMEOUT 30.0
+#define LIVE_MAX (16u << 20) /* of one chunk, cleaned */
 
 static const struct rb_verb *verb_in(const struct rb_binding *binding, const char *name)
 {
@@ -43,13 +44,15 @@ static int look_up(const char *full, const struct rb_binding **binding, const st
 static char *text_of(const struct rb_verb *verb, const json_t *args)
 {
     struct rb_buf clean, out;
-    char *own = verb->preview ? verb->preview(args) : rb_arguments_text(verb, args);
+    json_t *shown = rb_secrets_put(NULL, args);
+    char *own = verb->preview ? verb->preview(shown) : rb_arguments_text(verb, shown);
     rb_buf_init(&clean, 1 << 21);
     rb_buf_init(&out, 1 << 12);
-    rb_utf8_clean(&clean, own, strlen(own), false);
+    rb_utf8_clean(&clean, own ? own : "", own ? strlen(own) : 0, false);
     rb_utf8_pad(&out, rb_buf_str(&clean), 0, TEXT_MAX);
     rb_buf_deinit(&clean);
     free(own);
+    json_decref(shown);
     return out.data ? rb_buf_take(&out) : rb_xstrdup("");
 }
 
@@ -224,9 +227,53 @@ static void answer_soon(struct rb_call *call)
     uv_timer_start(run->answer_timer, answer_all, 0, 0);
 }
 
+static void show_output(struct rb_call *call, int stream, const char *data, size_t len)
+{
+    if (len) {
+        call->run->view->output(call->run->user, stream, data, len);
+    }
+}
+
+void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)
+{
+    struct rb_redact_stream **clean = &call->live[stream == 2];
+    if (!call->run->view->output || call->verb->effect != RB_EFFECT_WRITE) {
+        return;
+    }
+    *clean = *clean ? *clean : rb_secrets_stream(call->run->secrets);
+    if (!*clean) {
+        show_output(call, stream, data, len);
+        return;
+    }
+    struct rb_buf out;
+    rb_buf_init(&out, LIVE_MAX);
+    (void)rb_redact_feed(*clean, data, len, &out); /* past the maximum less is shown; the value has it */
+    show_output(call, stream, rb_buf_str(&out), out.len);
+    rb_buf_deinit(&out);
+}
+
+/* What was held back because it could have become a secret. */
+static void end_output(struct rb_call *call)
+{
+    for (int i = 0; i < 2; i++) {
+        struct rb_buf out;
+        if (!call->live[i]) {
+            continue;
+        }
+        rb_buf_init(&out, LIVE_MAX);
+        (void)rb_redact_end(call->live[i], true, &out);
+        show_output(call, i + 1, rb_buf_str(&out), out.len);
+        rb_buf_deinit(&out);
+        rb_redact_close(call->live[i]);
+        call->live[i] = NULL;
+    }
+}
+
 void rb_call_done(struct rb_call *call, json_t *value)
 {
     RB_CRASH_POINT("outcome");
+    end_output(call);
+    value = rb_secrets_clean(call->run->secrets, value); /* before the record cuts it */
     record_outcome(call, value, NULL);
     call->value = value;
     answer_soon(call);
@@ -242,6 +289,8 @@ void rb_call_fail(struct rb_call *call, const struct rb_err *given)
     struct rb_err *err = rb_xcalloc(1, sizeof *err);
     char what[TEXT_MAX * 4 + 128];
     *err = *given;
+    end_output(call);
+    rb_secrets_clean_err(call->run->secrets, err);
     if (call->timed_out && err->code != RB_ETIMEOUT) {
         name_of(call, what, sizeof what, true);
         rb_err_set(err, RB_ETIMEOUT, RB_T_run_call_timeout, what,
@@ -425,7 +474,9 @@ static int start_filled(struct rb_call *call, struct rb_err *err)
     call->filled = filled;
     int rc = find_module(call, name, err);
     rc = rc ? rc : record_intent(call, name, err);
-    return rc ? rc : begin(call, err);
+    rc = rc ? rc : begin(call, err);
+    RB_CRASH_POINT("begun");
+    return rc;
 }
 
 /* Secrets may have to be fetched first; until then the call waits. */
@@ -562,13 +613,6 @@ bool rb_call_read_only(const struct rb_call *call)
 bool rb_call_timed_out(const struct rb_call *call)
 {
     return call->timed_out;
-}
-
-void rb_call_output(struct rb_call *call, int stream, const char *data, size_t len)
-{
-    if (call->run->view->output && call->verb->effect == RB_EFFECT_WRITE) {
-        call->run->view->output(call->run->user, stream, data, len);
-    }
 }
 
 void rb_call_remark(struct rb_call *call, const char *kind, const char *text)

@@ -120,7 +120,6 @@ static void use_read_account(json_t *c, bool read_only)
 
 static json_t *from_block(const char *name, const json_t *block, struct rb_err *err)
 {
-    static const char *const not_for_clients[] = {"file", "line", "title"};
     json_t *c = with_tokens(block);
     const char *url = rb_json_str(c, "url", NULL);
     json_t *address = url ? rb_url_parse(url, err) : NULL;
@@ -133,9 +132,7 @@ static json_t *from_block(const char *name, const json_t *block, struct rb_err *
     if (url && strcmp(rb_json_str(c, "driver", ""), "rpc") && strcmp(rb_json_str(c, "driver", ""), "ws")) {
         json_object_del(c, "url");
     }
-    for (size_t i = 0; i < sizeof not_for_clients / sizeof *not_for_clients; i++) {
-        json_object_del(c, not_for_clients[i]);
-    }
+    json_object_del(c, "title"); /* for people */
     int port = rb_url_port(rb_json_str(c, "driver", ""));
     if (json_object_get(c, "host") && !json_object_get(c, "port") && port) {
         json_object_set_new(c, "port", json_integer(port));
@@ -209,8 +206,6 @@ json_t *rb_fill_channel(const json_t *config, const char *given, struct rb_err *
         return NULL;
     }
     json_t *c = with_tokens(block);
-    json_object_del(c, "file");
-    json_object_del(c, "line");
     json_object_set_new(c, "name", json_string(given));
     if (json_object_get(c, "host")) {
         set_tls(c);

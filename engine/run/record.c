@@ -29,6 +29,7 @@ int rb_record(struct rb_run *run, const char *kind, json_t *body)
 {
     struct rb_err err = {0};
     int rc = 0;
+    body = rb_secrets_clean(run->secrets, body);
     if (run->frame[0] && !json_object_get(body, "frame")) {
         json_object_set_new(body, "frame", json_string(run->frame));
     }

@@ -131,6 +131,7 @@ static void send_or_fail(struct rb_run *run, json_t *frame)
 void rb_run_reply(struct rb_run *run, json_int_t seq, json_t *ok)
 {
     struct rb_err err = {0};
+    ok = rb_secrets_clean(run->secrets, ok);
     int rc = send_frame(run, json_pack("{s:I, s:o}", "seq", seq, "ok", ok), &err);
     if (rc == RB_ETOO_LARGE) { /* the block may ask for less */
         rb_run_reply_error(run, seq, &err, "reply", false);
@@ -155,8 +156,10 @@ void rb_run_reply_noted(struct rb_run *run, json_int_t seq)
     send_or_fail(run, json_pack("{s:I, s:b}", "seq", seq, "noted", 1));
 }
 
-void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *err, const char *verb, bool fatal)
+void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *given, const char *verb, bool fatal)
 {
+    struct rb_err own = *given, *err = &own;
+    rb_secrets_clean_err(run->secrets, err);
     json_t *error = json_pack("{s:s, s:o, s:s, s:b}", "code", rb_err_name(err->code), "message",
                               rb_json_bytes(err->text, strlen(err->text)), "verb", verb, "fatal", fatal);
     if (err->hint[0]) {

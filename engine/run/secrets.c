@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "run/state.h"
+#include "runner/language.h"
 
 #define COMMAND_SECONDS 10.0
 
@@ -41,12 +42,28 @@ struct rb_secrets {
     struct rb_run *run;
     struct secret *list;
     struct fetch *fetches;
+    struct rb_redact *redact;
 };
+
+/* What came by the environment is known anyway: it is looked for from the start. */
+static void watch_environment(struct rb_secrets *secrets)
+{
+    const char *name;
+    json_t *block;
+    json_object_foreach(json_object_get(secrets->run->config, "secret"), name, block) {
+        const json_t *value = json_object_get(block, RB_CONFIG_VALUE);
+        if (value) {
+            rb_redact_add(secrets->redact, name, json_string_value(value), json_string_length(value));
+        }
+    }
+}
 
 struct rb_secrets *rb_secrets_new(struct rb_run *run)
 {
     struct rb_secrets *secrets = rb_xcalloc(1, sizeof *secrets);
     secrets->run = run;
+    secrets->redact = rb_redact_new();
+    watch_environment(secrets);
     return secrets;
 }
 
@@ -65,6 +82,7 @@ void rb_secrets_free(struct rb_secrets *secrets)
         rb_buf_deinit(&one->value);
         free(one);
     }
+    rb_redact_free(secrets->redact);
     free(secrets);
 }
 
@@ -130,6 +148,7 @@ static int settle(struct secret *s, const char *from, int rc)
     rc = rc ? rc : judge(s, &s->err);
     s->state = rc ? FAILED : READY;
     if (!rc) {
+        rb_redact_add(s->owner->redact, s->name, s->value.data, s->value.len);
         record_read(s, from);
     }
     return rc;
@@ -142,6 +161,9 @@ void rb_secrets_give(struct rb_secrets *secrets, const char *name, const char *v
     int rc = rb_buf_adds(&s->value, value) ? rb_err_set(&s->err, RB_ETOO_LARGE, RB_T_config_secret_large, name, RB_SECRET_MAX) : 0;
     rc = rc ? rc : judge(s, &s->err);
     s->state = rc ? FAILED : READY;
+    if (!rc) {
+        rb_redact_add(secrets->redact, name, s->value.data, s->value.len);
+    }
 }
 
 int rb_secrets_known(const struct rb_secrets *secrets, const char *name, struct rb_err *err)
@@ -157,7 +179,7 @@ int rb_secrets_known(const struct rb_secrets *secrets, const char *name, struct 
 
 static int from_env(struct secret *s, const char *variable)
 {
-    const char *value = getenv(variable);
+    const char *value = rb_json_str(block_of(s->owner, s->name), RB_CONFIG_VALUE, NULL);
     if (!value) {
         return rb_err_set(&s->err, RB_EUSAGE, RB_T_config_secret_env, s->name, variable);
     }
@@ -233,9 +255,7 @@ static int fetch_result(struct fetch *f, int status, const struct rb_err *given)
         return rb_err_set(&s->err, given->code, RB_T_config_secret_file, s->name, given->text);
     }
     if (status && f->refused[0]) {
-        rb_err_set(&s->err, RB_EFORBIDDEN, RB_T_config_secret_refused, s->name, f->refused);
-        rb_err_hint(&s->err, RB_T_config_secret_refused_hint);
-        return RB_EFORBIDDEN;
+        return rb_err_set(&s->err, RB_EDENIED, RB_T_config_secret_refused, s->name, f->refused);
     }
     if (status) {
         return rb_err_set(&s->err, RB_EEXIT, RB_T_config_secret_command, s->name, status);
@@ -403,14 +423,19 @@ int rb_secrets_find(struct rb_secrets *secrets, const json_t *args, struct rb_er
     return rc;
 }
 
+static json_t *value_or_name(const struct rb_secrets *secrets, const char *name)
+{
+    const struct secret *s = secrets ? find(secrets, name) : NULL;
+    return s ? json_stringn(s->value.data, s->value.len) : json_sprintf(RB_SECRET_SHOWN, name);
+}
+
 json_t *rb_secrets_put(const struct rb_secrets *secrets, const json_t *args)
 {
     const char *key, *name = rb_secret_token(args);
     json_t *item, *copy;
     size_t i;
     if (name) {
-        const struct secret *s = find(secrets, name);
-        return s ? json_stringn(s->value.data, s->value.len) : json_string("");
+        return value_or_name(secrets, name);
     }
     if (!rb_secret_within(args)) {
         return json_incref((json_t *)args);
@@ -423,4 +448,39 @@ json_t *rb_secrets_put(const struct rb_secrets *secrets, const json_t *args)
         json_object_set_new(copy, key, rb_secrets_put(secrets, item));
     }
     return copy;
+}
+
+/* ---- out of everything else ---- */
+
+json_t *rb_secrets_clean(const struct rb_secrets *secrets, json_t *value)
+{
+    if (!value || rb_redact_idle(secrets->redact)) {
+        return value;
+    }
+    json_t *clean = rb_redact_json(secrets->redact, value);
+    json_decref(value);
+    return clean;
+}
+
+static void clean_text(struct rb_redact *redact, char *text, size_t size)
+{
+    struct rb_buf out;
+    size_t len = strlen(text);
+    rb_buf_init(&out, size * 40 + 256);
+    (void)rb_redact_text(redact, text, len, len == size - 1, &out); /* it fits: a name in the place of four bytes */
+    snprintf(text, size, "%s", rb_buf_str(&out));
+    rb_buf_deinit(&out);
+}
+
+void rb_secrets_clean_err(const struct rb_secrets *secrets, struct rb_err *err)
+{
+    if (!rb_redact_idle(secrets->redact)) {
+        clean_text(secrets->redact, err->text, sizeof err->text);
+        clean_text(secrets->redact, err->hint, sizeof err->hint);
+    }
+}
+
+struct rb_redact_stream *rb_secrets_stream(const struct rb_secrets *secrets)
+{
+    return rb_redact_idle(secrets->redact) ? NULL : rb_redact_open(secrets->redact);
 }

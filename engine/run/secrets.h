@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "base/redact.h"
 
 struct rb_run;
 struct rb_secrets;
@@ -27,8 +28,13 @@ enum { RB_SECRETS_WAIT = 1 };
 /* Finds all that args name: 0 when they are there, RB_SECRETS_WAIT while a command runs
  * (rb_dispatch_secret_ended follows), or an error. */
 int rb_secrets_find(struct rb_secrets *secrets, const json_t *args, struct rb_err *err);
-/* args with the values in place of the names. New reference. */
+/* args with the values in place of the names; with secrets NULL, with words for people. New reference. */
 json_t *rb_secrets_put(const struct rb_secrets *secrets, const json_t *args);
+/* Every secret found so far taken out of what goes on to Lua, the record and people. Takes value. */
+json_t *rb_secrets_clean(const struct rb_secrets *secrets, json_t *value);
+void rb_secrets_clean_err(const struct rb_secrets *secrets, struct rb_err *err);
+/* For live output; NULL while there is nothing to look for. */
+struct rb_redact_stream *rb_secrets_stream(const struct rb_secrets *secrets);
 /* The name in {"$secret": "name"}, else NULL. */
 const char *rb_secret_token(const json_t *value);
 /* Does value hold one anywhere? The first name, or NULL. */

@@ -85,6 +85,7 @@ struct rb_call {
     int64_t started_ns;
     int64_t number;    /* in the run, the n of resume */
     enum rb_phase phase;
+    struct rb_redact_stream *live[2]; /* stdout, stderr as they are shown */
     bool waits_for_secret, try_again;
     bool held;         /* waits for its turn in the record, or to go on live */
     bool asking;       /* waits for consent to be renewed */

@@ -15,6 +15,20 @@ static bool has(const struct rb_declared *block, const char *field)
     return value && !json_is_null(value);
 }
 
+/* Every field one of the table's? What is missing may be what was misspelt. */
+static bool all_known(const struct rb_declared *block)
+{
+    const char *name;
+    json_t *ignored;
+    json_object_foreach((json_t *)block->fields, name, ignored)
+    {
+        if (!rb_field_find(rb_block_find(block->kind), name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- secrets ---- */
 
 static void check_secret(struct rb_lint *lint, const struct rb_declared *block)
@@ -25,7 +39,7 @@ static void check_secret(struct rb_lint *lint, const struct rb_declared *block)
         given += has(block, sources[i]);
     }
     const char *file = rb_json_str(block->fields, "file", "/"), *credential = rb_json_str(block->fields, "credential", "x");
-    if (given != 1) {
+    if (given != 1 && (given || all_known(block))) {
         rb_lint_error(lint, block, NULL, RB_T_config_secret_source);
     } else if (file[0] != '/') {
         rb_lint_error(lint, block, "file", RB_T_config_absolute, "file");
@@ -251,10 +265,7 @@ json_t *rb_config_meta(const json_t *declared)
             kind = json_object();
             json_object_set_new(config, block.kind, kind);
         }
-        json_t *fields = json_is_object(block.fields) ? json_deep_copy(block.fields) : json_object();
-        json_object_set_new(fields, "file", json_string(block.file));
-        json_object_set_new(fields, "line", json_integer(block.line));
-        json_object_set_new(kind, block.id, fields);
+        json_object_set_new(kind, block.id, json_is_object(block.fields) ? json_deep_copy(block.fields) : json_object());
     }
     return config;
 }

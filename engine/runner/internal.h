@@ -53,12 +53,14 @@ int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, c
 
 /* Functions of `rt`, one table a file. */
 extern const luaL_Reg rb_rt_json[], rb_rt_channel[], rb_rt_deadline[], rb_rt_place[], rb_rt_source[],
-    rb_rt_text[], rb_rt_pattern[], rb_rt_blocks[];
+    rb_rt_text[], rb_rt_pattern[], rb_rt_blocks[], rb_rt_secret[];
 
 /* json_lua.c, lua_to_json.c */
 void lx_json_init(lua_State *L); /* makes the null value and the mark of arrays; pushes null */
 /* New reference, or NULL and a message that names the place inside the value. */
 json_t *rb_json_from_lua(lua_State *L, int index, char *why, size_t size);
+/* The same for a call of a verb: secrets go along by name, as {"$secret": name}. */
+json_t *rb_json_from_lua_call(lua_State *L, int index, char *why, size_t size);
 void lx_json_push(lua_State *L, const json_t *value);
 bool rb_json_is_array(lua_State *L, int index);
 bool rb_json_is_null(lua_State *L, int index);
@@ -68,6 +70,8 @@ bool rb_json_unwrap(lua_State *L, int index);
 
 /* pattern_lua.c */
 void lx_pattern_init(lua_State *L); /* the patterns compiled so far; pushes nothing */
+/* secret_lua.c: the name of the token at index, or NULL. */
+const char *rb_secret_get(lua_State *L, int index);
 
 /* deadline.c */
 void rb_deadline_hook(lua_State *L);

@@ -18,6 +18,7 @@ struct encoder {
     const void *path[DEPTH_MAX];
     int depth;
     size_t nodes, bytes;
+    bool secrets;    /* may go along by name */
     char what[256];  /* the problem */
     char trail[160]; /* where in the value, built while unwinding */
 };
@@ -105,6 +106,10 @@ static bool encode_member(struct encoder *e, json_t *object)
 {
     size_t len;
     const char *key = lua_tolstring(e->L, -2, &len);
+    if (strcmp(key, "$secret") == 0) { /* or what came from outside could stand for one of ours */
+        (void)refuse(e, rb_text(RB_T_runner_data_secret_key));
+        return false;
+    }
     if (strlen(key) != len || !rb_utf8_valid(key, len)) {
         (void)refuse(e, rb_text(RB_T_runner_data_key_bytes));
         return false;
@@ -183,8 +188,12 @@ static json_t *encode_number(struct encoder *e, int index)
 static json_t *encode_other(struct encoder *e, int index)
 {
     char what[128];
+    const char *secret = rb_secret_get(e->L, index);
     if (rb_json_is_null(e->L, index)) {
         return json_null();
+    }
+    if (secret) {
+        return e->secrets ? json_pack("{s:s}", "$secret", secret) : refuse(e, rb_text(RB_T_runner_secret_data));
     }
     (void)snprintf(what, sizeof what, rb_text(RB_T_runner_data_type), luaL_typename(e->L, index));
     return refuse(e, what);
@@ -219,9 +228,9 @@ static json_t *encode(struct encoder *e, int index)
     }
 }
 
-json_t *rb_json_from_lua(lua_State *L, int index, char *why, size_t size)
+static json_t *from_lua(lua_State *L, int index, bool secrets, char *why, size_t size)
 {
-    struct encoder e = {.L = L};
+    struct encoder e = {.L = L, .secrets = secrets};
     int top = lua_gettop(L);
     lua_pushvalue(L, index); /* unwrapping replaces it */
     json_t *value = encode(&e, top + 1);
@@ -231,4 +240,14 @@ json_t *rb_json_from_lua(lua_State *L, int index, char *why, size_t size)
         (void)snprintf(why, size, "%s%s%s", trail, trail[0] ? ": " : "", e.what);
     }
     return value;
+}
+
+json_t *rb_json_from_lua(lua_State *L, int index, char *why, size_t size)
+{
+    return from_lua(L, index, false, why, size);
+}
+
+json_t *rb_json_from_lua_call(lua_State *L, int index, char *why, size_t size)
+{
+    return from_lua(L, index, true, why, size);
 }

@@ -115,9 +115,10 @@ static json_t *to_user(const char *text)
     return only(text, ".-_@\\$", 64);
 }
 
+/* A name, a path or an address; whether there is one is seen when the configuration is known. */
 static json_t *to_connection(const char *text)
 {
-    return only(text, ".-_/", 128);
+    return strstr(text, "://") || text[0] == '/' ? (has_control(text) ? NULL : json_string(text)) : only(text, ".-_/", 128);
 }
 
 /* The name of a secret, never the secret: a token, which Lua cannot look into. */

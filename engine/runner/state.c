@@ -152,6 +152,7 @@ static void lx_make_rt(lua_State *L, const struct rb_runner *runner)
     luaL_setfuncs(L, rb_rt_text, 0);
     luaL_setfuncs(L, rb_rt_pattern, 0);
     luaL_setfuncs(L, rb_rt_blocks, 0);
+    luaL_setfuncs(L, rb_rt_secret, 0);
     lx_pattern_init(L);
     lx_json_init(L); /* rt null */
     lua_setfield(L, -2, "null");
