@@ -51,11 +51,11 @@ local function constructor(collected, kind)
 end
 
 --- The constructors that write into a fresh collection: names to put in an environment, and the collection.
---- place: "runbook" or "config", what such a file may hold by the host's table.
-function blocks.collect(place)
+--- file: "runbook" or "config", what such a file may hold by the host's table.
+function blocks.collect(file)
   local collected = { list = {}, factory = 0 }
   local names = {}
-  for _, kind in ipairs(rt.block_names(place)) do names[kind] = constructor(collected, kind) end
+  for _, kind in ipairs(rt.block_names(file)) do names[kind] = constructor(collected, kind) end
   return names, collected
 end
 

@@ -27,6 +27,15 @@ local function lab(context)
     block_run.set_params(context, task.call("drill.set", { values = values }).params)
     self.p = context.p
   end
+  -- Names for d:set: the value of a parameter of type secret, sql, redis or rpc.
+  function d:secret(name, value)
+    task.call("drill.secret", { name = name, value = value })
+    return name
+  end
+  function d:connection(name, fields)
+    task.call("drill.connection", { name = name, fields = fields })
+    return name
+  end
   function d:spawn(argv)
     local list, ready = split_ready(argv)
     return task.call("drill.spawn", { argv = list, ready = ready })

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "run/secrets.h"
 
 #define LINE_MAX_BYTES (1u << 20)
 
@@ -154,8 +155,11 @@ static void add_json(struct rb_buf *b, const json_t *value, int depth)
     size_t i;
     const char *key;
     json_t *item;
+    const char *secret = rb_secret_token(value);
     if (json_is_string(value)) {
         rb_utf8_clean(b, json_string_value(value), json_string_length(value), false);
+    } else if (secret != NULL) {
+        rb_buf_addf(b, RB_SECRET_SHOWN, secret);
     } else if (depth > 0 && json_is_array(value)) {
         json_array_foreach ((json_t *)value, i, item) {
             rb_buf_adds(b, i > 0 ? ", " : "");

@@ -95,6 +95,25 @@ static void drill_set(struct rb_run *run, json_int_t seq, const json_t *args)
     rb_run_reply(run, seq, json_pack("{s:O}", "params", params));
 }
 
+/* Secrets and connections of the lab: a drill never sees the operator's own. */
+static void drill_secret(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    rb_secrets_give(run->secrets, rb_json_str(args, "name", "?"), rb_json_str(args, "value", ""));
+    rb_run_reply(run, seq, json_object());
+}
+
+static void drill_connection(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    json_t *all = json_object_get(run->config, "connection");
+    if (!all) {
+        all = json_object();
+        json_object_set_new(run->config, "connection", all);
+    }
+    json_t *fields = json_object_get(args, "fields");
+    json_object_set_new(all, rb_json_str(args, "name", "?"), json_is_object(fields) ? json_deep_copy(fields) : json_object());
+    rb_run_reply(run, seq, json_object());
+}
+
 /* ---- processes ---- */
 
 /* Clock ticks since boot at which it started: field 22, after the command in parentheses. */
@@ -262,7 +281,7 @@ void rb_call_leave(struct rb_call *call, struct rb_child *child)
 static const struct {
     const char *name;
     void (*serve)(struct rb_run *run, json_int_t seq, const json_t *args);
-} verbs[] = {{"drill.dir", drill_dir}, {"drill.set", drill_set}, {"drill.spawn", drill_spawn}};
+} verbs[] = {{"drill.connection", drill_connection}, {"drill.dir", drill_dir}, {"drill.secret", drill_secret}, {"drill.set", drill_set}, {"drill.spawn", drill_spawn}};
 
 int rb_drill_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args)
 {
