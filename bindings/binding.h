@@ -34,9 +34,9 @@ enum rb_arg_flags {
 
 struct rb_arg {
     const char *name;
-    /* path string bytes int number bool duration size list(string) map any function connection channel.
+    /* path string bytes int number bool duration size list(string) map any function connection channel secret.
      * Arrives in args already converted: duration in seconds (real), size in bytes (int), a connection or channel
-     * as its configuration (docs/configuration.md). Secrets may stand in bytes, list, map and any unless the
+     * as its configuration (docs/configuration.md). Secrets may stand in secret, bytes, list, map and any unless the
      * argument is public; they arrive as strings. */
     const char *type;
     unsigned flags;

@@ -37,11 +37,11 @@ static char *preview(const json_t *args)
 #define URL RB_BIND_POS("url", "string", "whole, http:// or https://; no user name or password in it",                \
                         "完整的 http:// 或 https:// 地址；里面不能写用户名或密码")
 #define COMMON                                                                                                         \
-    RB_BIND_OPT("path", "any", "list of segments that are added to the URL's path, each encoded",                     \
-                "要接在 URL 路径后面的各段，逐段编码"),                                                                \
+    {"path", "any", RB_ARG_PUBLIC, "list of segments that are added to the URL's path, each encoded",                     \
+                "要接在 URL 路径后面的各段，逐段编码"},                                                                \
         RB_BIND_OPT("query", "map", "name = value or list of values, encoded", "查询参数：名 = 值或值的列表，自动编码"),           \
         RB_BIND_OPT("headers", "map", "name = value or list of values", "请求头：名 = 值或值的列表"),                            \
-        RB_BIND_OPT("bearer", "string", "token for Authorization: Bearer", "用于 Authorization: Bearer 的令牌"),        \
+        RB_BIND_OPT("bearer", "secret", "token for Authorization: Bearer", "用于 Authorization: Bearer 的令牌"),        \
         RB_BIND_OPT("basic", "map", "{ user, password }", "{ user, password }"),                                       \
         RB_BIND_TIMEOUT,                                                                                               \
         RB_BIND_OPT("connect_timeout", "duration", "for name, connection and TLS, default 10s", "解析、连接和 TLS 的时限，默认 10s"), \

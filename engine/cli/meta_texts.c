@@ -106,7 +106,7 @@ static const struct {
 } arg_types[] = {
     {"path", "string"}, {"string", "string"}, {"bytes", "string"}, {"int", "integer"}, {"number", "number"}, {"bool", "boolean"},
     {"duration", "string|number"}, {"size", "string|integer"}, {"list(string)", "string[]"}, {"list", "any[]"}, {"map", "table"},
-    {"connection", "string"}, {"channel", "string"},
+    {"connection", "string"}, {"channel", "string"}, {"secret", "any"},
 };
 
 static const char *arg_type(const char *type)

@@ -23,6 +23,11 @@ static json_t *as_bytes(const json_t *v)
     return json_is_string(v) || json_object_get(v, "$b64") || rb_secret_token(v) ? json_incref((json_t *)v) : NULL;
 }
 
+static json_t *as_secret(const json_t *v)
+{
+    return json_is_string(v) || rb_secret_token(v) ? json_incref((json_t *)v) : NULL;
+}
+
 static json_t *as_int(const json_t *v)
 {
     return json_is_integer(v) ? json_incref((json_t *)v) : NULL;
@@ -100,6 +105,7 @@ static const struct {
     {"number", as_number},        {"bool", as_bool},   {"duration", as_duration}, {"size", as_size},
     {"list(string)", as_strings}, {"list", as_list},   {"map", as_map},           {"any", as_any},
     {"connection", as_name},      {"channel", as_name},
+    {"secret", as_secret},
 };
 
 static json_t *convert(const struct rb_arg *arg, const json_t *value)

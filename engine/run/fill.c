@@ -207,7 +207,7 @@ json_t *rb_fill_channel(const json_t *config, const char *given, struct rb_err *
     }
     json_t *c = with_tokens(block);
     json_object_set_new(c, "name", json_string(given));
-    if (json_object_get(c, "host")) {
+    if (json_object_get(c, "host") || json_object_get(c, "tls") || json_object_get(c, "ca")) {
         set_tls(c);
     }
     return c;
@@ -238,7 +238,7 @@ static bool may_use(const struct rb_run *run, const char *secret)
 /* A runbook may use what its parameters were given, and never where others would see it. */
 static int check_secret(const struct rb_call *call, const struct rb_arg *arg, const json_t *value, struct rb_err *err)
 {
-    static const char *const hidden[] = {"bytes", "list", "map", "any"};
+    static const char *const hidden[] = {"secret", "bytes", "list", "map", "any"};
     char verb[128];
     const char *name = rb_secret_within(value);
     bool fits = !(arg->flags & RB_ARG_PUBLIC) && rb_word_in(arg->type, hidden, sizeof hidden / sizeof *hidden);

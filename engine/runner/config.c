@@ -170,23 +170,39 @@ static void check_connection(struct rb_lint *lint, const struct rb_declared *blo
 /* ---- channels ---- */
 
 static const struct {
-    const char *kind, *needs;
+    const char *kind, *needs; /* words; "a|b": one of them */
 } channels[] = {
-    {"slack", "url"},   {"telegram", "token chat"}, {"smtp", "host from to"},   {"wecom", "url"},
-    {"dingtalk", "url"}, {"feishu", "url"},         {"pagerduty", "token"}, {"webhook", "url"},
+    {"slack", "url"},           {"telegram", "token chat"}, {"smtp", "url|host from to"}, {"wecom", "url|token"},
+    {"dingtalk", "url|token"}, {"feishu", "url|token"},    {"pagerduty", "token"},       {"webhook", "url"},
 };
+
+static bool has_one_of(const struct rb_declared *block, const char *words, size_t len)
+{
+    for (const struct rb_field *f = rb_block_find("channel")->fields; f->name; f++) {
+        const char *at = has(block, f->name) ? strstr(words, f->name) : NULL;
+        char after = at ? at[strlen(f->name)] : 0;
+        if (at && at < words + len && (at == words || at[-1] == '|') && (!after || after == '|' || after == ' ')) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void check_channel(struct rb_lint *lint, const struct rb_declared *block)
 {
-    const char *kind = rb_json_str(block->fields, "kind", ""), *url = rb_json_str(block->fields, "url", NULL);
+    const char *kind = rb_json_str(block->fields, "kind", ""), *url = rb_json_str(block->fields, "url", NULL), *needs = "";
     for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-        for (const struct rb_field *f = rb_block_find("channel")->fields; f->name; f++) {
-            if (strcmp(channels[i].kind, kind) == 0 && listed(channels[i].needs, f->name) && !has(block, f->name)) {
-                rb_lint_error(lint, block, NULL, RB_T_config_channel_needs, kind, f->name);
-            }
-        }
+        needs = strcmp(channels[i].kind, kind) == 0 ? channels[i].needs : needs;
     }
-    if (url && strncmp(url, "https://", 8) && strncmp(url, "http://", 7)) {
+    while (*needs) {
+        size_t len = strcspn(needs, " ");
+        if (!has_one_of(block, needs, len)) {
+            rb_lint_error(lint, block, NULL, RB_T_config_channel_needs, kind, (int)len, needs);
+        }
+        needs += len + (needs[len] == ' ');
+    }
+    bool web = strcmp(kind, "smtp") != 0;
+    if (web && url && strncmp(url, "https://", 8) && strncmp(url, "http://", 7)) {
         rb_lint_error(lint, block, "url", RB_T_config_channel_url);
     }
 }
