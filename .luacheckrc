@@ -14,7 +14,7 @@ local sealed = {
     "runbook", "param", "finding", "check", "prevent", "fix", "step", "schedule", "drill", "test", "profile",
     "found", "ok", "recorded", "advise", "skip", "fail", "note", "attach", "keep", "try", "wait", "wait_until", "parallel",
     "progress", "previous", "findings", "now", "options", "fmt", "json", "null", "text", "generic",
-    "secret", "shell", "file", "system", "sql", "sqlite", "postgres", "mysql", "http", "net",
+    "notify", "secret", "shell", "file", "system", "sql", "sqlite", "postgres", "mysql", "http", "net",
     "redis", "docker", "compose", "service", "pm2", "nginx",
     "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson",
   },
