@@ -99,24 +99,16 @@ static json_t *declare(const json_t *set, uv_loop_t *loop, struct rb_spawner *sp
     return one;
 }
 
-/* Secrets given by the environment are taken out of it, so that no command inherits them. */
-static void take_environment(const json_t *config)
+/* Secrets of the environment are known from the start, so that they are taken out of all output. */
+static void note_environment(const json_t *config)
 {
-    const char *name, *variable;
+    const char *name;
     json_t *block;
     json_object_foreach(json_object_get(config, "secret"), name, block)
     {
-        variable = rb_json_str(block, "env", NULL);
-        const char *value = variable ? getenv(variable) : NULL;
+        const char *variable = rb_json_str(block, "env", NULL), *value = variable ? getenv(variable) : NULL;
         if (value) {
             json_object_set_new(block, RB_CONFIG_VALUE, json_string(value)); /* none when it is not UTF-8 */
-        }
-    }
-    json_object_foreach(json_object_get(config, "secret"), name, block)
-    {
-        variable = rb_json_str(block, "env", NULL);
-        if (variable) {
-            (void)unsetenv(variable); /* fails only for a name that cannot be set */
         }
     }
 }
@@ -132,7 +124,7 @@ json_t *rb_config_load(uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *er
     }
     if (!has_error(problems)) {
         config = declared ? rb_config_meta(declared) : json_object();
-        take_environment(config);
+        note_environment(config);
     }
     json_decref(declared);
     json_decref(set);

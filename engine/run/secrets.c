@@ -16,6 +16,8 @@
 
 #define COMMAND_SECONDS 10.0
 
+extern char **environ;
+
 enum state { NEW, RUNNING, READY, FAILED };
 
 struct secret {
@@ -169,6 +171,9 @@ void rb_secrets_give(struct rb_secrets *secrets, const char *name, const char *v
 int rb_secrets_known(const struct rb_secrets *secrets, const char *name, struct rb_err *err)
 {
     const json_t *blocks = json_object_get(secrets->run->config, "secret");
+    if (!find(secrets, name) && !strncmp(name, RB_SECRET_GIVEN, strlen(RB_SECRET_GIVEN))) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_config_secret_was_given, name + strlen(RB_SECRET_GIVEN));
+    }
     if (find(secrets, name) || json_object_get(blocks, name)) {
         return 0;
     }
@@ -325,13 +330,13 @@ static struct fetch *fetch_new(struct secret *s, const json_t *block)
     return f;
 }
 
-/* The operator's own command, not the runbook's: it may read and ask over TCP, and write only where the
+/* The operator's own command, not the runbook's: it gets the whole environment, as in a shell. It may read and ask over TCP, and write only where the
  * configuration says so, because a check may need the secret. */
 static int from_command(struct secret *s, const json_t *block)
 {
     static const struct rb_child_events events = {.output = fetch_output, .refused = fetch_refused, .exit = fetch_ended};
     const char **argv = argv_of(json_object_get(block, "command"));
-    const struct rb_child_spec spec = {.argv = argv,
+    const struct rb_child_spec spec = {.argv = argv, .env = (const char *const *)environ,
                                        .access = rb_json_bool(block, "writes", false) ? RB_CHILD_WRITE : RB_CHILD_READ_NET};
     struct fetch *f = fetch_new(s, block);
     f->child = rb_child_start(s->owner->run->engine.spawner, &spec, &events, f, &s->err);

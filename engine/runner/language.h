@@ -52,7 +52,7 @@ json_t *rb_config_check(const json_t *declared, const json_t *sources);
 /* The configuration as {block: {name: fields}} for all blocks but profile, the later file over the earlier;
  * "profiles": the declared profile blocks, to be laid over a runbook's own. New reference. */
 json_t *rb_config_meta(const json_t *declared);
-/* Where the value of a secret { env } is kept in a configuration: children no longer inherit the variable. */
+/* Where a loaded configuration keeps the value of a secret { env }. */
 #define RB_CONFIG_VALUE "$value"
 /* Adds the profile blocks that concern the runbook's system to what it declared, so that they are judged and
  * count like those of its profiles/ file, and more than them. */
