@@ -124,7 +124,7 @@ int rb_cmd_serve(struct rb_cli *c)
         .folder = folder, .runbooks = rb_options_get(&c->options, RB_O_RUNBOOKS), .repeat = repeat, .say = say, .user = c};
     int rc = read_options(c, &o, &err);
     rc = rc != 0 ? rc : rb_files_state_dir(folder, &err);
-    rc = rc != 0 ? rc : rb_cli_loop(c, &err);
+    rc = rc != 0 ? rc : rb_cli_config(c, &o.config, &err);
     rc = rc != 0 ? rc : rb_cli_journal(c, true, &err);
     o.engine = (struct rb_engine){.loop = &c->loop, .spawner = c->spawner, .journal = c->journal};
     rc = rc != 0 ? rc : rb_service_run(&o, &err);

@@ -212,11 +212,48 @@ static const struct {
     {"parallel", "list, fn, options", "fn for every item, { max = 8 } at a time; results in order.", "对每一项执行 fn，同时最多 { max = 8 }；结果按顺序。"},
     {"previous", "id", "What that check returned in the last run.", "该检查上一次运行的返回值。"},
     {"progress", "list, text", "An iterator that shows how far it is.", "显示进度的迭代器。"},
+    {"recorded", "name", "test: an answer recorded with --from-run.", "test：用 --from-run 录下的回答。"},
     {"skip", "text, values", "Ends the block: does not apply.", "结束这个块：不适用。"},
     {"try", "fn, ...", "The values, or nil and the error of a verb.", "返回值，或 nil 和动词的错误。"},
     {"wait", "duration", "Waits.", "等待。"},
     {"wait_until", "fn, options", "fn's first true value; { within, every }.", "fn 第一个为真的值；{ within, every }。"},
 };
+
+static const char *embedded(const char *name, size_t len)
+{
+    for (const struct rb_embedded *file = rb_embedded; file->name != NULL; file++) {
+        if (strlen(file->name) == len && strncmp(file->name, name, len) == 0) {
+            return file->text;
+        }
+    }
+    return NULL;
+}
+
+/* The libraries that runbooks see, in the two lists of the conductor. New reference. */
+static json_t *libraries(void)
+{
+    static const char *const lists[] = {"local library = {", "local on_demand = {"};
+    json_t *names = json_array();
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        const char *at = strstr(embedded("conductor", 9), lists[i]), *end = at != NULL ? strchr(at, '}') : NULL;
+        for (at = end != NULL ? strchr(at, '"') : NULL; at != NULL && at < end; at = strchr(at, '"')) {
+            size_t len = strcspn(at + 1, "\"");
+            json_array_append_new(names, json_stringn(at + 1, len));
+            at += len + 2;
+        }
+    }
+    return names;
+}
+
+static bool is_binding(const char *name)
+{
+    for (size_t i = 0; rb_bindings[i] != NULL; i++) {
+        if (strcmp(rb_bindings[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* The documented functions of an embedded library: "--- what" above "function name.x(…)". */
 static void add_library(struct rb_buf *out, const char *name, const char *text)
@@ -224,7 +261,9 @@ static void add_library(struct rb_buf *out, const char *name, const char *text)
     char opening[80];
     const char *doc = NULL;
     snprintf(opening, sizeof opening, "function %s.", name);
-    (void)rb_buf_addf(out, "%s = {}\n\n", name);
+    if (!is_binding(name)) { /* declared with its verbs */
+        (void)rb_buf_addf(out, "%s = {}\n\n", name);
+    }
     for (const char *line = text; *line != '\0';) {
         size_t len = strcspn(line, "\n");
         if (strncmp(line, "--- ", 4) == 0) {
@@ -241,48 +280,26 @@ static void add_library(struct rb_buf *out, const char *name, const char *text)
     }
 }
 
-static const char *embedded(const char *name, size_t len)
-{
-    for (const struct rb_embedded *file = rb_embedded; file->name != NULL; file++) {
-        if (strlen(file->name) == len && strncmp(file->name, name, len) == 0) {
-            return file->text;
-        }
-    }
-    return NULL;
-}
-
-/* The libraries that runbooks see, one after the other: as the conductor lists them. */
-static const char *next_library(const char *at, char name[64])
-{
-    const char *list = at != NULL ? at : strstr(embedded("conductor", 9), "local library = {");
-    const char *end = list != NULL ? strchr(list, '}') : NULL, *quote = list != NULL ? strchr(list, '"') : NULL;
-    if (quote == NULL || quote > end) {
-        return NULL;
-    }
-    size_t len = strcspn(quote + 1, "\"");
-    snprintf(name, 64, "%.*s", (int)len, quote + 1);
-    return quote + len + 2;
-}
-
 void rb_meta_helpers(struct rb_buf *out)
 {
-    char name[64];
+    size_t i;
     (void)rb_buf_adds(out, HEAD);
-    for (size_t i = 0; i < sizeof helpers / sizeof *helpers; i++) {
+    for (i = 0; i < sizeof helpers / sizeof *helpers; i++) {
         add_doc(out, helpers[i].en);
         add_doc(out, helpers[i].zh);
         (void)rb_buf_addf(out, helpers[i].args != NULL ? "---@return any ...\nfunction %s(%s) end\n\n" : "%s = {}%s\n\n",
                           helpers[i].name, helpers[i].args != NULL ? helpers[i].args : "");
     }
-    for (const char *at = next_library(NULL, name); at != NULL; at = next_library(at, name)) {
-        const char *text = embedded(name, strlen(name));
-        add_library(out, name, text != NULL ? text : "");
+    json_t *names = libraries(), *name;
+    json_array_foreach (names, i, name) {
+        const char *text = embedded(json_string_value(name), json_string_length(name));
+        add_library(out, json_string_value(name), text != NULL ? text : "");
     }
+    json_decref(names);
 }
 
 json_t *rb_meta_names(void)
 {
-    char name[64];
     json_t *names = json_array();
     for (const struct rb_block *block = rb_blocks; block->name != NULL; block++) {
         if ((block->places & RB_IN_RUNBOOK) != 0) {
@@ -295,8 +312,8 @@ json_t *rb_meta_names(void)
     for (size_t i = 0; rb_bindings[i] != NULL; i++) {
         json_array_append_new(names, json_string(rb_bindings[i]->name));
     }
-    for (const char *at = next_library(NULL, name); at != NULL; at = next_library(at, name)) {
-        json_array_append_new(names, json_string(name));
-    }
+    json_t *more = libraries();
+    json_array_extend(names, more);
+    json_decref(more);
     return names;
 }

@@ -509,7 +509,7 @@ void rb_dispatch_secret_ended(struct rb_run *run)
 {
     struct rb_call *call;
     for (call = run->calls; call; call = call->next) {
-        call->try_again = call->waits_for_secret;
+        call->try_again = call->waits_for_secret && !has_ended(call);
     }
     do {
         for (call = run->calls; call && !call->try_again; call = call->next) {

@@ -281,7 +281,9 @@ json_t *rb_config_meta(const json_t *declared)
             kind = json_object();
             json_object_set_new(config, block.kind, kind);
         }
-        json_object_set_new(kind, block.id, json_is_object(block.fields) ? json_deep_copy(block.fields) : json_object());
+        json_t *fields = json_object();
+        rb_declared_copy(fields, &block);
+        json_object_set_new(kind, block.id, fields);
     }
     return config;
 }

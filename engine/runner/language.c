@@ -257,8 +257,7 @@ const struct rb_block rb_blocks[] = {
      "谁可以做什么。本版本只记录，尚不生效。", "user \"lisi\" { login = \"lisi\", roles = { \"approver\" } }", RB_IN_CONFIG},
     {"policy", true, rb_policy_fields, "A rule of this installation. Recorded, not yet acted on in this version.",
      "本环境的规则。本版本只记录，尚不生效。", "policy \"high\" { risk = \"high\", reason = true }", RB_IN_CONFIG},
-    {"severity", true, rb_severity_fields, "Who is told at a severity, P0 to P4. Recorded, not yet acted on in this version.",
-     "各级别（P0 到 P4）通知谁。本版本只记录，尚不生效。", "severity \"P0\" { channels = { \"oncall\" } }", RB_IN_CONFIG},
+    {"severity", true, rb_severity_fields, "Who is told by runbook serve at a severity, P0 to P4.", "runbook serve 在各级别（P0 到 P4）通知谁。", "severity \"P0\" { channels = { \"oncall\" } }", RB_IN_CONFIG},
     {NULL, false, NULL, NULL, NULL, NULL, 0}};
 
 const struct rb_block *rb_block_find(const char *name)

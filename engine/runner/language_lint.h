@@ -107,6 +107,8 @@ int rb_params_follow(const json_t *params, const json_t *values, const char *nam
 json_t *rb_profile_values(const json_t *profiles, const char *name);
 /* language_meta.c: {name: {like, values}} of all profile blocks. New reference. */
 json_t *rb_profiles_collect(const json_t *blocks);
+/* The block's fields in the shapes their types promise: lists are lists, durations are seconds. */
+void rb_declared_copy(json_t *into, const struct rb_declared *block);
 /* {name: fields}: declarations of the profile files, with those of the runbook over them. The
  * runbook's own names in order when own is set, else all. New reference. */
 json_t *rb_params_collect(const json_t *blocks, bool own);

@@ -70,7 +70,7 @@ static json_t *shaped(const struct rb_field *field, const json_t *value)
     return json_incref((json_t *)value);
 }
 
-static void copy_fields(json_t *into, const struct rb_declared *block)
+void rb_declared_copy(json_t *into, const struct rb_declared *block)
 {
     const struct rb_block *kind = rb_block_find(block->kind);
     const char *name;
@@ -96,7 +96,7 @@ static void set_missing(json_t *object, const char *name, json_t *value)
 static json_t *one_block(const struct rb_declared *block, const struct group *group)
 {
     json_t *one = json_pack("{s:s, s:s, s:i}", "id", block->id, "file", block->file, "line", block->line);
-    copy_fields(one, block);
+    rb_declared_copy(one, block);
     if (group->timeout > 0) {
         set_missing(one, "timeout", json_real(group->timeout));
     }
@@ -246,7 +246,7 @@ json_t *rb_language_meta(const char *id, const json_t *declared)
         if (group) {
             json_array_append_new(json_object_get(meta, group->list), one_block(&block, group));
         } else if (strcmp(block.kind, "runbook") == 0 && !json_object_get(meta, "line")) {
-            copy_fields(meta, &block);
+            rb_declared_copy(meta, &block);
             json_object_set_new(meta, "id", json_string(id));
             json_object_set_new(meta, "line", json_integer(block.line));
             json_object_set_new(meta, "file", json_string(block.file));

@@ -205,5 +205,4 @@ void rb_service_unload(struct rb_service *s)
     json_decref(s->good);
     json_decref(s->files);
     json_decref(s->broken);
-    json_decref(s->config);
 }

@@ -165,6 +165,7 @@ static int start_run(struct rb_service *s, struct rb_firing_run *f, const struct
                                      .id = f->id,
                                      .actor = actor,
                                      .no_input = true,
+                                     .config = s->o.config,
                                      .repeat = s->o.repeat};
     int rc = rb_run_start(&f->run, &s->o.engine, &o, &view, f, err);
     json_decref(actor);

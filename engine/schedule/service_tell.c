@@ -214,7 +214,7 @@ static json_t *message_of(const struct rb_service *s, const json_t *letters)
 static const json_t *channels_of(const struct rb_service *s, const json_t *one)
 {
     const json_t *own = json_object_get(one, "channels");
-    const json_t *severities = json_object_get(s->config, "severities");
+    const json_t *severities = json_object_get(s->o.config, "severity");
     const json_t *of = json_object_get(severities, rb_json_str(one, "severity", "P3"));
     return json_array_size(own) ? own : json_object_get(of, "channels");
 }
@@ -266,6 +266,7 @@ static void send_to(struct rb_service *s, const char *channel, const json_t *let
                                      .allow = "low",
                                      .actor = s->actor,
                                      .no_input = true,
+                                     .config = s->o.config,
                                      .repeat = s->o.repeat};
     s->telling++;
     if (rb_run_start(&run, &s->o.engine, &o, &view, s, &err)) {
