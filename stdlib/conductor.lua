@@ -51,6 +51,7 @@ end
 
 -- In a test a function of the library may be answered for, before it asks anything.
 local function stand_in(context, name, module)
+  if type(module) ~= "table" then return module end -- redis(…): its verbs are answered for one by one
   local copy = {}
   for key, fn in pairs(module) do
     copy[key] = type(fn) == "function" and function(...)

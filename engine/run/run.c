@@ -273,7 +273,7 @@ static void record_end(struct rb_run *run)
             json_object_set_new(body, "error", json_string(err.text));
             json_object_set_new(body, "exit", json_integer(10));
             rb_report_apply(run->report, "run.ended", body, rb_clock_utc_us());
-        } else if (rb_journal_seal(run->engine.journal, &err) < 0) {
+        } else if (run->engine.journal && rb_journal_seal(run->engine.journal, &err) < 0) { /* a replay has none */
             json_object_set_new(run->report, "unsealed", json_string(err.text)); /* all is recorded; its proof is late */
         }
     } else {

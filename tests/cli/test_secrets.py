@@ -195,7 +195,7 @@ secret "empty" {{ command = {{ "true" }} }}
         self.book("demo/lab", 'runbook "demo/lab" { title = "t", severity = "P3" }\nparam "pw" { type = "secret", default = "pw" }\n'
                   'finding "f" { title = "f", advice = "a" }\n'
                   'check "c" { title = "c", run = function(p) if secret.inspect(p.pw, "hex").shape then found("f") end end }\n'
-                  'drill "lab" { inject = function(d) d:set { pw = d:secret("lab-pw", "00112233445566") } end,\n'
+                  'drill "lab" { inject = function(d) d:set { pw = d:secret("lab-pw", "00112233" .. "445566") } end,\n'
                   'expect = "f", result = "found" }')
         self.run_it("drill", "demo/lab", code=0)
         whole = b"".join(data for _, data in self.journal_bytes())
