@@ -1,6 +1,7 @@
 #include "list.h"
 
 const struct rb_binding *const rb_bindings[] = {
+    &rb_binding_docker,
     &rb_binding_file,
     &rb_binding_http,
     &rb_binding_net,

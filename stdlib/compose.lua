@@ -84,6 +84,16 @@ function compose.logs(project, service, options)
   return all, cut
 end
 
+--- Asks in a service's running container what the configuration declares under that name, an argument list: the only way
+--- for a check to look inside. connection: a connection of the configuration with driver "compose", that has
+--- asks = { SERVICE = { NAME = { "command", … } } }. Returns { ok, code, out, err, ms }. Errors: not_found (not declared),
+--- not_running, missing, status, timeout.
+function compose.ask(connection, service, name, options)
+  return task.call("docker.ask", {
+    connection = connection, service = service, name = name, timeout = options and options.timeout,
+  }, rt.where())
+end
+
 -- ---- the compose command ----
 
 -- "docker compose" where it is installed, else docker-compose.
