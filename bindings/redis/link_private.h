@@ -29,7 +29,7 @@ struct rb_redis_link {
     struct rb_redis_pool *pool;
     struct rb_redis_link *next;
     char *key; /* the whole connection: only the same may share */
-    char where[160];
+    char where[320];
     json_t *connection;
     enum rb_redis_phase phase;
 
