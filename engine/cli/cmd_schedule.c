@@ -107,10 +107,12 @@ int rb_cli_schedules(struct rb_cli *c, struct rb_cli_schedules *s, bool write, s
     char folder[PATH_MAX];
     const json_t *loaded = NULL;
     *s = (struct rb_cli_schedules){.now = rb_clock_utc_us() / 1000000};
+    const json_t *config = NULL;
     int rc = rb_cli_catalog_load(c, &loaded, err);
+    rc = rc != 0 ? rc : rb_cli_config(c, &config, err);
     rc = rc != 0 ? rc : rb_files_state_dir(folder, err);
     if (rc == 0) {
-        s->all = rb_schedules_new(loaded, NULL);
+        s->all = rb_schedules_new(loaded, json_object_get(config, "schedule"));
         rc = rb_store_open(&s->store, folder, write, err);
     }
     return rc == RB_ENOT_FOUND && !write ? 0 : rc; /* nothing ran yet: the blocks say it all */

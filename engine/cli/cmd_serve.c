@@ -115,16 +115,32 @@ static int read_options(const struct rb_cli *c, struct rb_service_options *o, st
     return rc != 0 ? rc : duration(c, RB_O_DRAIN, &o->drain, err);
 }
 
+/* The commands that people are told are for people: not in the format of this service's own lines. */
+static json_t *repeat_for_people(const struct rb_cli *c)
+{
+    json_t *argv = rb_cli_repeat(c), *out = json_array(), *word;
+    size_t i;
+    json_array_foreach (argv, i, word) {
+        bool output = strcmp(json_string_value(word), "--output") == 0;
+        if (!output && strcmp(json_string_value(word), "--json") != 0) {
+            json_array_append(out, word);
+        }
+        i += output; /* and its value */
+    }
+    json_decref(argv);
+    return out;
+}
+
 int rb_cmd_serve(struct rb_cli *c)
 {
     char folder[PATH_MAX];
     struct rb_err err = {0};
-    json_t *repeat = rb_cli_repeat(c);
+    json_t *repeat = repeat_for_people(c);
     struct rb_service_options o = {
         .folder = folder, .runbooks = rb_options_get(&c->options, RB_O_RUNBOOKS), .repeat = repeat, .say = say, .user = c};
     int rc = read_options(c, &o, &err);
     rc = rc != 0 ? rc : rb_files_state_dir(folder, &err);
-    rc = rc != 0 ? rc : rb_cli_config(c, &o.config, &err);
+    rc = rc != 0 ? rc : rb_cli_loop(c, &err);
     rc = rc != 0 ? rc : rb_cli_journal(c, true, &err);
     o.engine = (struct rb_engine){.loop = &c->loop, .spawner = c->spawner, .journal = c->journal};
     rc = rc != 0 ? rc : rb_service_run(&o, &err);

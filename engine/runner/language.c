@@ -223,9 +223,10 @@ const struct rb_block rb_blocks[] = {
      "step \"rotate\" {\n  title = { zh = \"轮转日志\", en = \"rotate the logs\" }, risk = \"low\",\n"
      "  run = function(p) return logs.rotate(p.log_dir) end,\n}",
      RB_IN_RUNBOOK},
-    {"schedule", true, schedule_fields, "When `runbook serve` runs it by itself.",
-     "什么时候由 `runbook serve` 自动运行。", "schedule \"watch\" { every = \"10m\", mode = \"diagnose\" }",
-     RB_IN_RUNBOOK},
+    {"schedule", true, schedule_fields, "When `runbook serve` runs it by itself. In the configuration, by its full name (liqpass/x/nightly): "
+     "these fields instead of the runbook's.",
+     "什么时候由 `runbook serve` 自动运行。写在配置里时用全名（liqpass/x/nightly）：以这些字段代替 runbook 里的。", "schedule \"watch\" { every = \"10m\", mode = \"diagnose\" }",
+     RB_IN_RUNBOOK | RB_IN_CONFIG},
     {"drill", true, drill_fields, "Proves it: breaks it on purpose, looks, repairs, proves.", "证明它有效：故意弄坏，查看，修复，验证。",
      "drill \"exclusive\" {\n  inject = function(d) holder(d, \"BEGIN EXCLUSIVE\") end,\n"
       "  expect = { \"locked\", \"process\" }, repair = \"stop-process\",\n}",

@@ -111,6 +111,8 @@ const struct rb_field rb_policy_fields[] = {
     {"roles", "words", 0, "Who may consent.", "谁可以同意。"},
     {"approvals", "int", 0, "How many others must agree.", "还要几个人同意。"},
     {"reason", "bool", 0, "A reason must be given. Default: false.", "必须写明原因。默认：false。"},
+    {"unattended", "enum:low|medium", 0, "The most a schedule may do without a person. Default: low.",
+     "定时不经人最多可以做到的风险。默认：low。"},
     {"window", "map", 0, "{ from, to, days }: only inside.", "{ from, to, days }：只在此时段内。"},
     TITLE,
     END};

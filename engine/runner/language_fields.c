@@ -15,10 +15,17 @@ static const char *const risks[] = {"low", "medium", "high", "critical"};
 
 /* ---- names ---- */
 
+/* A schedule of the configuration stands for one of a runbook, and changes only what it says. */
+static bool overrides(const struct rb_declared *block)
+{
+    return rb_lint_role(block->file) == RB_ROLE_CONFIG;
+}
+
 static void check_id(struct rb_lint *lint, const struct rb_declared *block)
 {
     bool path = strcmp(block->kind, "runbook") == 0 || strcmp(block->kind, "profile") == 0;
     bool param = strcmp(block->kind, "param") == 0;
+    path = path || (strcmp(block->kind, "schedule") == 0 && overrides(block));
     if (strcmp(block->kind, "severity") == 0) {
         if (!rb_severity_valid(block->id)) {
             rb_lint_error(lint, block, NULL, RB_T_config_severity_name);
@@ -211,7 +218,8 @@ static void check_schedule(struct rb_lint *lint, const struct rb_declared *block
     const char *cron = rb_json_str(block->fields, "cron", NULL), *tz = rb_json_str(block->fields, "tz", NULL);
     struct rb_cron parsed;
     struct rb_err err = {0};
-    if (has(block, "cron") == has(block, "every")) {
+    bool both = has(block, "cron") && has(block, "every"), none = !has(block, "cron") && !has(block, "every");
+    if (both || (none && !overrides(block))) {
         rb_lint_error(lint, block, NULL, RB_T_catalog_schedule_when);
     }
     if (cron && rb_cron_parse(&parsed, cron, &err)) {

@@ -146,7 +146,7 @@ static json_t *paused_json(struct rb_store *store, const struct rb_schedule *s, 
 json_t *rb_schedule_describe(const struct rb_schedules *all, const struct rb_schedule *s,
                              struct rb_store *store, int64_t now)
 {
-    static const char *const copied[] = {"cron", "every", "tz", "mode", "allow", "fixes", "with", "notify"};
+    static const char *const copied[] = {"cron", "tz", "mode", "allow", "fixes", "with", "notify"};
     struct rb_mark mark;
     const struct rb_zone *zone = s->problem.code ? NULL : rb_schedule_zone(all, s, NULL);
     json_t *out = json_pack("{s:s, s:s}", "name", s->name, "runbook", s->runbook);
@@ -154,6 +154,7 @@ json_t *rb_schedule_describe(const struct rb_schedules *all, const struct rb_sch
         json_t *value = json_object_get(s->fields, copied[i]);
         json_object_set(out, copied[i], value ? value : json_null());
     }
+    json_object_set_new(out, "every", s->every ? json_integer(s->every) : json_null());
     if (!zone || mark_of(store, s, now, &mark, NULL)) {
         json_object_set_new(out, "state", json_string("broken"));
         json_object_set_new(out, "problem", json_string(s->problem.text));

@@ -15,7 +15,6 @@ struct rb_service_options {
     const char *folder;   /* of the store */
     const char *runbooks; /* --runbooks, or NULL */
     const json_t *repeat; /* argv of the program and the global flags */
-    const json_t *config; /* the operator's configuration, of rb_config_load */
     int runs;             /* at the same time; 0 = 8 */
     double keep;          /* seconds that bodies of the journal are kept; 0 = 400 days */
     double drain;         /* seconds running ones get to end in when it is stopped; 0 = 300 */

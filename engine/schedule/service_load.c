@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "catalog/catalog.h"
+#include "catalog/config.h"
 #include "catalog/folders.h"
 #include "run/arguments.h"
 #include "schedule/service_state.h"
@@ -73,6 +76,10 @@ static json_t *folders_of(const struct rb_service *s, const json_t *loaded)
         }
     }
     rb_folders_free(&roots);
+    char config[PATH_MAX];
+    if (rb_files_config_dir(config, NULL) == 0 && access(config, R_OK) == 0) {
+        json_object_set_new(set, config, json_true());
+    }
     json_array_foreach((json_t *)loaded, i, entry)
     {
         char path[PATH_MAX];
@@ -161,7 +168,7 @@ static int load(struct rb_service *s, struct rb_catalog *catalog, struct rb_err 
     }
     json_t *chosen = choose(s, catalog, loaded);
     struct rb_schedules *old = s->schedules;
-    s->schedules = rb_schedules_new(chosen, NULL);
+    s->schedules = rb_schedules_new(chosen, json_object_get(s->config, "schedule"));
     int rc = rb_service_plan(s, err);
     rb_schedules_free(old);
     watch_all(s, loaded);
@@ -180,11 +187,28 @@ static void say_problems(struct rb_service *s)
     }
 }
 
+/* One that does not load leaves the last good one; the first must load, or the service does not start. */
+static int load_config(struct rb_service *s, struct rb_err *err)
+{
+    json_t *loaded = rb_config_load(s->o.engine.loop, s->o.engine.spawner, err);
+    int rc = loaded ? rb_config_usable(loaded, err) : err->code;
+    if (!rc) {
+        json_decref(s->config);
+        s->config = json_incref(json_object_get(loaded, "config"));
+    } else if (s->config) {
+        rb_service_say(s, "load.failed", json_pack("{s:s}", "error", err->text));
+        rc = 0;
+    }
+    json_decref(loaded);
+    return rc;
+}
+
 int rb_service_load(struct rb_service *s, struct rb_err *err)
 {
     struct rb_catalog *catalog = NULL;
     bool first = !s->schedules;
-    int rc = rb_catalog_open(&catalog, s->o.runbooks, err);
+    int rc = load_config(s, err);
+    rc = rc ? rc : rb_catalog_open(&catalog, s->o.runbooks, err);
     if (!rc) {
         rb_catalog_verbs_take(catalog, rb_arguments_verbs());
         rc = load(s, catalog, err);
@@ -205,4 +229,5 @@ void rb_service_unload(struct rb_service *s)
     json_decref(s->good);
     json_decref(s->files);
     json_decref(s->broken);
+    json_decref(s->config);
 }

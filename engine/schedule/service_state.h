@@ -35,6 +35,7 @@ struct rb_service {
     struct rb_planner *planner;
     json_t *good;   /* {runbook: its last good entry}, of those with schedules … */
     json_t *files;  /* … and their files, as rb_run_start takes them */
+    json_t *config; /* of rb_config_load; the last that loaded */
     json_t *broken; /* {runbook: true}: said already */
     json_t *actor;
     struct rb_firing_run *waiting, *running;

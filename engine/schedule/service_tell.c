@@ -135,6 +135,13 @@ static const char *in_lang(const json_t *text, enum rb_lang lang)
     return json_is_string(text) ? json_string_value(text) : rb_json_str(text, key, rb_text_json(text));
 }
 
+static void add_words(json_t *argv, const char *const *words)
+{
+    for (; *words; words++) {
+        json_array_append_new(argv, json_string(*words));
+    }
+}
+
 static void add_letter(struct rb_buf *out, const struct rb_service *s, const json_t *one, enum rb_lang lang)
 {
     size_t outcome = outcome_of(rb_json_str(one, "result", ""));
@@ -144,9 +151,9 @@ static void add_letter(struct rb_buf *out, const struct rb_service *s, const jso
     rb_buf_addf(out, "%s  %s  ", schedule, in_lang(json_object_get(one, "title"), lang));
     rb_buf_addf(out, rb_text_in(outcomes[outcome].text, lang), (int)rb_json_int(one, "times", 1));
     if (!strcmp(outcomes[outcome].result, "tripped")) {
-        json_array_extend(argv, json_pack("[s, s, s]", "schedule", "reset", schedule));
+        add_words(argv, (const char *const[]){"schedule", "reset", schedule, NULL});
     } else if (rb_json_str(one, "run", NULL)) {
-        json_array_extend(argv, json_pack("[s, s]", "show", rb_json_str(one, "run", "")));
+        add_words(argv, (const char *const[]){"show", rb_json_str(one, "run", ""), NULL});
     }
     const json_t *command = next ? next : json_array_size(argv) > json_array_size(s->o.repeat) ? argv : NULL;
     if (command) {
@@ -214,7 +221,7 @@ static json_t *message_of(const struct rb_service *s, const json_t *letters)
 static const json_t *channels_of(const struct rb_service *s, const json_t *one)
 {
     const json_t *own = json_object_get(one, "channels");
-    const json_t *severities = json_object_get(s->o.config, "severity");
+    const json_t *severities = json_object_get(s->config, "severity");
     const json_t *of = json_object_get(severities, rb_json_str(one, "severity", "P3"));
     return json_array_size(own) ? own : json_object_get(of, "channels");
 }
@@ -265,8 +272,8 @@ static void send_to(struct rb_service *s, const char *channel, const json_t *let
                                      .params = params,
                                      .allow = "low",
                                      .actor = s->actor,
+                                     .config = s->config,
                                      .no_input = true,
-                                     .config = s->o.config,
                                      .repeat = s->o.repeat};
     s->telling++;
     if (rb_run_start(&run, &s->o.engine, &o, &view, s, &err)) {

@@ -1,9 +1,11 @@
 """Schedules on the command line, and the service that runs them."""
+import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
@@ -125,7 +127,9 @@ class Service(Watching):
 
     def stop(self, service):
         service.send_signal(signal.SIGTERM)
-        self.assertEqual(0, service.wait(40))
+        code = service.wait(40)
+        with open(self.log.name, encoding="utf-8") as f:
+            self.assertEqual(0, code, f.read())
 
     def test_it_fixes_what_needs_nobody(self):
         self.watch()
@@ -214,6 +218,56 @@ class Service(Watching):
         self.wait_for("run.started")
         self.stop(service)
         self.assertEqual("healthy", self.facts("run.ended")[-1]["result"])
+
+    def configure(self, text):
+        path = os.path.join(self.env["XDG_CONFIG_HOME"], "runbook", "config.lua")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def test_the_operator_overrides_a_schedule(self):
+        self.watch(every="1h", mode="diagnose", risk="medium")
+        self.configure('schedule "demo/watch/often" { every = "1s", mode = "fix", allow = "medium" }\n')
+        self.assertEqual(1, self.json("schedule", "list")["schedules"][0]["every"])
+        service = self.serve()
+        self.wait_for("run.ended", result="found")  # the policy says low
+        self.configure('schedule "demo/watch/often" { every = "1s", mode = "fix", allow = "medium" }\n'
+                       'policy "nights" { unattended = "medium", runbooks = { "demo/*" } }\n')
+        self.wait_for("run.ended", result="fixed")
+        self.stop(service)
+        answered = [e for e in map(json.loads, self.run_it("audit", "-o", "jsonl", code=0).out.splitlines())
+                    if e["t"] == "confirm.answered"]
+        self.assertEqual(("yes", "schedule"), (answered[-1]["body"]["answer"], answered[-1]["body"]["how"]))
+
+    def test_people_are_told_once(self):
+        inbox = []
+
+        class Hook(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                inbox.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Hook) as hook:
+            threading.Thread(target=hook.serve_forever, daemon=True).start()
+            self.watch(risk="medium")
+            self.configure('channel "team" { kind = "webhook", url = "http://127.0.0.1:%d/" }\n'
+                           'severity "P2" { channels = { "team" } }\n' % hook.server_address[1])
+            service = self.serve()
+            self.wait_for("run.ended", count=6, result="found")
+            end = time.monotonic() + 30
+            while not inbox and time.monotonic() < end:
+                time.sleep(0.1)
+            self.stop(service)
+            hook.shutdown()
+        with open(self.log.name, encoding="utf-8") as f:
+            self.assertEqual(1, len(inbox), f.read())
+        text = json.dumps(inbox[0], ensure_ascii=False)
+        self.assertIn("demo/watch/often", text)
+        self.assertIn("--fix", text)
 
     def test_systemd_hears_of_it(self):
         self.watch(every="1h")

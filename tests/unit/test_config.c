@@ -124,6 +124,9 @@ static void what_blocks_demand(void **state)
         {"channel", "{\"kind\":\"webhook\",\"url\":\"x.example\"}", "https://"},
         {"check", "{\"title\":\"t\",\"run\":{\"$fn\":3}}", "belongs into a runbook"},
         {"severity", "{\"channels\":\"nobody\"}", "channel"},
+        {"schedule", "{\"mode\":\"fix\"}", NULL}, /* in the place of a runbook's */
+        {"schedule", "{\"cron\":\"@daily\",\"every\":60}", "either cron or every"},
+        {"policy", "{\"unattended\":\"high\"}", "one of"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *id = strcmp(cases[i].kind, "severity") ? "one" : "P0";
