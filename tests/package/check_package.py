@@ -36,23 +36,23 @@ def must(*argv, **more):
 
 
 def mirror():
+    """(suite, address) that this machine's apt uses for the main archive of its own release."""
     with open("/etc/os-release", encoding="utf-8") as f:
-        names = dict(line.rstrip("\n").split("=", 1) for line in f if "=" in line)
-    for where in ["/etc/apt/sources.list"] + [os.path.join("/etc/apt/sources.list.d", n) for n in
-                                             sorted(os.listdir("/etc/apt/sources.list.d"))]:
-        if os.path.exists(where):
-            with open(where, encoding="utf-8") as f:
-                for word in f.read().split():
-                    if word.startswith("http") and "security" not in word:
-                        return names["VERSION_CODENAME"], word
-    return names["VERSION_CODENAME"], "http://deb.debian.org/debian"
+        suite = dict(line.rstrip("\n").split("=", 1) for line in f if "=" in line)["VERSION_CODENAME"]
+    for line in must("apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)").splitlines():
+        codename, component, url = line.split()
+        if (codename, component) == (suite, "main"):
+            return suite, url
+    sys.exit("apt knows no main archive of " + suite)
 
 
 def check(root, package):
+    os.chmod(root, 0o755) # its own user must get in
     suite, url = mirror()
     must("debootstrap", "--variant=minbase", "--include=python3-minimal,libpython3-stdlib", suite, root, url)
     shutil.copy(package, os.path.join(root, "runbook.deb"))
     inside = ["chroot", root, "env", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]
+    shutil.copy("/etc/resolv.conf", os.path.join(root, "etc/resolv.conf"))
     must("mount", "-t", "proc", "proc", os.path.join(root, "proc"))
     must(*inside, "apt-get", "install", "-y", "-qq", "--no-install-recommends", "/runbook.deb")
     must(*inside, "runbook", "version")
