@@ -52,10 +52,10 @@ end
 
 -- An id is never given twice while the server runs.
 local function kill(c, words, id)
-  local ok, err = task.protect(server.exec, c, words .. " ?", id)
-  if not ok and err.kind == "verb" and err.message:find("(1094)", 1, true) then return false end
-  if not ok then error(err, 0) end
-  return true
+  local ok, done = task.protect(server.exec, c, words .. " ?", id)
+  if ok then return done.changes ~= nil end
+  if done.kind == "verb" and done.message:find("(1094)", 1, true) then return false end
+  error(done, 0)
 end
 
 --- Ends a session; false when it is gone already. id as sessions or idle gave it.
@@ -147,12 +147,11 @@ function mysql.dump(s, to, options)
   options = options or {}
   local argv = argv_of(options.tool or "mysqldump", s, { "--single-transaction", "--quick", "--routines", "--triggers",
     "--events", "--hex-blob", "--result-file=" .. to, s.database })
-  server.tool(argv, { MYSQL_PWD = s.password }, { to = to, timeout = options.timeout })
-  local stat = task.call("file.stat", { path = to })
-  if not mysql.whole(to) then
+  local done = server.tool(argv, { MYSQL_PWD = s.password }, { to = to, timeout = options.timeout })
+  if not (done.ok and mysql.whole(to)) then
     error(task.error { code = "exit", message = to .. ": no \"Dump completed\" at its end", verb = "mysql.dump" }, 0)
   end
-  return { path = to, size = stat.size }
+  return { path = to, size = task.call("file.stat", { path = to }).size }
 end
 
 --- Does a dump end as a whole one does?

@@ -1,6 +1,7 @@
 -- A PostgreSQL server as operations see it. c: a connection. Reads are one statement each, and errors are those of sql
 -- (`runbook help sql`). mysql has the functions of the same names: ping slots sessions idle kill cancel blockers
 -- replication sizes explain dump import compare.
+local rt = require "rt"
 local server = require "server"
 local task = require "task"
 
@@ -115,18 +116,21 @@ local function tool(name, s, more, options)
 end
 
 --- Writes one database into a new file (pg_dump, its own format), mode 0600, and reads its table of contents back.
---- s: { host | socket, port, user, password, database }; password is a secret. Returns { path, size }.
---- options: timeout, default 30 minutes.
+--- s: { host | socket, port, user, password, database }; password is a secret. Returns { path, size }. Raises exit when
+--- the dump is not whole. options: timeout, default 30 minutes.
 function postgres.dump(s, to, options)
   options = options or {}
-  tool("pg_dump", s, { "--format=custom", "--file", to, s.database }, { to = to, timeout = options.timeout })
-  task.call("shell.run", { argv = { "pg_restore", "--list", to } })
+  local done = tool("pg_dump", s, { "--format=custom", "--file", to, s.database }, { to = to, timeout = options.timeout })
+  local listed = done.ok and task.call("shell.read", { argv = rt.array { "pg_restore", "--list", to } })
+  if not listed.ok then
+    error(task.error { code = "exit", message = to .. ": pg_restore cannot read it: " .. listed.err, verb = "postgres.dump" }, 0)
+  end
   return { path = to, size = task.call("file.stat", { path = to }).size }
 end
 
---- Makes a new, empty database, and drops one.
+--- Makes a new, empty database, and drops one; sessions that are still in it are ended (PostgreSQL 13 and later).
 function postgres.create(s, name) tool("createdb", s, { "--template=template0", name }, {}) end
-function postgres.drop(s, name) tool("dropdb", s, { "--if-exists", name }, {}) end
+function postgres.drop(s, name) tool("dropdb", s, { "--if-exists", "--force", name }, {}) end
 
 --- Brings a dump into a database: all of it, or nothing. For a restore test into one that create made.
 function postgres.import(s, from, options)

@@ -16,6 +16,7 @@ struct rb_pg {
     const struct rb_db_step *steps;
     size_t count;
     bool columns_told, flushed; /* of the step whose rows come; all was sent */
+    int64_t unread;             /* bytes that came since the last result */
     int failed;                 /* what the first failing step said */
     char state[RB_PG_STATE];    /* of its error */
 };

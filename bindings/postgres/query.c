@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/json.h"
 
-#define PARAM_MAX (64 << 20) /* bytes of one value */
+#define PARAM_MAX (64 << 20)  /* bytes of one value */
+#define UNREAD_MAX (64 << 20) /* bytes of one row, as they are seen to arrive */
 
 static const struct {
     Oid oid;
@@ -222,6 +224,7 @@ static int give_up(struct rb_pg *pg, int rc)
 /* One result; NULL ends a step. RB_DB_WAIT: go on with the next. */
 static int step_result(struct rb_pg *pg, PGresult *result)
 {
+    pg->unread = 0;
     if (!result) {
         pg->db.finished += pg->failed == 0;
         pg->columns_told = false;
@@ -241,8 +244,23 @@ static int step_result(struct rb_pg *pg, PGresult *result)
     return RB_DB_WAIT;
 }
 
+/* libpq keeps a row until it is whole, however large. What waits in the socket is counted before each
+ * reading, some of it more than once. */
+static bool grows_too_large(struct rb_pg *pg)
+{
+    int waiting = 0;
+    if (ioctl(PQsocket(pg->conn), FIONREAD, &waiting) == 0) {
+        pg->unread += waiting;
+    }
+    return pg->unread > UNREAD_MAX;
+}
+
 int rb_pg_running(struct rb_pg *pg, int events)
 {
+    if (events & UV_READABLE && grows_too_large(pg)) {
+        return give_up(
+            pg, rb_err_set(&pg->db.err, RB_ETOO_LARGE, RB_T_bindings_sql_answer_large, RB_ANSWER_MAX >> 20));
+    }
     if (events & UV_READABLE && !PQconsumeInput(pg->conn)) {
         return give_up(pg, rb_pg_result_error(pg, NULL));
     }

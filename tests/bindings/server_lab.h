@@ -104,6 +104,69 @@ static inline void server_remove(struct server *s)
     (void)run_argv(argv);
 }
 
+/* ---- servers that are none ---- */
+
+struct impostor {
+    const char *what;
+    const char *bytes; /* what it sends to whoever connects */
+    size_t len;
+    bool accepts, ends; /* ends: closes after it, with a reset */
+    bool again;         /* sends it for ever */
+};
+
+static inline void impersonate(int fd, const struct impostor *i)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (i->accepts) {
+        int peer = accept(fd, NULL, NULL);
+        while (peer >= 0 && i->len > 0 && send(peer, i->bytes, i->len, MSG_NOSIGNAL) > 0 && i->again) {
+        }
+        if (i->ends) {
+            struct linger now = {.l_onoff = 1};
+            setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+            close(peer);
+        }
+    }
+    for (;;) {
+        (void)poll(NULL, 0, 1000);
+    }
+}
+
+/* Every call ends within its deadline and 500 ms, nothing is left, and a write that never began is not
+ * unknown. */
+static inline void meet_impostors(json_t *connection, const struct impostor *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int port = free_port(), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+        struct sockaddr_in at = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            impersonate(fd, &list[i]);
+        }
+        close(fd);
+        json_t *there = json_deep_copy(connection);
+        json_object_set_new(there, "port", json_integer(port));
+        int64_t from = rb_clock_mono_ns();
+        struct rb_call call =
+            run_call("sql.exec", json_pack("{s:o, s:s}", "connection", there, "query", "DELETE FROM orders"),
+                     false, 400);
+        double took = (double)(rb_clock_mono_ns() - from) / 1e9;
+        if (call.value || !call.err.text[0] ||
+            took > 0.4 + 0.5 + 0.5) { /* the machine may be slow; ours is the first 0.9 */
+            fail_msg("%s: %s after %.2f s", list[i].what, call.err.text, took);
+        }
+        assert_true(call.undone);
+        drop(&call);
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+    }
+}
+
 /* ---- calls ---- */
 
 /* The answer of a call on a server; an error fails the test. Takes args. */

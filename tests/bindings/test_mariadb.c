@@ -493,6 +493,41 @@ static void errors_of_connecting(void **state)
     json_decref(t);
 }
 
+static void impostors(void **state)
+{
+    (void)state;
+    static const char greeting[] =
+        "\x4a\0\0\0\x0a"
+        "5.5.5-10.11.0-"
+        "MariaDB\0\1\0\0\0abcdefgh\0\xfe\xf7\x2d\2\0\xff\x81\x15\0\0\0\0\0\0\1\0\0\0abcdefghijkl\0";
+    static const struct impostor list[] = {
+        {.what = "never accepts"},
+        {.what = "silent", .accepts = true},
+        {.what = "resets", .accepts = true, .ends = true},
+        {.what = "talks HTTP",
+         .bytes = "HTTP/1.1 400 Bad Request\r\n\r\n",
+         .len = 28,
+         .accepts = true,
+         .ends = true},
+        {.what = "half a greeting", .bytes = greeting, .len = 20, .accepts = true},
+        {.what = "greets and is silent", .bytes = greeting, .len = sizeof greeting - 1, .accepts = true},
+        {.what = "greets for ever",
+         .bytes = greeting,
+         .len = sizeof greeting - 1,
+         .accepts = true,
+         .again = true},
+        {.what = "claims an enormous packet",
+         .bytes = "\xff\xff\xff\0",
+         .len = 4,
+         .accepts = true,
+         .again = true},
+    };
+    json_t *require = changed_target(tcp, "tls", json_pack("{s:s}", "mode", "require"));
+    meet_impostors(tcp, list, sizeof list / sizeof *list);
+    meet_impostors(require, list, sizeof list / sizeof *list);
+    json_decref(require);
+}
+
 static void transport_security(void **state)
 {
     (void)state;
@@ -540,7 +575,8 @@ static void cancelled_on_the_server(void **state)
     static const char asleep[] = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE "
                                  "'%SLEEP%' AND id <> CONNECTION_ID()";
     int64_t from = rb_clock_mono_ns();
-    fails("sql.value", with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(30) = 5", NULL), RB_ETIMEOUT, 300);
+    fails("sql.value", with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(30) = 5", NULL), RB_ETIMEOUT,
+          300);
     assert_true(seconds_since(from) < 5);
     assert_int_equal(int_of(admin, asleep), 0);
     struct rb_call call =
@@ -651,6 +687,7 @@ int main(void)
         cmocka_unit_test(writing),
         cmocka_unit_test(probing),
         cmocka_unit_test(errors_of_connecting),
+        cmocka_unit_test(impostors),
         cmocka_unit_test(transport_security),
         cmocka_unit_test(says_what_is_not_enforced),
         cmocka_unit_test(cancelled_on_the_server),

@@ -226,6 +226,7 @@ static void rows_and_caps(void **state)
     fails("sql.rows", with(tcp, "SELECT repeat('x', 3000000) FROM generate_series(1, 2)", NULL),
           RB_ETOO_LARGE, 0);
     fails("sql.rows", with(tcp, "SELECT repeat('x', 60000000)", NULL), RB_ETOO_LARGE, 0);
+    fails("sql.rows", with(tcp, "SELECT repeat('x', 300000000)", NULL), RB_ETOO_LARGE, 0);
     fails("sql.rows", with(tcp, "SELECT 1 AS a, 2 AS a", NULL), RB_EUSAGE, 0);
     fails("sql.rows", with(tcp, "SELECT 1 AS a, 2 AS a WHERE false", NULL), RB_EUSAGE, 0);
     fails("sql.value", with(tcp, "SELECT 1, 2", NULL), RB_EUSAGE, 0);
@@ -500,6 +501,40 @@ static void errors_of_connecting(void **state)
     json_decref(t);
 }
 
+static void impostors(void **state)
+{
+    (void)state;
+    static const char auth[] = "R\0\0\0\b\0\0\0\0";
+    static const struct impostor list[] = {
+        {.what = "never accepts"},
+        {.what = "silent", .accepts = true},
+        {.what = "resets", .accepts = true, .ends = true},
+        {.what = "talks HTTP",
+         .bytes = "HTTP/1.1 400 Bad Request\r\n\r\n",
+         .len = 28,
+         .accepts = true,
+         .ends = true},
+        {.what = "half an answer", .bytes = "R\0\0", .len = 3, .accepts = true},
+        {.what = "endless error",
+         .bytes = "E\x7f\xff\xff\xffSFATAL",
+         .len = 11,
+         .accepts = true,
+         .again = true},
+        {.what = "says yes for ever", .bytes = auth, .len = 9, .accepts = true, .again = true},
+        {.what = "claims an enormous message",
+         .bytes = "S\x3f\xff\xff\xff",
+         .len = 5,
+         .accepts = true,
+         .again = true},
+    };
+    json_t *off = changed_target(tcp, "tls", json_pack("{s:s}", "mode", "off")),
+           *require = changed_target(tcp, "tls", json_pack("{s:s}", "mode", "require"));
+    meet_impostors(off, list, sizeof list / sizeof *list);
+    meet_impostors(require, list, sizeof list / sizeof *list);
+    json_decref(off);
+    json_decref(require);
+}
+
 static void transport_security(void **state)
 {
     (void)state;
@@ -542,8 +577,8 @@ static void cancelled_on_the_server(void **state)
                             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' "
                             "AND state = 'active'"),
                      0);
-    struct rb_call call =
-        fails("sql.exec", with(admin, "UPDATE orders SET state = pg_sleep(30)::text", NULL), RB_ETIMEOUT, 300);
+    struct rb_call call = fails("sql.exec", with(admin, "UPDATE orders SET state = pg_sleep(30)::text", NULL),
+                                RB_ETIMEOUT, 300);
     assert_true(call.undone); /* the server said so */
     assert_int_equal(int_of(admin, "SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock'"), 0);
     json_t *args = with(admin, "SELECT pg_sleep(30)", NULL); /* the server's own limit, a second after ours */
@@ -678,6 +713,7 @@ int main(void)
         cmocka_unit_test(writing),
         cmocka_unit_test(probing),
         cmocka_unit_test(errors_of_connecting),
+        cmocka_unit_test(impostors),
         cmocka_unit_test(transport_security),
         cmocka_unit_test(says_what_is_not_enforced),
         cmocka_unit_test(together),
