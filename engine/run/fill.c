@@ -14,7 +14,7 @@
 static const struct {
     const char *binding, *drivers;
 } uses[] = {
-    {"sql", "sqlite postgres mysql"}, {"redis", "redis"}, {"rpc", "rpc ws"}, {"ws", "ws rpc"},
+    {"sql", "sqlite postgres mysql"}, {"redis", "redis"}, {"rpc", "rpc ws"}, {"ws", "ws rpc"}, {"docker", "compose"},
 };
 
 static const char *drivers_of(const char *binding)

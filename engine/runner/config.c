@@ -77,6 +77,7 @@ static const struct driver {
     {"redis", "host port socket user password database tls ca pin read"},
     {"rpc", "urls host port socket user password tls ca pin headers safe"},
     {"ws", "user password tls ca pin headers"},
+    {"compose", "socket project asks"},
 };
 
 static bool listed(const char *list, const char *word)
@@ -125,12 +126,13 @@ static void check_place(struct rb_lint *lint, const struct rb_declared *block, c
 {
     const char *path = rb_json_str(block->fields, "path", ""), *socket = rb_json_str(block->fields, "socket", "/");
     json_int_t port = rb_json_int(block->fields, "port", 1);
-    bool sqlite = strcmp(driver, "sqlite") == 0, twice = has(block, "url") && (has(block, "host") || has(block, "port"));
+    bool sqlite = strcmp(driver, "sqlite") == 0, here = strcmp(driver, "compose") == 0;
+    bool twice = has(block, "url") && (has(block, "host") || has(block, "port"));
     if (sqlite && path[0] != '/') {
         rb_lint_error(lint, block, "path", RB_T_config_absolute, "path");
     } else if (twice) {
         rb_lint_error(lint, block, "url", RB_T_config_url_twice);
-    } else if (!sqlite && !has(block, "url") && !has(block, "host") && !has(block, "socket")) {
+    } else if (!sqlite && !here && !has(block, "url") && !has(block, "host") && !has(block, "socket")) {
         rb_lint_error(lint, block, NULL, RB_T_config_no_address);
     } else if (socket[0] != '/') {
         rb_lint_error(lint, block, "socket", RB_T_config_absolute, "socket");

@@ -16,7 +16,7 @@
          "信任的证书文件。默认：系统的。"}
 
 const struct rb_field rb_connection_fields[] = {
-    {"driver", "enum:sqlite|postgres|mysql|redis|rpc|ws", 0, "Default: by the url.", "默认：由 url 决定。"},
+    {"driver", "enum:sqlite|postgres|mysql|redis|rpc|ws|compose", 0, "Default: by the url.", "默认：由 url 决定。"},
     {"url", "string", 0,
      "postgres://user@host:5432/db, mysql://…, redis://host:6379/0, http(s)://… or ws(s)://…; never with a password.",
      "postgres://user@host:5432/db、mysql://…、redis://host:6379/0、http(s)://… 或 ws(s)://…；里面不能有密码。"},
@@ -39,6 +39,10 @@ const struct rb_field rb_connection_fields[] = {
      "rpc、ws：{ 名字 = \"值\" 或 { secret = \"名字\" } }，每个请求都带上。"},
     {"safe", "words", 0, "rpc: methods that only read, beside those known to; ask takes them.",
      "rpc：除已知方法外，只读的方法；ask 可以用。"},
+    {"project", "string", 0, "compose: the project's name.", "compose：项目名。"},
+    {"asks", "map", 0,
+     "compose: { SERVICE = { NAME = { \"command\", \"argument\" } } }: what compose.ask may run in a container; it must only look.",
+     "compose：{ 服务 = { 名字 = { \"命令\", \"参数\" } } }：compose.ask 可以在容器里执行的命令；必须只读。"},
     TITLE,
     END};
 

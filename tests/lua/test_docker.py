@@ -177,6 +177,16 @@ class Docker(Looks):
         self.step(self.lua(f'compose.up({{ project = "shop", dir = "{self.lab}/shop", socket = o.socket }}, {{ "idle" }})'))
         self.assertIn("shop_idle_1", self.docker("ps", "-a"))
 
+    def test_asking_inside(self):
+        os.makedirs(self.dir + "/config/runbook")
+        with open(self.dir + "/config/runbook/config.lua", "w") as f:
+            f.write(f'''connection "shop" {{ driver = "compose", project = "shop", socket = "{self.socket}",
+              asks = {{ sick = {{ hello = {{ "/bin/busybox", "echo", "a b; $HOME" }} }}, idle = {{ x = {{ "true" }} }} }} }}''')
+        seen = self.look('''local _, none = try(compose.ask, "shop", "sick", "restart")
+          local _, idle = try(compose.ask, "shop", "idle", "x")
+          answer { said = compose.ask("shop", "sick", "hello").out, none = none.code, idle = idle.code }''')
+        self.assertEqual({"said": "a b; $HOME\n", "none": "not_found", "idle": "not_running"}, seen)
+
     def test_without_a_daemon(self):
         seen = self.look('''local info, why = docker.info { socket = "/run/no/docker.sock" }
           local list, err = try(docker.list, { socket = "/run/no/docker.sock" })
