@@ -9,7 +9,8 @@
 
 #define OTHER_FILES 200 /* descriptors that are not for connections: the journal, children, the terminal */
 #define CONNECTIONS_MIN 64
-#define SPARE_MAX 64 /* easy handles kept for the next transfers: making one costs more than a request */
+#define KEPT_MAX 128 /* connections that nobody uses right now */
+#define SPARE_MAX 128 /* easy handles kept for the next transfers: making one costs more than a request */
 
 struct watch {
     uv_poll_t poll;
@@ -179,6 +180,7 @@ static struct rb_net *net_new(uv_loop_t *loop, struct rb_err *err)
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, net);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_timer);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, net);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)KEPT_MAX); /* its own rule drops all when many end at once */
     curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections_max());
     return net;
 }
