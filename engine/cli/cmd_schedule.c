@@ -72,6 +72,8 @@ static json_t *firing_json(const struct next *n, int64_t at, enum rb_local how)
     return json_pack("{s:s, s:s?}", "local", local, "rule", rule_name(how));
 }
 
+#define YEAR_10000 INT64_C(253402300800) /* RFC 3339 ends before it */
+
 static int cmd_next(struct rb_cli *c)
 {
     struct rb_err err = {0};
@@ -81,7 +83,7 @@ static int cmd_next(struct rb_cli *c)
     json_t *next = json_array(), *firings = json_array();
     enum rb_local how;
     int64_t at = n.from;
-    for (long i = 0; rc == 0 && i < n.count && (at = rb_cron_next(&n.cron, n.zone, at, &how)) != RB_NEVER; i++) {
+    for (long i = 0; rc == 0 && i < n.count && (at = rb_cron_next(&n.cron, n.zone, at, &how)) != RB_NEVER && at < YEAR_10000; i++) {
         char utc[RB_TIME_MAX];
         rb_clock_format(at * 1000000, 0, utc);
         json_array_append_new(next, json_string(utc));
