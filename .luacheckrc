@@ -15,7 +15,7 @@ local sealed = {
     "found", "ok", "recorded", "advise", "skip", "fail", "note", "attach", "keep", "try", "wait", "wait_until", "parallel",
     "progress", "previous", "findings", "now", "options", "fmt", "json", "null", "text", "generic",
     "notify", "secret", "shell", "file", "system", "sql", "sqlite", "postgres", "mysql", "http", "net",
-    "redis", "docker", "compose", "service", "pm2", "nginx",
+    "redis", "rpc", "ws", "evm", "jwt", "docker", "compose", "service", "pm2", "nginx",
     "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson",
   },
 }

@@ -112,6 +112,8 @@ void rb_call_remark(struct rb_call *call, const char *kind, const char *text);
 void rb_call_done(struct rb_call *call, json_t *value); /* takes value */
 /* Before rb_call_fail of a write: it is known that nothing was changed, however it was cut off. */
 void rb_call_undone(struct rb_call *call);
+/* What the other side said of an error, as data: err.data in Lua. Before rb_call_fail; takes data. */
+void rb_call_details(struct rb_call *call, json_t *data);
 void rb_call_fail(struct rb_call *call, const struct rb_err *err);
 
 /* For work verbs. */

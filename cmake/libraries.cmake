@@ -48,3 +48,6 @@ pkg_check_modules(pq REQUIRED IMPORTED_TARGET GLOBAL libpq)
 add_library(rb_lib_pq ALIAS PkgConfig::pq)
 pkg_check_modules(mariadb REQUIRED IMPORTED_TARGET GLOBAL libmariadb)
 add_library(rb_lib_mariadb ALIAS PkgConfig::mariadb)
+find_library(wslay wslay REQUIRED) # Debian's has no pkg-config file
+add_library(rb_lib_wslay INTERFACE)
+target_link_libraries(rb_lib_wslay INTERFACE ${wslay})

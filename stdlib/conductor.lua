@@ -15,7 +15,7 @@ local conductor = {}
 local library = { "sqlite", "net", "redis", "docker", "compose", "service", "pm2", "nginx", "fmt", "text" }
 -- Those that are loaded when they are first used: most runs use one or two.
 local on_demand = {
-  "postgres", "mysql", "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson",
+  "postgres", "mysql", "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson", "evm", "jwt",
 }
 
 local function lazily(name)

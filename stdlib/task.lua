@@ -40,7 +40,7 @@ local error_meta = {
 function task.error(fields)
   return setmetatable({
     kind = "verb", code = fields.code or "internal", message = fields.message or fields.code or "?",
-    verb = fields.verb, fatal = fields.fatal or false, at = fields.at,
+    verb = fields.verb, fatal = fields.fatal or false, at = fields.at, data = fields.data,
   }, error_meta)
 end
 
@@ -88,7 +88,7 @@ end
 local function answer(reply, verb, at)
   if reply.error then
     local err = reply.error
-    error(task.error { code = err.code, message = err.message, verb = err.verb or verb, fatal = err.fatal, at = at }, 0)
+    error(task.error { code = err.code, message = err.message, verb = err.verb or verb, fatal = err.fatal, at = at, data = err.data }, 0)
   end
   if reply.noted then return task.NOTED end
   if reply.ok == rt.null then return nil end

@@ -1,4 +1,4 @@
-/* The one inner message (docs/notify): whatever a runbook or the engine says, cleaned and bounded, before any channel
+/* The one inner message (docs/notify.md): whatever a runbook or the engine says, cleaned and bounded, before any channel
  * renders it. Foreign text in it stays text: control characters are made visible here, what means something to a
  * channel is escaped by its renderer. */
 #ifndef RB_BINDINGS_NOTIFY_MESSAGE_H

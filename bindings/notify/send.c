@@ -97,6 +97,9 @@ static void fail_sender(struct rb_delivery *d, struct sender *s, const struct rb
     if (err.code == RB_ERESET) {
         err.code = RB_EUNREACHABLE; /* twice is better than never here, so the outcome is not unknown */
     }
+    if (d->tries == 0) {
+        rb_call_undone(call);
+    }
     sender_free(s);
     rb_call_fail(call, &err);
 }

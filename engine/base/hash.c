@@ -7,6 +7,7 @@
 
 #include <nettle/base64.h>
 #include <nettle/hmac.h>
+#include <nettle/sha1.h>
 #include <nettle/sha2.h>
 
 #include "base/buf.h"
@@ -42,6 +43,14 @@ void rb_hmac(const void *key, size_t key_len, const void *data, size_t len, unsi
     hmac_sha256_set_key(&ctx, key_len, key);
     hmac_sha256_update(&ctx, len, data);
     hmac_sha256_digest(&ctx, RB_HASH_SIZE, out);
+}
+
+void rb_sha1(const void *data, size_t len, unsigned char out[20])
+{
+    struct sha1_ctx ctx;
+    sha1_init(&ctx);
+    sha1_update(&ctx, len, data);
+    sha1_digest(&ctx, SHA1_DIGEST_SIZE, out);
 }
 
 char *rb_base64(const void *data, size_t len)

@@ -13,6 +13,8 @@ void rb_hash_hex(const void *data, size_t len, char out[RB_HEX_SIZE]);
 
 /* HMAC-SHA-256. */
 void rb_hmac(const void *key, size_t key_len, const void *data, size_t len, unsigned char out[RB_HASH_SIZE]);
+/* Where a protocol of others asks for it (WebSocket). */
+void rb_sha1(const void *data, size_t len, unsigned char out[20]);
 /* Standard alphabet with padding; malloc'ed. */
 char *rb_base64(const void *data, size_t len);
 

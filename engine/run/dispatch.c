@@ -73,6 +73,7 @@ static void call_free(struct rb_call *call)
     json_decref(call->args);
     json_decref(call->filled);
     json_decref(call->remarks);
+    json_decref(call->details);
     run->call_in_flight--;
     free(call->at);
     free(call->text);
@@ -143,8 +144,11 @@ static void record_outcome(struct rb_call *call, const json_t *value, const stru
         json_object_set(body, "args", call->args); /* a write's are in its intent */
     }
     if (err) {
-        json_object_set_new(body, "error",
-                            json_pack("{s:s, s:s}", "code", rb_err_name(err->code), "message", err->text));
+        json_t *error = json_pack("{s:s, s:s}", "code", rb_err_name(err->code), "message", err->text);
+        if (call->details) {
+            json_object_set_new(error, "data", recorded_value(call->run, call->details));
+        }
+        json_object_set_new(body, "error", error);
     } else {
         json_object_set_new(body, "value", recorded_value(call->run, value));
     }
@@ -171,6 +175,7 @@ static void settle_unknown(const struct rb_call *call, struct rb_err *err)
 static void answer(struct rb_call *call, json_t *value, const struct rb_err *err)
 {
     struct rb_run *run = call->run;
+    json_t *details = json_incref(call->details);
     json_int_t seq = call->seq;
     char name[128];
     name_of(call, name, sizeof name, false);
@@ -180,8 +185,13 @@ static void answer(struct rb_call *call, json_t *value, const struct rb_err *err
     } else {
         bool fatal = err->code == RB_EUNKNOWN || err->code == RB_EFORBIDDEN || err->code == RB_ECANCELLED ||
                      err->code == RB_EJOURNAL;
-        rb_run_reply_error(run, seq, err, name, fatal);
+        json_t *error = rb_run_error(run, err, name, fatal);
+        if (details) {
+            json_object_set(error, "data", details);
+        }
+        rb_run_reply_failure(run, seq, error);
     }
+    json_decref(details);
 }
 
 /* What a write brought is not told unless it is on disk. */
@@ -284,6 +294,12 @@ void rb_call_undone(struct rb_call *call)
     call->undone = true;
 }
 
+void rb_call_details(struct rb_call *call, json_t *data)
+{
+    json_decref(call->details);
+    call->details = rb_secrets_clean(call->run->secrets, data);
+}
+
 void rb_call_fail(struct rb_call *call, const struct rb_err *given)
 {
     struct rb_err *err = rb_xcalloc(1, sizeof *err);
@@ -311,6 +327,10 @@ void rb_call_recorded(struct rb_call *call, const json_t *outcome)
         err.code = rb_err_code(rb_json_str(error, "code", ""));
         snprintf(err.text, sizeof err.text, "%s", rb_json_str(error, "message", ""));
         run->unknown = run->unknown || err.code == RB_EUNKNOWN;
+        if (json_object_get(error, "data")) {
+            struct rb_err lost = {0}; /* without its data it is still the same error */
+            rb_call_details(call, value_of(run, json_object_get(error, "data"), &lost));
+        }
         answer(call, NULL, &err);
     } else {
         answer(call, value_of(run, json_object_get(outcome, "value"), &err), &err);

@@ -156,7 +156,7 @@ void rb_run_reply_noted(struct rb_run *run, json_int_t seq)
     send_or_fail(run, json_pack("{s:I, s:b}", "seq", seq, "noted", 1));
 }
 
-void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *given, const char *verb, bool fatal)
+json_t *rb_run_error(const struct rb_run *run, const struct rb_err *given, const char *verb, bool fatal)
 {
     struct rb_err own = *given, *err = &own;
     rb_secrets_clean_err(run->secrets, err);
@@ -165,7 +165,17 @@ void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err 
     if (err->hint[0]) {
         json_object_set_new(error, "hint", rb_json_bytes(err->hint, strlen(err->hint)));
     }
+    return error;
+}
+
+void rb_run_reply_failure(struct rb_run *run, json_int_t seq, json_t *error)
+{
     send_or_fail(run, json_pack("{s:I, s:o}", "seq", seq, "error", error));
+}
+
+void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *err, const char *verb, bool fatal)
+{
+    rb_run_reply_failure(run, seq, rb_run_error(run, err, verb, fatal));
 }
 
 /* ---- the end ---- */

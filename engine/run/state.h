@@ -78,6 +78,7 @@ struct rb_call {
     json_t *args;      /* as asked for, secrets by name: what is shown and recorded */
     json_t *filled;    /* the same with connections and secrets put in: what the binding gets */
     json_t *remarks;
+    json_t *details;   /* what the other side said of an error */
     char *at, *text, *frame;
     void *data;
     uv_timer_t *deadline;
@@ -174,6 +175,10 @@ void rb_record_soon(struct rb_run *run);                           /* the same w
 /* Checks whether a run that is ending has nothing in flight any more, and ends it. */
 void rb_run_settle(struct rb_run *run);
 void rb_run_reply(struct rb_run *run, json_int_t seq, json_t *ok); /* takes ok */
+/* The error of a reply; new reference. */
+json_t *rb_run_error(const struct rb_run *run, const struct rb_err *err, const char *verb, bool fatal);
+/* Takes error. */
+void rb_run_reply_failure(struct rb_run *run, json_int_t seq, json_t *error);
 void rb_run_reply_error(struct rb_run *run, json_int_t seq, const struct rb_err *err, const char *verb, bool fatal);
 void rb_run_reply_noted(struct rb_run *run, json_int_t seq);
 /* The reply to what only this moment knows: recorded under the frame, so that a later life gets the same. */

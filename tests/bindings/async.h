@@ -14,7 +14,7 @@ struct rb_call {
     uv_loop_t *loop;
     struct rb_spawner *spawner;
     void *data, **state;
-    json_t *value, *remarks;
+    json_t *value, *remarks, *details;
     struct rb_err err;
     size_t live[3];
     struct rb_child *left; /* what goes on after it */
@@ -84,6 +84,11 @@ void rb_call_done(struct rb_call *call, json_t *value)
 void rb_call_undone(struct rb_call *call)
 {
     call->undone = true;
+}
+void rb_call_details(struct rb_call *call, json_t *data)
+{
+    json_decref(call->details);
+    call->details = data;
 }
 void rb_call_fail(struct rb_call *call, const struct rb_err *err)
 {
@@ -201,7 +206,8 @@ static inline void drop(struct rb_call *call)
 {
     json_decref(call->value);
     json_decref(call->remarks);
-    call->value = call->remarks = NULL;
+    json_decref(call->details);
+    call->value = call->remarks = call->details = NULL;
 }
 
 /* Modules give their state back, and then nothing may be left on the loop. 0, or 1 for main. */
