@@ -122,7 +122,7 @@ static json_t *from_block(const char *name, const json_t *block, struct rb_err *
 {
     json_t *c = with_tokens(block);
     const char *url = rb_json_str(c, "url", NULL);
-    json_t *address = url ? rb_url_parse(url, err) : NULL;
+    json_t *address = url ? rb_connection_url_parse(url, err) : NULL;
     if (url && !address) {
         json_decref(c);
         return NULL;
@@ -156,7 +156,7 @@ static json_t *by_name(const json_t *config, const char *given, struct rb_err *e
 
 static json_t *by_address(const char *given, struct rb_err *err)
 {
-    json_t *c = rb_url_parse(given, err);
+    json_t *c = rb_connection_url_parse(given, err);
     if (c) {
         json_object_set_new(c, "name", json_string(given));
     }

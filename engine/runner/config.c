@@ -144,7 +144,7 @@ static void check_place(struct rb_lint *lint, const struct rb_declared *block, c
 static json_t *address_of(struct rb_lint *lint, const struct rb_declared *block, const char *field, const char *url)
 {
     struct rb_err err = {0};
-    json_t *address = rb_url_parse(url, &err);
+    json_t *address = rb_connection_url_parse(url, &err);
     if (!address) {
         rb_lint_error(lint, block, field, RB_T_catalog_param_bad_value, err.text);
     }

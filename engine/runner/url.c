@@ -263,7 +263,7 @@ static int check_reachable(const struct parts *p, const json_t *out, struct rb_e
     return 0;
 }
 
-json_t *rb_url_parse(const char *text, struct rb_err *err)
+json_t *rb_connection_url_parse(const char *text, struct rb_err *err)
 {
     struct parts p;
     if (!rb_url_is(text)) {

@@ -12,7 +12,7 @@
 bool rb_url_is(const char *text);
 /* {driver, host?, port?, socket?, user?, database?, url?, tls?, ca?, pin?}; RB_EUSAGE for one with a password, an
  * unknown scheme, or anything else that is not exactly an address. New reference or NULL. */
-json_t *rb_url_parse(const char *text, struct rb_err *err);
+json_t *rb_connection_url_parse(const char *text, struct rb_err *err);
 /* The port a driver has by itself; 0 = none. */
 int rb_url_port(const char *driver);
 

@@ -46,7 +46,7 @@ static void addresses_are_taken_apart(void **state)
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct rb_err err = {0};
-        json_t *parts = rb_url_parse(good[i].url, &err);
+        json_t *parts = rb_connection_url_parse(good[i].url, &err);
         assert_string_equal(err.text, "");
         assert_json(parts, good[i].parts);
     }
@@ -68,7 +68,7 @@ static void bad_addresses_are_refused_and_no_password_is_repeated(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct rb_err err = {0};
-        json_t *parts = rb_url_parse(bad[i], &err);
+        json_t *parts = rb_connection_url_parse(bad[i], &err);
         if (parts) {
             fail_msg("accepted: %s", bad[i]);
         }
