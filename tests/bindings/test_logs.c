@@ -148,7 +148,7 @@ static void hostile_logs(void **state)
     int64_t before = rb_clock_mono_ns();
     assert_int_equal(code_of("file.scan", json_pack("{s:s, s:s}", "path", path, "patterns", "(a|aa)+\\d")),
                      RB_ETIMEOUT);
-    assert_true(rb_clock_mono_ns() - before < 10000000000);
+    assert_true(rb_clock_mono_ns() - before < 60000000000);
     json_t *bad[] = {json_pack("{s:s, s:s}", "path", path, "patterns", "("),
                      json_pack("{s:s, s:{}}", "path", path, "patterns"),
                      json_pack("{s:s, s:s}", "path", path, "patterns", ""),
@@ -224,7 +224,7 @@ static void following_what_is_not_there(void **state)
     struct follower f = {0};
     int64_t before = rb_clock_mono_ns();
     batch(&f, path, 0.3);
-    assert_in_range((rb_clock_mono_ns() - before) / 1000000, 290, 3000);
+    assert_in_range((rb_clock_mono_ns() - before) / 1000000, 290, 30000);
     put_text(path, "first\n");
     batch(&f, path, 0.1);
     assert_string_equal(f.text, "first|");

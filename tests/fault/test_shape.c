@@ -210,7 +210,7 @@ static void a_full_queue(void **state)
     assert_int_equal(0, connect(fill, (struct sockaddr *)&at, sizeof at));
     int64_t since = rb_clock_mono_ns();
     run_systemctl(&h, &r);
-    assert_true(rb_clock_mono_ns() - since < 3000000000);
+    assert_true(rb_clock_mono_ns() - since < 20000000000);
     result_free(&r);
     close(fill);
     close(manager);

@@ -247,7 +247,7 @@ static void test_a_bad_file_never_hides_the_others(void **state)
     struct rb_catalog *catalog = opened("");
     int64_t started = rb_clock_mono_ns();
     const json_t *list = loaded(catalog);
-    assert_true(rb_clock_mono_ns() - started < 8000000000);
+    assert_true(rb_clock_mono_ns() - started < 30000000000);
     is_ok(list, "a/a-good");
     is_ok(list, "a/z-good");
     is_ok(list, "a/x-full"); /* at the start of a runner there was room for it */
