@@ -358,6 +358,13 @@ int rb_cmd_exec(struct rb_cli *c)
     rc = rc != 0 ? rc : rb_exec_prepare(c, c->args[0], &file, &err);
     o.file = file;
     o.repeat = repeat;
+    if (rc == RB_EJOURNAL && file != NULL) { /* looking needs no record; changing does */
+        o.mode = o.mode == RB_MODE_EXEC ? RB_MODE_DIAGNOSE : o.mode;
+        o.unrecorded = rb_word(c, err.text);
+        rb_put(c, RB_ERR, RB_WARN, TX(unrecorded), o.unrecorded);
+        rb_put(c, RB_ERR, RB_PLAIN, "\n");
+        rc = 0;
+    }
     int code = rc != 0 ? rb_cli_fail(c, &err) : rb_exec_watch(c, &o, NULL, &err);
     json_decref(params);
     json_decref(answers);

@@ -103,7 +103,7 @@ void rb_exec_end(struct rb_exec *e)
         rb_put(c, RB_ERR, RB_PLAIN, "%s  runbook resolve %s --done | --not-done --reason ...\n", TX(say_what_happened),
                rb_word(c, run));
     }
-    if (run != NULL && !c->quiet) {
+    if (run != NULL && !c->quiet && rb_json_bool(e->result, "recorded", true)) {
         json_t *argv = rb_cli_repeat(c);
         json_array_append_new(argv, json_string("show"));
         json_array_append_new(argv, json_string(run));

@@ -255,6 +255,7 @@ int rb_journal_commit(struct rb_journal *j, struct rb_err *err)
     }
     int rc = lock_take(j, false, err);
     if (rc) {
+        journal_patience(j, JOURNAL_WAIT_AGAIN_MS);
         return rc;
     }
     RB_CRASH_POINT("commit");
@@ -265,7 +266,11 @@ int rb_journal_commit(struct rb_journal *j, struct rb_err *err)
     }
     lock_release(j);
     if (rc) {
+        journal_patience(j, JOURNAL_WAIT_AGAIN_MS);
         return RB_EJOURNAL;
+    }
+    if (j->wait_ms != JOURNAL_WAIT_MS) {
+        journal_patience(j, JOURNAL_WAIT_MS);
     }
     queue_clear(j);
     checkpoint_after_commit(j);

@@ -27,7 +27,7 @@ static void pause_ms(int ms)
 
 int lock_take(struct rb_journal *j, bool exclusive, struct rb_err *err)
 {
-    int64_t end = rb_clock_mono_ns() + JOURNAL_WAIT_MS * INT64_C(1000000);
+    int64_t end = rb_clock_mono_ns() + j->wait_ms * INT64_C(1000000);
     while (flock(j->lock_fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
             struct rb_err why = {0};
@@ -35,7 +35,7 @@ int lock_take(struct rb_journal *j, bool exclusive, struct rb_err *err)
             return rb_err_set(err, RB_EJOURNAL, RB_T_journal_write, j->path, why.text);
         }
         if (rb_clock_mono_ns() > end) {
-            rb_err_set(err, RB_EJOURNAL, RB_T_journal_busy, j->path, JOURNAL_WAIT_MS / 1000);
+            rb_err_set(err, RB_EJOURNAL, RB_T_journal_busy, j->path, (j->wait_ms + 999) / 1000);
             rb_err_hint(err, RB_T_journal_busy_hint, j->path);
             return RB_EJOURNAL;
         }

@@ -52,6 +52,12 @@ int journal_cannot_read(struct rb_journal *j, struct rb_err *err)
     return rb_err_set(err, corrupt ? RB_ECORRUPT : RB_EJOURNAL, RB_T_journal_read, j->path, reason(j, why));
 }
 
+void journal_patience(struct rb_journal *j, int ms)
+{
+    j->wait_ms = ms;
+    (void)sqlite3_busy_timeout(j->db, ms); /* fails only on a handle that is none */
+}
+
 int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql)
 {
     return sqlite3_prepare_v3(j->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
@@ -188,7 +194,7 @@ static int open_db(struct rb_journal *j, struct rb_err *err)
         return rb_err_set(err, RB_EJOURNAL, RB_T_journal_open, j->path, reason(j, why));
     }
     (void)sqlite3_extended_result_codes(j->db, 0);
-    (void)sqlite3_busy_timeout(j->db, JOURNAL_WAIT_MS);
+    journal_patience(j, JOURNAL_WAIT_MS);
     (void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -262,6 +268,9 @@ void rb_journal_close(struct rb_journal *j)
     }
     if (j->db) {
         checkpoint_at_close(j);
+        if (j->writer) {
+            reserve_keep(j); /* a run that needed it may have made room */
+        }
         (void)sqlite3_close(j->db); /* nothing is open in it any more */
     }
     if (j->lock_fd >= 0) {

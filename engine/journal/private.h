@@ -10,6 +10,7 @@
 #include "journal/journal.h"
 
 #define JOURNAL_WAIT_MS 5000
+#define JOURNAL_WAIT_AGAIN_MS 500 /* after it waited in vain, until a commit succeeds: looks go on meanwhile */
 /* The index `runs`. SQLite uses a partial index only where a query repeats its condition word for word. */
 #define RUNS_CONDITION "kind IN ('run.started', 'run.ended', 'run.resumed', 'run.resolved')"
 #define QUEUE_MAX (256u << 20) /* bytes in memory; a full disk must not become a full memory */
@@ -44,6 +45,7 @@ struct rb_journal {
     sqlite3 *db;
     bool writer;
     int lock_fd;
+    int wait_ms;   /* for other processes */
     int wal_pages; /* in the WAL after our last commit */
     char *actor;
     char *sinks[4];    /* where seals go beside our own file: absolute paths, or "syslog" */
@@ -78,6 +80,8 @@ int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql);
 
 /* schema.c: a writer creates what is missing; anything else than our table is refused. */
 int schema_check(struct rb_journal *j, struct rb_err *err);
+
+void journal_patience(struct rb_journal *j, int ms);
 
 /* lock.c: the lock file between commits (shared) and checkpoints (exclusive). */
 int lock_take(struct rb_journal *j, bool exclusive, struct rb_err *err);

@@ -20,7 +20,10 @@ void rb_plan_clear(struct rb_plan *plan)
 static void ask_person(struct rb_run *run, json_int_t seq, const char *kind, const json_t *question)
 {
     struct rb_err err = {0};
-    (void)rb_record_flush(run, &err); /* what was found is on the screen before the question; an intent meets the error */
+    if (rb_record_flush(run, &err) < 0) { /* what was found is on the screen before the question */
+        rb_run_fail(run, "failed", RB_EXIT_JOURNAL, err.text);
+        return;
+    }
     run->question_seq = seq;
     snprintf(run->question_frame, sizeof run->question_frame, "%s", run->frame);
     free(run->question_kind);

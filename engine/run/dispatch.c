@@ -453,9 +453,8 @@ static int record_intent(struct rb_call *call, const char *name, struct rb_err *
     RB_CRASH_POINT("intent");
     int rc = rb_record_flush(run, err);
     RB_CRASH_POINT("intent on disk");
-    if (rc == 0) {
-        run->wrote = true;
-    }
+    run->wrote = run->wrote || rc == 0;
+    run->refused_unrecorded = run->refused_unrecorded || rc < 0;
     return rc;
 }
 

@@ -322,7 +322,7 @@ static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
     if (rc < 0) {
         char text[sizeof err.text + sizeof err.hint + 4];
         snprintf(text, sizeof text, "%s%s%s", err.text, err.hint[0] ? "; " : "", err.hint);
-        rb_run_fail(run, rc == RB_EBUSY ? "busy" : "failed", rc == RB_EBUSY ? 8 : 10, text);
+        rb_run_fail(run, rc == RB_EBUSY ? "busy" : "failed", rc == RB_EBUSY ? 8 : RB_EXIT_JOURNAL, text);
     } else {
         run->begun = true;
         tell_interrupted(run);

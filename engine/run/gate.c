@@ -103,6 +103,9 @@ int rb_gate(struct rb_run *run, const struct rb_binding *binding, const struct r
     if (run->now.rehearse) {
         return note(run, binding, verb, args, text);
     }
+    if (run->unrecorded) {
+        return rb_err_set(err, RB_EJOURNAL, RB_T_run_gate_unrecorded, binding->name, verb->name, run->unrecorded);
+    }
     if (run->now.phase == RB_PHASE_INJECT) {
         return run->mode == RB_MODE_DRILL ? RB_GATE_DO : refuse(run, binding, verb, err);
     }

@@ -77,6 +77,12 @@ int rb_record_flush(struct rb_run *run, struct rb_err *err)
         run->journal_failed = true;
         return rc;
     }
+    rb_record_show(run);
+    return 0;
+}
+
+void rb_record_show(struct rb_run *run)
+{
     json_t *pending = run->pending;
     run->pending = json_array();
     size_t i;
@@ -85,5 +91,4 @@ int rb_record_flush(struct rb_run *run, struct rb_err *err)
         show(run, json_string_value(json_array_get(event, 0)), json_array_get(event, 1));
     }
     json_decref(pending);
-    return 0;
 }

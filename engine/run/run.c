@@ -52,6 +52,7 @@ struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_op
     run->secrets = rb_secrets_new(run);
     run->drill = o->drill ? rb_xstrdup(o->drill) : NULL;
     run->reason = o->reason ? rb_xstrdup(o->reason) : NULL;
+    run->unrecorded = o->unrecorded ? rb_xstrdup(o->unrecorded) : NULL;
     run->profile = o->profile ? rb_xstrdup(o->profile) : NULL;
     run->yes = o->yes;
     run->no_input = o->no_input || !view->ask;
@@ -107,6 +108,7 @@ static void run_free(struct rb_run *run)
     free(run->drill);
     free(run->reason);
     free(run->profile);
+    free(run->unrecorded);
     free(run->question_kind);
     free(run);
 }
@@ -269,6 +271,42 @@ static json_t *fixes_done(const struct rb_run *run)
     return done;
 }
 
+static void mark_unrecorded(json_t *body, const char *why)
+{
+    json_object_set_new(body, "recorded", json_false());
+    json_object_set_new(body, "error", rb_json_bytes(why, strlen(why)));
+    json_object_set_new(body, "exit", json_integer(RB_EXIT_JOURNAL));
+    json_object_set_new(body, "next", json_array());
+}
+
+/* Is a write begun, and its outcome on no disk? To the record it is one that nobody knows of. */
+static bool outcome_lost(const struct rb_run *run)
+{
+    size_t i;
+    json_t *event;
+    json_array_foreach(run->pending, i, event) {
+        if (!strcmp(json_string_value(json_array_get(event, 0)), "call.outcome") &&
+            !strcmp(rb_json_str(json_array_get(event, 1), "effect", ""), "write")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The end itself is on no disk. What was looked at is shown all the same, and marked. */
+static void end_unrecorded(struct rb_run *run, json_t *body, const char *why)
+{
+    bool lost = outcome_lost(run);
+    mark_unrecorded(body, why);
+    if (!run->wrote) {
+        rb_record_show(run);
+    } else if (lost) {
+        json_object_set_new(body, "result", json_string("unknown"));
+        json_object_set_new(body, "exit", json_integer(rb_run_exit_code("unknown")));
+    }
+    rb_report_apply(run->report, "run.ended", body, rb_clock_utc_us());
+}
+
 static void record_end(struct rb_run *run)
 {
     struct rb_err err = {0};
@@ -276,13 +314,16 @@ static void record_end(struct rb_run *run)
     json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->started_ns) / 1000000));
     json_object_set_new(body, "fixed", fixes_done(run));
     json_object_set_new(body, "run", json_string(run->id));
+    if (run->unrecorded) {
+        mark_unrecorded(body, run->unrecorded);
+    } else if (run->refused_unrecorded && !run->unknown) {
+        json_object_set_new(body, "exit", json_integer(RB_EXIT_JOURNAL));
+    }
     run->frame[0] = '\0';
     if (run->begun && !run->parked) {
         rb_record(run, "run.ended", json_incref(body));
         if (rb_record_flush(run, &err) < 0) {
-            json_object_set_new(body, "error", json_string(err.text));
-            json_object_set_new(body, "exit", json_integer(10));
-            rb_report_apply(run->report, "run.ended", body, rb_clock_utc_us());
+            end_unrecorded(run, body, err.text);
         } else if (run->engine.journal && rb_journal_seal(run->engine.journal, &err) < 0) { /* a replay has none */
             json_object_set_new(run->report, "unsealed", json_string(err.text)); /* all is recorded; its proof is late */
         }

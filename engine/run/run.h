@@ -39,6 +39,7 @@ struct rb_run_options {
     const json_t *actor;   /* who acts, when it is not who started this process */
     const char *profile;   /* of the system's; NULL = the one named like it */
     double timeout;        /* seconds for the whole run, 0 = 1 h */
+    const char *unrecorded; /* why there is no journal: the run only looks, says so, and ends with 10 */
     bool replay;           /* rb_run_resume: show what the record holds, do and record nothing */
     const json_t *config;  /* of rb_config_load; NULL = none (a drill has its own) */
     const json_t *repeat;  /* argv of the program and the global flags, to print commands that go on */

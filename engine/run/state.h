@@ -34,6 +34,7 @@
 #define RB_CALLS_MAX 1024         /* in flight, of one run; waits too */
 #define RB_PLACE_MAX 96      /* "1.2#17": a task's path and the number of the call in it */
 #define RB_REMARKS_MAX 20000         /* findings, notes and the like of one run */
+#define RB_EXIT_JOURNAL 10   /* the record cannot be written */
 #define RB_SECONDS_MAX (7 * 86400) /* no wait of a run is longer */
 
 enum rb_phase {
@@ -116,7 +117,7 @@ struct rb_run {
     char id[RB_ID_MAX];
 
     json_t *file, *given, *confirm, *fixes, *answers, *repeat;
-    char *drill, *reason, *profile;
+    char *drill, *reason, *profile, *unrecorded;
     enum rb_run_mode mode;
     bool yes, no_input;
     int allow;                 /* rank of the risk that needs nobody; -1 = none */
@@ -161,6 +162,7 @@ struct rb_run {
     bool begun;                /* run.started is on disk */
     bool parked;               /* ends without an end: it can be taken up again */
     bool wrote, unknown, journal_failed, ending;
+    bool refused_unrecorded;   /* a write did not start because its intent could not be recorded */
     int stop_signal;
     json_t *finish;            /* what run.finish said */
     json_t *failure;           /* {result, exit, error}: an end that the runner did not announce */
@@ -169,6 +171,7 @@ struct rb_run {
 /* record.c */
 int rb_record(struct rb_run *run, const char *kind, json_t *body); /* takes body; queued */
 int rb_record_flush(struct rb_run *run, struct rb_err *err);       /* on disk, then shown */
+void rb_record_show(struct rb_run *run);                           /* shown though it is on no disk: the run says so */
 void rb_record_soon(struct rb_run *run);                           /* the same within some milliseconds */
 
 /* run.c */
