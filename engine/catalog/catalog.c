@@ -2,9 +2,11 @@
 #include "catalog/catalog.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "catalog/find.h"
 #include "catalog/folders.h"
@@ -62,38 +64,14 @@ static json_t *broken_entry(const json_t *found, const char *text, const char *h
     return entry;
 }
 
-static json_t *sources_of(const json_t *files)
-{
-    json_t *sources = json_object(), *file;
-    size_t i;
-    json_array_foreach((json_t *)files, i, file)
-    {
-        json_object_set(sources, rb_json_str(file, "path", "?"), json_object_get(file, "text"));
-    }
-    return sources;
-}
-
-static bool has_error(const json_t *problems)
-{
-    size_t i;
-    json_t *problem;
-    json_array_foreach((json_t *)problems, i, problem)
-    {
-        if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Judges what a runbook declared and gives the entry its status. */
 static void complete(json_t *entry, const json_t *runbook, const json_t *declared)
 {
-    json_t *sources = sources_of(json_object_get(runbook, "files")), *meta;
+    json_t *sources = rb_load_sources(json_object_get(runbook, "files")), *meta;
     json_t *problems = rb_language_check(declared, sources);
     json_object_set(entry, "sha256", json_object_get(runbook, "sha256"));
     json_object_set_new(entry, "problems", problems);
-    if (!has_error(problems)) {
+    if (!rb_load_has_error(problems)) {
         meta = rb_language_meta(rb_json_str(entry, "id", ""), declared);
         const char *status = rb_json_str(meta, "status", "live");
         json_object_set_new(entry, "status", json_string(strcmp(status, "live") == 0 ? "ok" : status));
@@ -219,4 +197,15 @@ json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_sp
     }
     json_decref(list);
     return runbook;
+}
+
+/* ---- what the program itself has written ---- */
+
+json_t *rb_catalog_own_file(const char *id, const char *text)
+{
+    char path[128], sha[RB_HEX_SIZE];
+    snprintf(path, sizeof path, "%s.lua", id);
+    rb_hash_hex(text, strlen(text), sha);
+    return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", id, "file", path, "sha256", sha, "files", "role", "runbook",
+                     "path", path, "text", text);
 }

@@ -32,6 +32,9 @@ const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_s
  * not a file name needs the load of all files, so loop and sp are given. */
 json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, const char *name, struct rb_err *err);
 
+/* The same of a runbook whose text is part of the program. New reference. */
+json_t *rb_catalog_own_file(const char *id, const char *text);
+
 /* Best first: [{id, score, why: [{field: "symptom", text}]}]. query: words, an error code, an alert, a
  * pasted log line, Chinese of two characters or more. New reference. */
 json_t *rb_catalog_search(const json_t *loaded, const char *query);

@@ -64,29 +64,11 @@ static json_t *read_all(const json_t *files, json_t *problems)
     return set;
 }
 
-static bool has_error(const json_t *problems)
-{
-    size_t i;
-    json_t *problem;
-    json_array_foreach((json_t *)problems, i, problem)
-    {
-        if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What the files declare, judged; the problems are added. */
 static json_t *declare(const json_t *set, uv_loop_t *loop, struct rb_spawner *sp, json_t *problems, struct rb_err *err)
 {
-    json_t *sets = json_pack("[O]", set), *sources = json_object(), *file;
+    json_t *sets = json_pack("[O]", set), *sources = rb_load_sources(set);
     json_t *declared = rb_load_declare(loop, sp, &(struct rb_load_what){.sets = sets}, err);
-    size_t i;
-    json_array_foreach((json_t *)set, i, file)
-    {
-        json_object_set(sources, rb_json_str(file, "path", "?"), json_object_get(file, "text"));
-    }
     json_t *one = json_incref(json_array_get(declared, 0));
     if (one) {
         json_t *found = rb_config_check(one, sources);
@@ -122,7 +104,7 @@ json_t *rb_config_load(uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *er
         declared = declare(set, loop, sp, problems, err);
         failed = !declared;
     }
-    if (!has_error(problems)) {
+    if (!rb_load_has_error(problems)) {
         config = declared ? rb_config_meta(declared) : json_object();
         note_environment(config);
     }

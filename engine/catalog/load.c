@@ -225,3 +225,29 @@ json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_
     }
     return load.declared;
 }
+
+/* ---- judging it ---- */
+
+json_t *rb_load_sources(const json_t *files)
+{
+    json_t *sources = json_object(), *file;
+    size_t i;
+    json_array_foreach((json_t *)files, i, file)
+    {
+        json_object_set(sources, rb_json_str(file, "path", "?"), json_object_get(file, "text"));
+    }
+    return sources;
+}
+
+bool rb_load_has_error(const json_t *problems)
+{
+    size_t i;
+    json_t *problem;
+    json_array_foreach((json_t *)problems, i, problem)
+    {
+        if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -2,6 +2,8 @@
 #ifndef RB_CATALOG_LOAD_H
 #define RB_CATALOG_LOAD_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 #include <uv.h>
 
@@ -19,5 +21,10 @@ struct rb_load_what {
  * Runs the loop. NULL when no runner can be started. New reference. */
 json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what,
                         struct rb_err *err);
+
+/* {path: text} of a files list, which judging what was declared needs. New reference. */
+json_t *rb_load_sources(const json_t *files);
+/* Is one of the problems an error? */
+bool rb_load_has_error(const json_t *problems);
 
 #endif

@@ -21,6 +21,7 @@ int rb_cmd_schedule(struct rb_cli *c);
 int rb_cmd_test(struct rb_cli *c);
 int rb_cmd_lint(struct rb_cli *c);
 int rb_cmd_new(struct rb_cli *c);
+int rb_cmd_notify(struct rb_cli *c);
 int rb_cmd_doctor(struct rb_cli *c);
 int rb_cmd_help(struct rb_cli *c);
 int rb_cmd_completion(struct rb_cli *c);

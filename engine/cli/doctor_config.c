@@ -9,9 +9,9 @@
 
 #include "base/clock.h"
 #include "base/files.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "binding.h"
+#include "catalog/catalog.h"
 #include "cli/doctor.h"
 #include "journal/journal.h"
 #include "run/run.h"
@@ -90,15 +90,13 @@ static void on_ended(void *user, const json_t *result)
 
 static json_t *file_of(const struct way *way, const char *name)
 {
-    char text[1024], sha[RB_HEX_SIZE];
+    char text[1024];
     snprintf(text, sizeof text,
              "runbook \"doctor/probe\" { title = \"doctor\", severity = \"P4\", target = \"doctor %s\" }\n"
              "param \"c\" { type = \"%s\" }\nfinding \"short\" { title = \"short\", advice = \"-\" }\n"
              "check \"reach\" { title = \"reach\", timeout = \"%ds\", run = function(p)\n  %s\nend }\n",
              name, way->type, PROBE_SECONDS, way->call);
-    rb_hash_hex(text, strlen(text), sha);
-    return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", "doctor/probe", "file", "doctor/probe.lua", "sha256", sha,
-                     "files", "role", "runbook", "path", "doctor/probe.lua", "text", text);
+    return rb_catalog_own_file("doctor/probe", text);
 }
 
 static bool has_binding(const char *name)

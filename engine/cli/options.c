@@ -62,6 +62,8 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_KEY, 0, "key", "HEX", NULL, "audit", false, key),
     SERVE(RB_O_RUNS, "runs", "N", runs),
     SERVE(RB_O_KEEP, "keep", "DURATION", keep),
+    [RB_O_PRINT] = {RB_O_PRINT, 0, "print", NULL, NULL, "notify", false, RB_T_notify_o_print},
+    [RB_O_MESSAGE] = {RB_O_MESSAGE, 0, "message", "TEXT", NULL, "notify", false, RB_T_notify_o_message},
     SERVE(RB_O_DRAIN, "drain", "DURATION", drain),
 };
 

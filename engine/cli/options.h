@@ -56,6 +56,8 @@ enum rb_option_id {
     RB_O_REPLAY,
     RB_O_FROM_RUN,
     RB_O_EMIT_META,
+    RB_O_PRINT,
+    RB_O_MESSAGE,
     RB_O_COUNT
 };
 

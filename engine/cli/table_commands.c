@@ -23,6 +23,7 @@ const struct rb_command rb_commands[] = {
     {"serve", NULL, false, RB_T_schedule_c_serve, "", RB_T_schedule_h_serve, rb_cmd_serve},
     COMMAND("new", NULL, "SYSTEM/NAME", rb_cmd_new, new),
     COMMAND("lint", NULL, "[FILE | DIR | RUNBOOK ...]", rb_cmd_lint, lint),
+    {"notify", NULL, false, RB_T_notify_c_notify, "test CHANNEL", RB_T_notify_h_notify, rb_cmd_notify},
     COMMAND("doctor", NULL, "", rb_cmd_doctor, doctor),
     COMMAND("help", NULL, "[COMMAND | TOPIC | RUNBOOK | BLOCK | VERB]", rb_cmd_help, help),
     COMMAND("completion", NULL, "bash | zsh | fish", rb_cmd_completion, completion),

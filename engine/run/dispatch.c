@@ -145,6 +145,9 @@ static void record_outcome(struct rb_call *call, const json_t *value, const stru
     }
     if (err) {
         json_t *error = json_pack("{s:s, s:s}", "code", rb_err_name(err->code), "message", err->text);
+        if (err->hint[0]) {
+            json_object_set_new(error, "hint", rb_json_bytes(err->hint, strlen(err->hint)));
+        }
         if (call->details) {
             json_object_set_new(error, "data", recorded_value(call->run, call->details));
         }
@@ -326,6 +329,7 @@ void rb_call_recorded(struct rb_call *call, const json_t *outcome)
     if (error) {
         err.code = rb_err_code(rb_json_str(error, "code", ""));
         snprintf(err.text, sizeof err.text, "%s", rb_json_str(error, "message", ""));
+        snprintf(err.hint, sizeof err.hint, "%s", rb_json_str(error, "hint", ""));
         run->unknown = run->unknown || err.code == RB_EUNKNOWN;
         if (json_object_get(error, "data")) {
             struct rb_err lost = {0}; /* without its data it is still the same error */

@@ -201,6 +201,9 @@ json_t *rb_fill_connection(const json_t *config, const char *binding, const char
 json_t *rb_fill_channel(const json_t *config, const char *given, struct rb_err *err)
 {
     const json_t *blocks = json_object_get(config, "channel"), *block = json_object_get(blocks, given);
+    if (!json_object_size(blocks)) { /* nothing is needed for a first run: whoever started it reads it */
+        return json_pack("{s:s, s:s}", "name", given, "kind", "console");
+    }
     if (!block) {
         rb_fill_unknown(blocks, given, RB_T_config_no_channel, RB_T_config_no_channel_hint, err);
         return NULL;

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "catalog/catalog.h"
 #include "schedule/service_state.h"
 
 #define TOGETHER_MS 3000
@@ -262,11 +263,8 @@ static void send_to(struct rb_service *s, const char *channel, const json_t *let
     struct rb_err err = {0};
     struct rb_run *run;
     json_t *message = message_of(s, letters);
-    char *text = json_dumps(message, JSON_COMPACT), sha[RB_HEX_SIZE];
-    rb_hash_hex(tell_runbook, strlen(tell_runbook), sha);
-    json_t *file = json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", "runbook/tell", "file",
-                             "runbook/tell.lua", "sha256", sha, "files", "role", "runbook", "path",
-                             "runbook/tell.lua", "text", tell_runbook);
+    char *text = json_dumps(message, JSON_COMPACT);
+    json_t *file = rb_catalog_own_file("runbook/tell", tell_runbook);
     json_t *params = json_pack("{s:s, s:s}", "channel", channel, "message", text);
     const struct rb_run_options o = {.file = file,
                                      .params = params,
