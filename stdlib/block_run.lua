@@ -309,7 +309,7 @@ function run.when(context, step)
   local ended = execute(context, {
     phase = "guard", block = "step", id = step.id, timeout = 60, sources = { context.plain, context.results },
   }, step.when, context.p, context.r)
-  return ended.result == "ok" and ended.value and true or false
+  return ended.result == "ok" and ended.value and true or false, ended.result == "ok"
 end
 
 --- The questions of a step, with choices that are functions looked up now.

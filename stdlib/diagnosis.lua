@@ -48,6 +48,7 @@ local function all_checks(context)
     if not when or diagnosis.stands(standing(context), when) then
       local ended = block_run.check(context, check)
       if ended.result == "failed" then failed[#failed + 1] = ended end
+      context.skipped = context.skipped or ended.result == "skipped"
     end
   end
   return failed

@@ -34,7 +34,7 @@ local function typed_key(fix, instances, sources)
   return instances[1] and instances[1].typed ~= "" and instances[1].typed or fix.id
 end
 
-local function offer(context, fix, instances)
+function fixes.offer(context, fix, instances)
   local sources = fix_sources(context, fix, instances)
   local function text(field) return words.fill(fix[field], sources, context.shapes) end
   return {
@@ -59,21 +59,24 @@ local function matching(context, fix)
   return list
 end
 
+--- Only when the operator wants it, without a finding.
+function fixes.is_asked(fix) return diagnosis.contains(fix.when, "asked") end
+
 -- In the order of the file; that is the order of safety.
 function fixes.offers(context)
   local list = {}
   for _, fix in ipairs(context.meta.fixes) do
     local instances = matching(context, fix)
-    if diagnosis.contains(fix.when, "asked") then
+    if fixes.is_asked(fix) then
       if not context.tried[fix.id] then
-        local one = offer(context, fix, {})
+        local one = fixes.offer(context, fix, {})
         one.shown.asked = true
         list[#list + 1] = one
       end
     elseif fix.batch and #instances > 0 then
-      list[#list + 1] = offer(context, fix, instances)
+      list[#list + 1] = fixes.offer(context, fix, instances)
     else
-      for _, instance in ipairs(instances) do list[#list + 1] = offer(context, fix, { instance }) end
+      for _, instance in ipairs(instances) do list[#list + 1] = fixes.offer(context, fix, { instance }) end
     end
   end
   return list
@@ -87,7 +90,7 @@ local function mark_tried(context, chosen)
 end
 
 -- A guard that says no greys the offer, with its reason.
-local function look_at_guards(context, list)
+function fixes.look_at_guards(context, list)
   for _, one in ipairs(list) do
     if one.fix.guard then
       local ok, why = block_run.guard(context, one)
@@ -96,10 +99,15 @@ local function look_at_guards(context, list)
   end
 end
 
-local function choose(context, list)
+--- What the host says of the offers.
+function fixes.ask_which(list)
   local shown = rt.array {}
   for i, one in ipairs(list) do shown[i] = one.shown end
-  local answer = task.call("run.offer", { offers = shown })
+  return task.call("run.offer", { offers = shown })
+end
+
+local function choose(list)
+  local answer = fixes.ask_which(list)
   for _, one in ipairs(list) do
     if one.shown.fix == answer.fix and one.shown.key == (answer.key or one.shown.key) then return one end
   end
@@ -213,9 +221,9 @@ function fixes.answer(context)
   for _ = 1, MAX_ROUNDS do
     if #context.standing == 0 or diagnosis.blocked(context) then return end
     local list = fixes.offers(context)
-    look_at_guards(context, list)
+    fixes.look_at_guards(context, list)
     if #list == 0 then return end
-    local chosen = choose(context, list)
+    local chosen = choose(list)
     if not chosen then
       context.left = list
       return

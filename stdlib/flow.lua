@@ -12,6 +12,9 @@ local flow = {}
 
 local function result_of(context)
   local standing_now = #context.standing > 0
+  if context.options.dry_run and #context.failed_checks == 0 and not context.lua_error then
+    return standing_now and "found" or require("preview").result(context)
+  end
   if context.unknown or context.step_stopped == "unknown" then return "unknown" end
   if context.step_stopped == "person" or (context.waiting and not context.waiting.fix.run) then return "waiting" end
   if context.step_stopped == "declined" then return standing_now and "found" or "aborted" end
@@ -66,8 +69,10 @@ local function treat(context)
     context.left = diagnosis.blocked(context) and {} or fixes.offers(context)
     return
   end
+  if context.options.dry_run and #context.meta.steps == 0 then return require("preview").fixes(context) end
   if #context.meta.steps > 0 then
     if #context.failed_checks == 0 and steps.needed(context) then
+      if context.options.dry_run then return require("preview").steps(context) end
       context.stepped = true
       steps.go(context)
       if context.wrote then diagnosis.look(context) end

@@ -8,16 +8,17 @@ local words = require "words"
 
 local steps = {}
 
-local function step_needed(context, step)
-  if step.when == nil then return true end
+--- Is it needed, and is that sure? A when that could not answer counts as no.
+function steps.step_needed(context, step)
+  if step.when == nil then return true, true end
   if type(step.when) == "function" then return block_run.when(context, step) end
   for _, id in ipairs(step.when) do
-    if diagnosis.stands(context.standing, id) then return true end
+    if diagnosis.stands(context.standing, id) then return true, true end
   end
-  return false
+  return false, true
 end
 
-local function step_offer(context, step)
+function steps.offer(context, step)
   local sources = { context.plain, context.results }
   local function text(field) return words.fill(step[field], sources, context.shapes) end
   return {
@@ -71,7 +72,7 @@ end
 
 local function undo_finished(context, done)
   for i = #done, 1, -1 do
-    if done[i].undo and not block_run.offer_undo(context, step_offer(context, done[i])) then return end
+    if done[i].undo and not block_run.offer_undo(context, steps.offer(context, done[i])) then return end
   end
 end
 
@@ -79,8 +80,8 @@ end
 function steps.go(context)
   local done = {}
   for _, step in ipairs(context.meta.steps) do
-    if step_needed(context, step) then
-      local one = step_offer(context, step)
+    if steps.step_needed(context, step) then
+      local one = steps.offer(context, step)
       local result, why = run_step(context, step, one)
       task.call("run.stepped", { id = step.id, result = result, why = why })
       if result == "done" then

@@ -60,19 +60,33 @@ char *rb_base64(const void *data, size_t len)
     return out;
 }
 
-void rb_id_new(char prefix, char out[RB_ID_MAX])
+#define ID_DIGITS 10
+
+static void name(char prefix, const unsigned char bytes[ID_DIGITS], char out[RB_ID_MAX])
 {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* without i l o u */
-    unsigned char random[10];
+    out[0] = prefix;
+    out[1] = '-';
+    for (size_t i = 0; i < ID_DIGITS; i++) {
+        out[2 + i] = digits[bytes[i] & 31];
+    }
+    out[2 + ID_DIGITS] = '\0';
+}
+
+void rb_id_of(char prefix, const void *data, size_t len, char out[RB_ID_MAX])
+{
+    unsigned char hash[RB_HASH_SIZE];
+    rb_hash(data, len, hash);
+    name(prefix, hash, out);
+}
+
+void rb_id_new(char prefix, char out[RB_ID_MAX])
+{
+    unsigned char random[ID_DIGITS];
     ssize_t n;
     do {
         n = getrandom(random, sizeof random, 0);
     } while (n < 0 && errno == EINTR);
     RB_REQUIRE(n == (ssize_t)sizeof random);
-    out[0] = prefix;
-    out[1] = '-';
-    for (size_t i = 0; i < sizeof random; i++) {
-        out[2 + i] = digits[random[i] & 31];
-    }
-    out[2 + sizeof random] = '\0';
+    name(prefix, random, out);
 }

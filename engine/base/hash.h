@@ -21,5 +21,7 @@ char *rb_base64(const void *data, size_t len);
 /* "r-" and 10 characters of base32 without look-alikes (50 bits from getrandom). */
 #define RB_ID_MAX 16
 void rb_id_new(char prefix, char out[RB_ID_MAX]);
+/* The same, made of what it names: equal data has equal ids. */
+void rb_id_of(char prefix, const void *data, size_t len, char out[RB_ID_MAX]);
 
 #endif

@@ -120,6 +120,7 @@ void rb_put_table(struct rb_cli *c, enum rb_sink sink, const json_t *headings, c
 void rb_row(json_t *rows, ...);
 
 #define TX(name) rb_text(RB_T_cli_##name)
+#define TX_TRUST(name) rb_text(RB_T_trust_##name)
 #define TX_CONFIG(name) rb_text(RB_T_config_##name)
 
 #endif

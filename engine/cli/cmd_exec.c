@@ -83,6 +83,12 @@ static int add_param_file(json_t *params, const char *path, struct rb_err *err)
     return rc != 0 ? RB_EUSAGE : 0;
 }
 
+/* The first word, unless it is a parameter already. */
+static bool names_runbook(const struct rb_cli *c)
+{
+    return c->nargs > 0 && strchr(c->args[0], '=') == NULL;
+}
+
 /* File first, then -p, then name=value: what stands nearer to the hand wins. */
 static int collect_params(const struct rb_cli *c, json_t *params, struct rb_err *err)
 {
@@ -95,7 +101,7 @@ static int collect_params(const struct rb_cli *c, json_t *params, struct rb_err 
     json_array_foreach (c->options.values[RB_O_PARAM], i, item) {
         rc = rc != 0 ? rc : add_pair(params, json_string_value(item), "name=value", err);
     }
-    for (int k = 1; k < c->nargs && rc == 0; k++) {
+    for (int k = names_runbook(c) ? 1 : 0; k < c->nargs && rc == 0; k++) {
         rc = add_pair(params, c->args[k], "name=value", err);
     }
     if (rc != 0 && err->code != RB_EUSAGE) {
@@ -344,6 +350,28 @@ static int replay(struct rb_cli *c, const char *prefix, struct rb_run_options *o
     return rb_exec_watch(c, o, run, &err);
 }
 
+/* The plan knows the runbook and its parameters; what is said again must agree with it. */
+static int take_plan(struct rb_cli *c, struct rb_run_options *o, json_t *params, struct rb_err *err)
+{
+    static const enum rb_option_id against[] = {RB_O_DRY_RUN, RB_O_DIAGNOSE, RB_O_FIX};
+    const char *id = rb_options_get(&c->options, RB_O_PLAN);
+    for (size_t i = 0; i < sizeof against / sizeof *against; i++) {
+        if (rb_options_has(&c->options, against[i])) {
+            return rb_err_set(err, RB_EUSAGE, RB_T_trust_plan_mode, rb_option_table[against[i]].name);
+        }
+    }
+    int rc = rb_cli_loop(c, err);
+    rc = rc != 0 ? rc : rb_exec_journal(c, err);
+    o->plan = rc == 0 ? rb_plan_find(c->journal, id, err) : NULL;
+    if (o->plan == NULL) {
+        return err->code;
+    }
+    json_object_update_missing(params, json_object_get(o->plan, "given"));
+    const char *profile = rb_json_str(o->plan, "profile", NULL);
+    o->profile = o->profile != NULL ? o->profile : profile;
+    return 0;
+}
+
 int rb_cmd_exec(struct rb_cli *c)
 {
     struct rb_err err = {0};
@@ -353,9 +381,11 @@ int rb_cmd_exec(struct rb_cli *c)
         return replay(c, past, &o);
     }
     json_t *params = json_object(), *answers = json_object(), *repeat = rb_cli_repeat(c), *file = NULL;
-    int rc = c->nargs == 0 || strchr(c->args[0], '=') != NULL ? rb_err_set(&err, RB_EUSAGE, RB_T_cli_exec_what)
-                                                               : fill_options(c, &o, params, answers, &err);
-    rc = rc != 0 ? rc : rb_exec_prepare(c, c->args[0], &file, &err);
+    bool named = names_runbook(c), planned = rb_options_has(&c->options, RB_O_PLAN);
+    int rc = !named && !planned ? rb_err_set(&err, RB_EUSAGE, RB_T_cli_exec_what)
+                                : fill_options(c, &o, params, answers, &err);
+    rc = rc != 0 || !planned ? rc : take_plan(c, &o, params, &err);
+    rc = rc != 0 ? rc : rb_exec_prepare(c, named ? c->args[0] : rb_json_str(o.plan, "runbook", ""), &file, &err);
     o.file = file;
     o.repeat = repeat;
     if (rc == RB_EJOURNAL && file != NULL) { /* looking needs no record; changing does */
@@ -370,5 +400,6 @@ int rb_cmd_exec(struct rb_cli *c)
     json_decref(answers);
     json_decref(repeat);
     json_decref(file);
+    json_decref((json_t *)o.plan);
     return code;
 }

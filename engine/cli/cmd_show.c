@@ -299,6 +299,62 @@ static int show_run(struct rb_cli *c, const char *prefix)
     return 0;
 }
 
+/* ---- a plan ---- */
+
+static void put_item(struct rb_cli *c, const json_t *item)
+{
+    size_t i;
+    json_t *write;
+    const char *key = rb_json_str(item, "key", "");
+    rb_put(c, RB_OUT, RB_BOLD, "  %s%s%s", rb_word(c, rb_json_str(item, "fix", "?")), key[0] != '\0' ? "=" : "",
+           rb_word(c, key));
+    rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s %s\n", rb_plan_word(rb_json_str(item, "state", "will_change")), TX(risk),
+           rb_risk_word(c, rb_json_str(item, "risk", "low")));
+    json_array_foreach (json_object_get(item, "writes"), i, write) {
+        rb_put(c, RB_OUT, RB_PLAIN, "    %s\n", rb_effect_line(c, write));
+    }
+    if (rb_json_bool(item, "open", false)) {
+        rb_put(c, RB_OUT, RB_DIM, "    %s\n", TX(plan_open));
+    }
+}
+
+static void put_plan(struct rb_cli *c, const json_t *plan)
+{
+    size_t i;
+    json_t *one;
+    rb_put(c, RB_OUT, RB_BOLD, "%s", rb_word(c, rb_json_str(plan, "plan", "?")));
+    rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s  %s %s\n", rb_word(c, rb_json_str(plan, "runbook", "?")),
+           rb_word_text(c, json_object_get(plan, "title")), TX(run), rb_word(c, rb_json_str(plan, "run", "?")));
+    rb_put(c, RB_OUT, RB_DIM, "%s  %s\n", TX(params), rb_evidence_line(c, json_object_get(plan, "params")));
+    rb_put(c, RB_OUT, RB_DIM, "%s  %s\n", TX(col_target), rb_word(c, rb_json_str(plan, "target", "?")));
+    json_array_foreach (json_object_get(plan, "findings"), i, one) {
+        rb_put(c, RB_OUT, RB_PLAIN, "  ! %s %s  %s\n", rb_word(c, rb_json_str(one, "id", "?")),
+               rb_word(c, rb_json_str(one, "key", "")), rb_evidence_line(c, json_object_get(one, "evidence")));
+    }
+    json_array_foreach (json_object_get(plan, "items"), i, one) {
+        put_item(c, one);
+    }
+}
+
+static int show_plan(struct rb_cli *c, const char *id)
+{
+    struct rb_err err = {0};
+    int rc = rb_cli_journal(c, false, &err);
+    rc = rc == 0 && c->journal == NULL ? rb_err_set(&err, RB_ENOT_FOUND, RB_T_trust_plan_none, id) : rc;
+    json_t *plan = rc == 0 ? rb_plan_find(c->journal, id, &err) : NULL;
+    if (plan == NULL) {
+        return rb_cli_fail(c, &err);
+    }
+    if (c->format == RB_FORMAT_JSON || c->format == RB_FORMAT_JSONL) {
+        json_object_set_new(plan, "schema", json_string("runbook.plan/1"));
+        rb_put_json(c, json_incref(plan));
+    } else {
+        put_plan(c, plan);
+    }
+    json_decref(plan);
+    return 0;
+}
+
 int rb_cmd_show(struct rb_cli *c)
 {
     struct rb_err err = {0};
@@ -306,6 +362,6 @@ int rb_cmd_show(struct rb_cli *c)
         rb_err_set(&err, RB_EUSAGE, RB_T_cli_show_what);
         return rb_cli_fail(c, &err);
     }
-    bool is_run = strncmp(c->args[0], "r-", 2) == 0;
-    return is_run ? show_run(c, c->args[0]) : show_runbook(c, c->args[0]);
+    bool is_run = strncmp(c->args[0], "r-", 2) == 0, is_plan = strncmp(c->args[0], "p-", 2) == 0;
+    return is_plan ? show_plan(c, c->args[0]) : is_run ? show_run(c, c->args[0]) : show_runbook(c, c->args[0]);
 }

@@ -58,6 +58,8 @@ void rb_put_evidence(struct rb_cli *c, const json_t *evidence, int indent);
 const char *rb_evidence_line(struct rb_cli *c, const json_t *evidence);
 /* "sql.exec  UPDATE …"; a text that names its verb already is enough. */
 const char *rb_effect_line(struct rb_cli *c, const json_t *effect);
+/* Of the state of a fix or step in a plan: "no change". */
+const char *rb_plan_word(const char *state);
 const char *rb_risk_word(struct rb_cli *c, const char *risk);
 
 /* test_from_run.c: prints the test that a run makes. Returns the exit code. */

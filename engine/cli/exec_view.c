@@ -360,9 +360,39 @@ static void run_interrupted(struct rb_exec *e, const json_t *body)
     json_decref(argv);
 }
 
+/* Of a dry run: what nothing can be shown of. */
+static void put_state(struct rb_exec *e, const json_t *body, const char *state)
+{
+    struct rb_cli *c = e->c;
+    const char *key = rb_json_str(body, "key", ""), *because = error_word(c, json_object_get(body, "because"));
+    rb_put(c, RB_OUT, strcmp(state, "no_change") == 0 ? RB_DIM : RB_WARN, "%s", rb_plan_word(state));
+    rb_put(c, RB_OUT, RB_PLAIN, " %s%s%s%s%s\n", rb_word(c, rb_json_str(body, "fix", "?")), key[0] != '\0' ? "=" : "",
+           rb_word(c, key), because[0] != '\0' ? "  " : "", because);
+}
+
 static void plan(struct rb_exec *e, const json_t *body)
 {
-    rb_exec_plan(e, body, json_object_get(body, "writes"));
+    const char *state = rb_json_str(body, "state", "will_change");
+    const json_t *writes = json_object_get(body, "writes");
+    if (strcmp(state, "will_change") != 0) {
+        put_state(e, body, state);
+    }
+    if (strcmp(state, "will_change") == 0 || json_array_size(writes) > 0) {
+        rb_exec_plan(e, body, writes);
+    }
+}
+
+/* The dry run as a whole: how it is applied is the next command. */
+static void plan_made(struct rb_exec *e, const json_t *body)
+{
+    size_t i, acts = 0;
+    json_t *item;
+    json_array_foreach (json_object_get(body, "items"), i, item) {
+        acts += json_array_size(json_object_get(item, "writes")) > 0;
+    }
+    rb_put(e->c, RB_OUT, RB_BOLD, acts > 0 ? TX_TRUST(plan_line) : TX_TRUST(plan_nothing),
+           rb_word(e->c, rb_json_str(body, "plan", "?")));
+    rb_put(e->c, RB_OUT, RB_PLAIN, "\n");
 }
 
 static void note(struct rb_exec *e, const json_t *body)
@@ -388,7 +418,7 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         {"block.started", block_started, true}, {"block.ended", block_ended, false},
         {"call.outcome", call_outcome, false}, {"note", note, true},
         {"attachment", attachment, true},      {"run.resumed", run_resumed, true},
-        {"run.interrupted", run_interrupted, false},
+        {"run.interrupted", run_interrupted, false}, {"plan.made", plan_made, false},
     };
     struct rb_exec *e = user;
     e->begun = e->begun || strcmp(kind, "run.started") == 0 || strcmp(kind, "run.resumed") == 0;

@@ -11,6 +11,8 @@
     [id] = {id, letter, name, arg, values, commands, repeat, RB_T_cli_o_##help}
 #define SCHEDULE(id, name, arg, help) \
     [id] = {id, 0, name, arg, NULL, "schedule", false, RB_T_schedule_o_##help}
+#define TRUST(id, name, arg, commands, help) \
+    [id] = {id, 0, name, arg, NULL, commands, false, RB_T_trust_o_##help}
 #define SERVE(id, name, arg, help) \
     [id] = {id, 0, name, arg, NULL, "serve", false, RB_T_schedule_o_##help}
 
@@ -32,6 +34,7 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_PARAM, 'p', "param", "NAME=VALUE", NULL, "exec", false, param),
     VALUE(RB_O_PARAM_FILE, 0, "param-file", "FILE", NULL, "exec", false, param_file),
     FLAG(RB_O_DRY_RUN, 'n', "dry-run", "exec", false, dry_run),
+    TRUST(RB_O_PLAN, "plan", "PLAN", "exec", plan),
     FLAG(RB_O_DIAGNOSE, 0, "diagnose", "exec", false, diagnose),
     VALUE(RB_O_FIX, 0, "fix", "FIX[=KEY]", NULL, "exec resume", false, fix),
     FLAG(RB_O_YES, 'y', "yes", "exec resume schedule", false, yes),

@@ -56,6 +56,13 @@ const char *rb_risk_word(struct rb_cli *c, const char *risk)
            : strcmp(risk, "critical") == 0 ? TX(risk_critical) : rb_word(c, risk);
 }
 
+const char *rb_plan_word(const char *state)
+{
+    return strcmp(state, "no_change") == 0     ? TX_TRUST(no_change)
+           : strcmp(state, "will_change") == 0 ? TX_TRUST(will_change)
+           : strcmp(state, "by_hand") == 0     ? TX_TRUST(by_hand) : TX_TRUST(unknown_here);
+}
+
 const char *rb_effect_line(struct rb_cli *c, const json_t *effect)
 {
     struct rb_buf b;

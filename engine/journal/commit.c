@@ -56,17 +56,19 @@ static void actor_default(struct rb_journal *j)
     }
 }
 
-int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body,
-                   struct rb_err *err)
+static struct queued *queued_new(struct rb_journal *j, const char *run, const char *kind, const json_t *body,
+                                 struct rb_err *err)
 {
     if (!j->writer || !run[0] || strlen(run) >= RB_ID_MAX || !kind[0]) {
-        return rb_err_set(err, RB_EINTERNAL, RB_T_journal_event_bad, run, kind);
+        rb_err_set(err, RB_EINTERNAL, RB_T_journal_event_bad, run, kind);
+        return NULL;
     }
     char *text = body ? rb_json_canonical(body) : rb_xstrdup("{}");
     size_t size = text ? strlen(text) : 0;
     if (!text || size > QUEUE_MAX - j->queued_bytes) {
         free(text);
-        return rb_err_set(err, RB_EJOURNAL, RB_T_journal_queue_full, j->path);
+        rb_err_set(err, RB_EJOURNAL, RB_T_journal_queue_full, j->path);
+        return NULL;
     }
     actor_default(j);
     struct queued *q = rb_xcalloc(1, sizeof *q);
@@ -77,7 +79,21 @@ int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, cons
     q->actor = rb_xstrdup(j->actor);
     q->body = text;
     rb_hash(text, size, q->digest);
-    j->queued_bytes += size;
+    return q;
+}
+
+int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body,
+                   struct rb_err *err)
+{
+    struct rb_err why = {0};
+    struct queued *q = queued_new(j, run, kind, body, &why);
+    if (!q) {
+        if (err) {
+            *err = why;
+        }
+        return why.code;
+    }
+    j->queued_bytes += strlen(q->body);
     *j->end = q;
     j->end = &q->next;
     return 0;
@@ -226,7 +242,24 @@ static int step(sqlite3_stmt *s)
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int transaction(struct rb_journal *j, struct rb_err *err)
+/* An event that is written only if nothing speaks against it, looked up in the transaction itself. */
+struct conditional {
+    const struct rb_journal_if *event;
+    const struct queued *queued;
+    int refused; /* by its check */
+    struct rb_err *err;
+};
+
+static int insert_if(struct rb_journal *j, struct conditional *one)
+{
+    if (!one) {
+        return SQLITE_OK;
+    }
+    one->refused = one->event->check(j, one->event->user, one->err);
+    return one->refused ? SQLITE_OK : insert(j, one->queued);
+}
+
+static int transaction(struct rb_journal *j, struct conditional *one, struct rb_err *err)
 {
     int rc = step(j->begin);
     rc = rc ? rc : catch_up(j);
@@ -234,6 +267,7 @@ static int transaction(struct rb_journal *j, struct rb_err *err)
     for (const struct queued *q = j->first; !rc && q; q = q->next) {
         rc = insert(j, q);
     }
+    rc = rc ? rc : insert_if(j, one);
     rc = rc ? rc : step(j->commit);
     if (!rc) {
         return 0;
@@ -248,21 +282,18 @@ static int transaction(struct rb_journal *j, struct rb_err *err)
     return full ? RB_ENO_SPACE : RB_EJOURNAL;
 }
 
-int rb_journal_commit(struct rb_journal *j, struct rb_err *err)
+static int commit(struct rb_journal *j, struct conditional *one, struct rb_err *err)
 {
-    if (!j->first) {
-        return 0;
-    }
     int rc = lock_take(j, false, err);
     if (rc) {
         journal_patience(j, JOURNAL_WAIT_AGAIN_MS);
         return rc;
     }
     RB_CRASH_POINT("commit");
-    rc = transaction(j, err);
+    rc = transaction(j, one, err);
     RB_CRASH_POINT("committed");
     if (rc == RB_ENO_SPACE && reserve_release(j)) {
-        rc = transaction(j, err);
+        rc = transaction(j, one, err);
     }
     lock_release(j);
     if (rc) {
@@ -278,4 +309,23 @@ int rb_journal_commit(struct rb_journal *j, struct rb_err *err)
         (void)rb_journal_seal(j, NULL); /* what is committed is safe; the seal at the run's end says what is wrong */
     }
     return 0;
+}
+
+int rb_journal_commit(struct rb_journal *j, struct rb_err *err)
+{
+    return j->first ? commit(j, NULL, err) : 0;
+}
+
+int rb_journal_add_if(struct rb_journal *j, const struct rb_journal_if *event, struct rb_err *err)
+{
+    struct rb_err why = {0};
+    struct queued *q = queued_new(j, event->run, event->kind, event->body, &why);
+    struct conditional one = {.event = event, .queued = q, .err = &why};
+    int rc = q ? commit(j, &one, &why) : why.code;
+    rc = rc ? rc : one.refused;
+    queued_free(q);
+    if (rc && err) {
+        *err = why;
+    }
+    return rc;
 }

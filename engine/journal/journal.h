@@ -47,6 +47,16 @@ json_t *rb_journal_actor_find(void);
 int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body, struct rb_err *err);
 /* Writes everything queued in one synced transaction. After an error the events stay queued. */
 int rb_journal_commit(struct rb_journal *j, struct rb_err *err);
+/* Commits what is queued and, in the same transaction, one event more if check says 0 to it: nothing can come between
+ * what check reads and what is then written. An error of check is returned; what was queued is committed all the same. */
+typedef int rb_journal_check(struct rb_journal *j, void *user, struct rb_err *err);
+struct rb_journal_if {
+    const char *run, *kind;
+    const json_t *body;
+    rb_journal_check *check;
+    void *user;
+};
+int rb_journal_add_if(struct rb_journal *j, const struct rb_journal_if *event, struct rb_err *err);
 /* Bytes beside the events, at most 16 MiB, kept under their SHA-256 (out) from the next commit on. The event
  * that names the hash belongs into the same commit. */
 int rb_journal_blob_add(struct rb_journal *j, const void *data, size_t size, char out[RB_HEX_SIZE], struct rb_err *err);
@@ -68,6 +78,10 @@ bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino);
  * run NULL = all runs, after = only ids above it. */
 typedef int rb_event_fn(const struct rb_event *event, void *user);
 int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_event_fn *fn, void *user, struct rb_err *err);
+/* The same for events of one of the kinds that lists are made of (plan.made, plan.used, approval.*, undo.started,
+ * run.started, run.parked, run.resumed, run.resolved, run.ended): found without a walk through the others. */
+int rb_journal_read_kind(struct rb_journal *j, const char *kind, const char *run, int64_t after, rb_event_fn *fn,
+                         void *user, struct rb_err *err);
 /* The full id of the one run that starts with prefix ("r-" may be left out): RB_ENOT_FOUND, or RB_EUSAGE
  * when several do. */
 int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err);

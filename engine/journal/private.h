@@ -12,7 +12,9 @@
 #define JOURNAL_WAIT_MS 5000
 #define JOURNAL_WAIT_AGAIN_MS 500 /* after it waited in vain, until a commit succeeds: looks go on meanwhile */
 /* The index `runs`. SQLite uses a partial index only where a query repeats its condition word for word. */
-#define RUNS_CONDITION "kind IN ('run.started', 'run.ended', 'run.resumed', 'run.resolved')"
+#define RUNS_CONDITION                                                                                       \
+    "kind IN ('run.started', 'run.ended', 'run.resumed', 'run.resolved', 'run.parked', 'plan.made', "        \
+    "'plan.used', 'approval.asked', 'approval.answered', 'approval.used', 'undo.started')"
 #define QUEUE_MAX (256u << 20) /* bytes in memory; a full disk must not become a full memory */
 #define COMPANION_MAX (PATH_MAX + 16) /* the path with its longest suffix */
 

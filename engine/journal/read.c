@@ -54,18 +54,9 @@ static int64_t run_start(struct rb_journal *j, const char *run)
     return id > 0 ? id - 1 : 0;
 }
 
-int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_event_fn *fn, void *user,
-                    struct rb_err *err)
+static int deliver_all(struct rb_journal *j, sqlite3_stmt *s, int rc, rb_event_fn *fn, void *user, struct rb_err *err)
 {
-    sqlite3_stmt *s = NULL;
-    int64_t start = run ? run_start(j, run) : 0;
     int found = 0;
-    int rc = journal_prepare(j, &s,
-                             run ? "SELECT " COLUMNS
-                                   " FROM events NOT INDEXED WHERE id > ?1 AND run = ?2 ORDER BY id"
-                                 : "SELECT " COLUMNS " FROM events NOT INDEXED WHERE id > ?1 ORDER BY id");
-    rc = rc ? rc : sqlite3_bind_int64(s, 1, start > after ? start : after);
-    rc = rc || !run ? rc : sqlite3_bind_text(s, 2, run, -1, SQLITE_STATIC);
     while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         found = deliver(s, fn, user);
         rc = found ? SQLITE_DONE : SQLITE_OK;
@@ -75,6 +66,33 @@ int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_eve
     }
     (void)sqlite3_finalize(s); /* reported above */
     return found;
+}
+
+int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_event_fn *fn, void *user,
+                    struct rb_err *err)
+{
+    sqlite3_stmt *s = NULL;
+    int64_t start = run ? run_start(j, run) : 0;
+    int rc = journal_prepare(j, &s,
+                             run ? "SELECT " COLUMNS
+                                   " FROM events NOT INDEXED WHERE id > ?1 AND run = ?2 ORDER BY id"
+                                 : "SELECT " COLUMNS " FROM events NOT INDEXED WHERE id > ?1 ORDER BY id");
+    rc = rc ? rc : sqlite3_bind_int64(s, 1, start > after ? start : after);
+    rc = rc || !run ? rc : sqlite3_bind_text(s, 2, run, -1, SQLITE_STATIC);
+    return deliver_all(j, s, rc, fn, user, err);
+}
+
+int rb_journal_read_kind(struct rb_journal *j, const char *kind, const char *run, int64_t after, rb_event_fn *fn,
+                         void *user, struct rb_err *err)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM events INDEXED BY runs WHERE " RUNS_CONDITION
+                              " AND kind = ?1 AND id > ?2 AND (?3 IS NULL OR run = ?3) ORDER BY id";
+    sqlite3_stmt *s = NULL;
+    int rc = journal_prepare(j, &s, sql);
+    rc = rc ? rc : sqlite3_bind_text(s, 1, kind, -1, SQLITE_STATIC);
+    rc = rc ? rc : sqlite3_bind_int64(s, 2, after);
+    rc = rc ? rc : sqlite3_bind_text(s, 3, run, -1, SQLITE_STATIC);
+    return deliver_all(j, s, rc, fn, user, err);
 }
 
 int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err)

@@ -11,8 +11,9 @@
 /* What is too large for an event, or the same in many runs: bytes by their SHA-256. The event that names
  * the hash is what the chain protects. */
 #define BLOBS "CREATE TABLE blobs(digest BLOB PRIMARY KEY, data BLOB NOT NULL) STRICT"
-/* Two entries a run: lists of runs need no walk through all events, appending pays next to nothing. */
+/* Some entries a run: lists of runs, plans and approvals need no walk through all events, appending pays next to nothing. */
 #define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE " RUNS_CONDITION
+#define VERSION 3 /* 2: the index had fewer kinds */
 
 /* One integer; -1 when SQLite will not say. */
 static int64_t ask(struct rb_journal *j, const char *sql)
@@ -31,7 +32,7 @@ static int64_t ask(struct rb_journal *j, const char *sql)
     return value;
 }
 
-enum state { BROKEN, EMPTY, FOREIGN, READY };
+enum state { BROKEN, EMPTY, FOREIGN, OLDER, READY };
 
 /* A trigger or another definition of the table would write other rows than the ones that were hashed. */
 static enum state look(struct rb_journal *j)
@@ -46,17 +47,30 @@ static enum state look(struct rb_journal *j)
         return EMPTY;
     }
     int64_t ours = ask(j, "SELECT count(*) FROM sqlite_schema WHERE sql IN (?1, ?2, ?3)");
-    bool ready =
-        id == APPLICATION_ID && objects == 2 && ours == 3 && ask(j, "PRAGMA user_version") == 2;
-    return ready ? READY : FOREIGN;
+    int64_t version = ask(j, "PRAGMA user_version");
+    if (id != APPLICATION_ID || objects != 2) {
+        return FOREIGN;
+    }
+    return ours == 3 && version == VERSION ? READY : ours == 2 && version == VERSION - 1 ? OLDER : FOREIGN;
+}
+
+/* Only the index differs; the events and what protects them stay as they are. */
+static int renew_index(struct rb_journal *j)
+{
+    static const char index[] = "BEGIN IMMEDIATE; DROP INDEX IF EXISTS runs; " INDEX "; PRAGMA user_version=3; COMMIT";
+    int rc = sqlite3_exec(j->db, index, NULL, NULL, NULL);
+    if (rc) {
+        (void)sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL); /* fails when nothing was begun */
+    }
+    return rc;
 }
 
 static int create(struct rb_journal *j)
 {
     static const char tables[] = "BEGIN IMMEDIATE; " TABLE "; " BLOBS "; " INDEX ";";
     char end[96];
-    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=2; COMMIT",
-                   APPLICATION_ID);
+    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
+                   APPLICATION_ID, VERSION);
     int rc = sqlite3_exec(j->db, tables, NULL, NULL, NULL);
     return rc ? rc : sqlite3_exec(j->db, end, NULL, NULL, NULL);
 }
@@ -73,8 +87,9 @@ static int create_schema(struct rb_journal *j, struct rb_err *err)
     if (rc) {
         return rc;
     }
-    bool failed =
-        sqlite3_exec(j->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) || (look(j) == EMPTY && create(j));
+    bool failed = sqlite3_exec(j->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+    enum state state = failed ? BROKEN : look(j);
+    failed = failed || (state == EMPTY && create(j)) || (state == OLDER && renew_index(j));
     rc = failed ? journal_cannot_write(j, err) : 0;
     lock_release(j);
     return rc;
@@ -83,7 +98,7 @@ static int create_schema(struct rb_journal *j, struct rb_err *err)
 int schema_check(struct rb_journal *j, struct rb_err *err)
 {
     enum state state = look(j);
-    if (j->writer && (state == EMPTY || (state == READY && !in_wal_mode(j)))) {
+    if (j->writer && (state == EMPTY || state == OLDER || (state == READY && !in_wal_mode(j)))) {
         int rc = create_schema(j, err);
         if (rc) {
             return rc;
@@ -93,6 +108,8 @@ int schema_check(struct rb_journal *j, struct rb_err *err)
     switch (state) {
     case READY:
         return 0;
+    case OLDER: /* a reader: whoever writes next makes its index anew */
+        return journal_refuse(j, RB_T_journal_older, err);
     case BROKEN:
         return journal_cannot_read(j, err);
     case EMPTY:

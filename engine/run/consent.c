@@ -12,6 +12,7 @@ void rb_plan_clear(struct rb_plan *plan)
     free(plan->key);
     json_decref(plan->writes);
     json_decref(plan->shown);
+    json_decref(plan->ended);
     *plan = (struct rb_plan){.writes = json_array()};
 }
 
@@ -123,6 +124,9 @@ static bool wanted(const struct rb_run *run, const json_t *offer)
     if (run->mode == RB_MODE_DRILL) {
         return drill_repairs(run, rb_json_str(offer, "fix", ""));
     }
+    if (run->only) {
+        return rb_plan_holds(run, offer);
+    }
     if (json_array_size(run->fixes)) {
         return chosen_by_flag(run, offer);
     }
@@ -140,7 +144,7 @@ static const json_t *pick(const struct rb_run *run, const json_t *offers)
 {
     size_t i;
     json_t *offer;
-    bool chosen = run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST || run->mode == RB_MODE_DRY_RUN || json_array_size(run->fixes);
+    bool chosen = run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST || run->only || json_array_size(run->fixes);
     json_array_foreach(offers, i, offer) {
         if (wanted(run, offer)) {
             return chosen || consented_beforehand(run, offer) ? offer : NULL;
@@ -149,13 +153,28 @@ static const json_t *pick(const struct rb_run *run, const json_t *offers)
     return NULL;
 }
 
+/* A dry run goes through all that may be meant. */
+static json_t *all_wanted(const struct rb_run *run, const json_t *offers)
+{
+    size_t i;
+    json_t *offer, *list = json_array();
+    json_array_foreach(offers, i, offer) {
+        if (wanted(run, offer) || (json_object_get(offer, "grey") && !json_array_size(run->fixes))) {
+            json_array_append_new(list, choice(offer));
+        }
+    }
+    return json_pack("{s:o, s:b}", "wanted", list, "narrow", json_array_size(run->fixes) > 0);
+}
+
 void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     const json_t *offers = json_object_get(args, "offers");
-    const json_t *offer = pick(run, offers);
-    if (offer) {
+    const json_t *offer = run->mode == RB_MODE_DRY_RUN ? NULL : pick(run, offers);
+    if (run->mode == RB_MODE_DRY_RUN) {
+        rb_run_input(run, run->frame, seq, "run.offer", all_wanted(run, offers));
+    } else if (offer) {
         rb_run_input(run, run->frame, seq, "run.offer", choice(offer));
-    } else if (!run->no_input && run->mode == RB_MODE_EXEC && !json_array_size(run->fixes)) {
+    } else if (!run->no_input && run->mode == RB_MODE_EXEC && !json_array_size(run->fixes) && !run->only) {
         ask_person(run, seq, "choose", args);
     } else {
         rb_run_input(run, run->frame, seq, "run.offer", json_object());
@@ -163,6 +182,16 @@ void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args)
 }
 
 /* ---- may it be done ---- */
+
+/* From here on it has a name: what is shown, agreed to, approved, and done. */
+static void name_plan(struct rb_run *run, json_t *shown)
+{
+    json_t *items = json_pack("[o]", rb_plan_item(run, shown)), *plan = rb_plan_of(run, items);
+    json_object_set(shown, "plan", json_object_get(plan, "plan"));
+    json_object_set(shown, "digest", json_object_get(plan, "digest"));
+    json_decref(plan);
+    json_decref(items);
+}
 
 static void record_plan(struct rb_run *run, const json_t *shown)
 {
@@ -231,7 +260,7 @@ const json_t *rb_block_declared(const struct rb_run *run, const char *id)
 }
 
 /* Which block and how dangerous is not the runner's to say: it is what was rehearsed, as it was declared. */
-static json_t *trusted(const struct rb_run *run, const json_t *given)
+json_t *rb_plan_trusted(const struct rb_run *run, const json_t *given)
 {
     const json_t *block = run->plan.id ? rb_block_declared(run, run->plan.id) : NULL;
     if (!block) {
@@ -244,9 +273,10 @@ static json_t *trusted(const struct rb_run *run, const json_t *given)
     return shown;
 }
 
-static void confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
+static void confirm(struct rb_run *run, json_int_t seq, json_t *shown)
 {
     bool undo = !strcmp(rb_json_str(shown, "phase", ""), "undo");
+    name_plan(run, shown);
     record_plan(run, shown);
     rb_record(run, "confirm.asked", json_deep_copy(shown));
     json_decref(run->plan.shown);
@@ -255,11 +285,13 @@ static void confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
         decide(run, seq, shown, rb_json_str(run->recorded, "answer", "no"), rb_json_str(run->recorded, "how", ""));
         return;
     }
-    const char *how = undo ? NULL : agreed(run, shown);
+    int planned = run->only && !undo ? rb_plan_agrees(run, shown) : 0;
+    if (planned < 0) {
+        return;
+    }
+    const char *how = planned ? "plan" : undo ? NULL : agreed(run, shown);
     if (run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST) {
         decide(run, seq, shown, undo ? "no" : "yes", run->mode == RB_MODE_DRILL ? "drill" : "test");
-    } else if (run->mode == RB_MODE_DRY_RUN) {
-        decide(run, seq, shown, "no", "dry-run");
     } else if (how) {
         decide(run, seq, shown, "yes", how);
     } else if (run->no_input || risk_is(shown, "critical")) {
@@ -273,7 +305,7 @@ static void confirm(struct rb_run *run, json_int_t seq, const json_t *shown)
 
 void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *given)
 {
-    json_t *shown = trusted(run, given);
+    json_t *shown = rb_plan_trusted(run, given);
     if (shown) {
         confirm(run, seq, shown);
     } else {

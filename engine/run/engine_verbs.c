@@ -310,6 +310,7 @@ static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
         default_target(run, &fallback);
         target = rb_buf_str(&fallback);
     }
+    run->target = rb_xstrdup(target);
     bool alone = run->mode == RB_MODE_DRILL || !run->engine.journal; /* nobody to exclude, nothing to change */
     int rc = alone ? 0 : take_locks(run, target, json_object_get(args, "locks"), &err);
     if (rc == 0 && !run->archive) {
@@ -326,6 +327,7 @@ static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
     } else {
         run->begun = true;
         tell_interrupted(run);
+        rb_plan_begin(run);
         rb_run_reply(run, seq, json_object());
     }
     rb_buf_deinit(&fallback);
@@ -385,6 +387,8 @@ static void leave(struct rb_run *run, json_int_t seq, const json_t *args)
     if (run->now.rehearse) {
         /* Only the use of a result that is not there yet leaves the rest open; an error shows all there is. */
         run->plan.open = !strcmp(rb_json_str(args, "result", ""), "rehearsed");
+        json_decref(run->plan.ended);
+        run->plan.ended = block_body(run, args);
     } else {
         json_t *body = block_body(run, args);
         json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->now.started_ns) / 1000000));
@@ -410,6 +414,9 @@ static void recorded(struct rb_run *run, json_int_t seq, const char *kind, const
 
 static void found(struct rb_run *run, json_int_t seq, const json_t *args)
 {
+    char name[1024];
+    snprintf(name, sizeof name, "%s/%s", rb_json_str(args, "id", ""), rb_json_str(args, "key", ""));
+    json_object_set(run->evidence, name, json_object_get(args, "evidence"));
     recorded(run, seq, "finding", args);
 }
 
@@ -417,6 +424,13 @@ static void diagnosis(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     rb_record(run, "diagnosis", json_copy((json_t *)args));
     rb_record_soon(run);
+    json_decref(run->standing);
+    run->standing = json_is_array(json_object_get(args, "standing")) ? json_deep_copy(json_object_get(args, "standing"))
+                                                                     : json_array();
+    if (!run->looked) {
+        run->looked = true;
+        rb_plan_standing(run);
+    }
     rb_run_reply(run, seq, json_object());
 }
 
@@ -581,6 +595,9 @@ static void finish(struct rb_run *run, json_int_t seq, const json_t *args)
     rb_run_reply(run, seq, json_object());
     if (!run->ending) {
         run->finish = json_deep_copy(args);
+        if (run->mode == RB_MODE_DRY_RUN) {
+            rb_plan_made(run);
+        }
         rb_run_end(run);
     }
 }
@@ -612,6 +629,7 @@ static const struct engine_verb {
     {"run.crash", crash, false},
     {"run.offer", rb_consent_offer, true},
     {"run.confirm", rb_consent_confirm, true},
+    {"run.preview", rb_plan_preview, false},
     {"run.ask", rb_consent_ask, true},
     {"run.go_on", rb_consent_go_on, true},
     {"run.previous", previous_value, true},

@@ -54,10 +54,7 @@ static bool plan_is_for(const struct rb_run *run)
 static int note(struct rb_run *run, const struct rb_binding *binding, const struct rb_verb *verb, const json_t *args,
                 const char *text)
 {
-    char name[128];
-    snprintf(name, sizeof name, "%s.%s", binding->name, verb->name);
-    json_array_append_new(run->plan.writes,
-                          json_pack("{s:s, s:s, s:O}", "verb", name, "text", text, "args", (json_t *)args));
+    json_array_append_new(run->plan.writes, rb_plan_write(run, binding, verb, args, text));
     return RB_GATE_NOTE;
 }
 

@@ -164,8 +164,32 @@ static bool one_command_away(const json_t *offer)
            !rb_json_bool(offer, "asked", false) && strcmp(rb_json_str(offer, "risk", ""), "critical");
 }
 
+/* A dry run is followed by its plan. */
+static json_t *apply(const struct rb_run *run)
+{
+    json_t *argv = json_copy(run->repeat);
+    add(argv, "exec");
+    add(argv, "--plan");
+    add(argv, rb_json_str(run->made, "plan", ""));
+    return json_pack("[{s:o, s:O*}]", "argv", argv, "why", json_object_get(run->meta, "title"));
+}
+
+/* A new look, from what was given. */
+json_t *rb_next_dry_run(const struct rb_run *run)
+{
+    json_t *argv = json_copy(run->repeat);
+    add(argv, "exec");
+    add(argv, rb_json_str(run->file, "id", ""));
+    add_params(run, argv);
+    add(argv, "--dry-run");
+    return json_pack("[{s:o, s:O*}]", "argv", argv, "why", json_object_get(run->meta, "title"));
+}
+
 json_t *rb_next_commands(const struct rb_run *run, const json_t *left)
 {
+    if (run->made) {
+        return apply(run);
+    }
     json_t *next = json_array(), *offer;
     size_t i;
     json_array_foreach(left, i, offer) {

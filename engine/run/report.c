@@ -152,11 +152,27 @@ static json_t *entry_of(json_t *report, const char *block, const json_t *body)
 static void plan(json_t *report, const json_t *body, int64_t utc_us)
 {
     (void)utc_us;
-    static const char *const keys[] = {"for", "risk", "title", "no_undo", "undo", "open", NULL};
+    static const char *const keys[] = {"for", "risk", "title", "no_undo", "undo", "open", "state", "because", NULL};
     json_t *entry = entry_of(report, rb_json_str(body, "block", "fix"), body);
     take(entry, body, keys);
     json_object_set(entry, "plan", json_object_get(body, "writes"));
     json_object_set(report, "_block", json_object_get(body, "block"));
+}
+
+/* Of a dry run: all of it, under one id. */
+static void plan_made(json_t *report, const json_t *body, int64_t utc_us)
+{
+    (void)utc_us;
+    static const char *const keys[] = {"digest", "items", "findings", NULL};
+    json_t *made = json_pack("{s:O*}", "id", json_object_get(body, "plan"));
+    take(made, body, keys);
+    json_object_set_new(report, "plan", made);
+}
+
+static void plan_used(json_t *report, const json_t *body, int64_t utc_us)
+{
+    (void)utc_us;
+    json_object_set_new(report, "plan", json_pack("{s:O*}", "id", json_object_get(body, "plan")));
 }
 
 static void confirm_answered(json_t *report, const json_t *body, int64_t utc_us)
@@ -241,6 +257,7 @@ static const struct {
 } rules[] = {
     {"run.started", run_started},   {"check.started", check_started}, {"check.ended", check_ended},
     {"finding", finding},           {"diagnosis", diagnosis},         {"plan", plan},
+    {"plan.made", plan_made},       {"plan.used", plan_used},
     {"confirm.answered", confirm_answered}, {"block.ended", block_ended},
     {"call.outcome", call_outcome}, {"fix.ended", fix_ended},         {"step.ended", step_ended},
     {"note", note},                 {"run.ended", run_ended},

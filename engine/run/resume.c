@@ -73,6 +73,20 @@ static void set_clock(const struct rb_past *past, struct rb_run *run)
     run->clock_base_ns = rb_clock_mono_ns() - gone * 1000;
 }
 
+/* The plan that the run began to apply; without it, it does not go on. */
+static int adopt_plan(const struct rb_past *past, struct rb_run_options *o, struct rb_journal *journal, struct rb_err *err)
+{
+    size_t i;
+    json_t *event;
+    json_array_foreach(past->events, i, event) {
+        if (!strcmp(rb_json_str(event, "kind", ""), "plan.used")) {
+            o->plan = rb_plan_find(journal, rb_json_str(json_object_get(event, "body"), "plan", "?"), err);
+            return o->plan ? 0 : err->code;
+        }
+    }
+    return 0;
+}
+
 static void adopt(struct rb_past *past, struct rb_run *run, bool only)
 {
     memcpy(run->id, past->run, sizeof run->id);
@@ -103,6 +117,8 @@ int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const cha
     rc = rc == 0 && !o.replay ? rb_past_cut(&past, &cut, err) : rc;
     json_t *file = rc == 0 ? file_of(&past, engine->journal, err) : NULL;
     rc = rc == 0 && !file ? err->code : rc;
+    o.plan = NULL;
+    rc = rc == 0 ? adopt_plan(&past, &o, engine->journal, err) : rc;
     if (rc == 0) {
         o.file = file;
         o.params = json_object_get(past.started, "given_values");
@@ -114,6 +130,7 @@ int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const cha
         rc = rb_run_launch(out, run, err);
     }
     json_decref(file);
+    json_decref((json_t *)o.plan);
     rb_past_free(&past);
     return rc;
 }

@@ -54,6 +54,10 @@ struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_op
     run->reason = o->reason ? rb_xstrdup(o->reason) : NULL;
     run->unrecorded = o->unrecorded ? rb_xstrdup(o->unrecorded) : NULL;
     run->profile = o->profile ? rb_xstrdup(o->profile) : NULL;
+    run->only = json_deep_copy(o->plan);
+    run->standing = json_array();
+    run->evidence = json_object();
+    run->planned = json_array();
     run->yes = o->yes;
     run->no_input = o->no_input || !view->ask;
     run->timeout = o->timeout > 0 ? o->timeout : DEFAULT_RUN_SECONDS;
@@ -96,7 +100,8 @@ static void run_free(struct rb_run *run)
 {
     json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
                         run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
-                        run->interrupted, run->first_started, run->actor, run->config};
+                        run->interrupted, run->first_started, run->actor, run->config,  run->standing, run->evidence,
+                        run->planned, run->made,  run->only};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
     }
@@ -109,6 +114,7 @@ static void run_free(struct rb_run *run)
     free(run->reason);
     free(run->profile);
     free(run->unrecorded);
+    free(run->target);
     free(run->question_kind);
     free(run);
 }

@@ -38,6 +38,7 @@ struct rb_run_options {
     const char *id;        /* of rb_id_new('r'), when it must be known beforehand; NULL = a new one */
     const json_t *actor;   /* who acts, when it is not who started this process */
     const char *profile;   /* of the system's; NULL = the one named like it */
+    const json_t *plan;    /* of rb_plan_find: exactly this is applied, or nothing */
     double timeout;        /* seconds for the whole run, 0 = 1 h */
     const char *unrecorded; /* why there is no journal: the run only looks, says so, and ends with 10 */
     bool replay;           /* rb_run_resume: show what the record holds, do and record nothing */
@@ -79,6 +80,9 @@ int rb_run_abort(struct rb_journal *journal, const char *run, const char *reason
 void rb_run_answer(struct rb_run *run, const json_t *answer);
 /* Ctrl-C: the running call is cancelled, nothing new starts, the run ends 130 or 143. Twice: at once. */
 void rb_run_stop(struct rb_run *run, int signal);
+
+/* The plan whose id begins so; RB_ENOT_FOUND, RB_EUSAGE when there are several. New reference. */
+json_t *rb_plan_find(struct rb_journal *journal, const char *id, struct rb_err *err);
 
 /* The exit code of design.md 5 for a result. */
 int rb_run_exit_code(const char *result);

@@ -8,6 +8,7 @@
  *   fill.c         connections and channels: from a name or an address to what a client needs
  *   secrets.c      secrets: found when first needed, put in just before a call begins
  *   engine_verbs.c run.*, time.*: what the conductor says and asks
+ *   plan.c         what was shown and would be done, under an id; dry runs, exec --plan
  *   consent.c      choose, confirm, ask: flags, rules, people
  *   drill_verbs.c  drill.*: the lab of a drill
  *   record.c       events: journal first, then report and view
@@ -60,8 +61,9 @@ struct rb_block_now {
 /* A write of a plan, as it was shown. */
 struct rb_plan {
     char *id, *key;    /* of the fix or step */
-    json_t *writes;    /* [{verb, text, args}] */
+    json_t *writes;    /* [{verb, text, args, to}] of rb_plan_write */
     bool open;         /* the rehearsal ended at an unknown result: more may follow */
+    json_t *ended;     /* how the rehearsal ended: result, text, error */
     bool consented;
     bool renew;        /* consent was given before a crash: the next live write asks again */
     json_t *shown;     /* with what consent was asked for */
@@ -125,6 +127,13 @@ struct rb_run {
     double timeout;
 
     json_t *meta, *params;
+    char *target;
+    json_t *standing;          /* [{id, key}] of the last diagnosis … */
+    json_t *evidence;          /* … and {"id/key": what was seen}, newest */
+    bool looked;
+    json_t *planned;           /* of a dry run: what each fix or step would do … */
+    json_t *made;              /* … and the plan of it, when it would do anything */
+    json_t *only;              /* the plan this run applies, or NULL */
     json_t *config;            /* {connection, channel, secret, …: {name: fields}} */
     struct rb_secrets *secrets;
     json_t *report;            /* the runbook.run/1 object, growing */
@@ -257,6 +266,27 @@ void rb_consent_renew(struct rb_run *run, struct rb_call *call);
 const json_t *rb_block_declared(const struct rb_run *run, const char *id);
 void rb_plan_clear(struct rb_plan *plan);
 
+json_t *rb_plan_trusted(const struct rb_run *run, const json_t *given);
+
+/* plan.c */
+/* A noted write; new reference, like the next two. */
+json_t *rb_plan_write(const struct rb_run *run, const struct rb_binding *binding, const struct rb_verb *verb,
+                      const json_t *args, const char *text);
+json_t *rb_plan_item(const struct rb_run *run, const json_t *shown);
+/* {plan: its id, digest, runbook, files, params, target, findings, items} */
+json_t *rb_plan_of(const struct rb_run *run, const json_t *items);
+void rb_plan_preview(struct rb_run *run, json_int_t seq, const json_t *given);
+/* The end of a dry run. */
+void rb_plan_made(struct rb_run *run);
+/* Ends the run when the plan to apply is not one of this runbook as it is now, on this target; or was applied before. */
+void rb_plan_begin(struct rb_run *run);
+/* After the first diagnosis: ends the run when something else stands than then. */
+void rb_plan_standing(struct rb_run *run);
+/* Has the plan to apply anything for this fix or step? */
+bool rb_plan_holds(const struct rb_run *run, const json_t *shown);
+/* 1 when it is what the plan says, 0 when the plan says nothing of it; -1: it differs, the run ends. */
+int rb_plan_agrees(struct rb_run *run, const json_t *shown);
+
 /* drill_verbs.c */
 int rb_drill_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args);
 void rb_lab_free(struct rb_lab *lab);
@@ -267,6 +297,8 @@ void rb_report_apply(json_t *report, const char *kind, const json_t *body, int64
 
 /* next.c: [{argv, why}] for what is left to do. New reference. */
 json_t *rb_next_commands(const struct rb_run *run, const json_t *left);
+/* The one that shows what would be done now. New reference. */
+json_t *rb_next_dry_run(const struct rb_run *run);
 /* The command that takes the run up again and agrees to what is shown. New reference. */
 json_t *rb_next_resume(const struct rb_run *run, const json_t *shown);
 
