@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -141,7 +142,8 @@ static void on_children(struct keeper *k)
     reap(k);
 }
 
-static _Noreturn void leave(struct keeper *k)
+/* The last words of a command. */
+static void say_end(struct keeper *k)
 {
     struct rb_wire more = {.kind = RB_WIRE_MORE, .value = k->refusals.more};
     struct rb_wire end = {.kind = RB_WIRE_EXIT, .value = STATUS_KILLED, .stage = SIGKILL};
@@ -156,25 +158,24 @@ static _Noreturn void leave(struct keeper *k)
         tell(k, &more);
     }
     tell(k, k->failed ? &k->failure : &end);
-    _exit(0);
 }
 
-static void one_round(struct keeper *k)
+/* True when there is nothing left to do. */
+static bool one_round(struct keeper *k)
 {
     int64_t now = rb_clock_mono_ns();
     if (k->exited && k->read_only && !k->empty) {
         start_killing(k, 0);
     }
     if (k->exited && (k->empty || !k->killing)) {
-        leave(k);
+        return true;
     }
     if (k->killing && now >= k->kill_at) {
         (void)rb_tree_signal(getpid(), SIGKILL);
         reap(k);
-        if ((k->exited && k->empty) || now >= k->kill_at + GIVE_UP_NS) {
-            leave(k);
-        }
+        return (k->exited && k->empty) || now >= k->kill_at + GIVE_UP_NS;
     }
+    return false;
 }
 
 static int patience(const struct keeper *k)
@@ -186,13 +187,12 @@ static int patience(const struct keeper *k)
     return left < ROUND_MS ? ROUND_MS : left > 60000 ? 60000 : (int)left;
 }
 
-static _Noreturn void watch(struct keeper *k)
+static void watch(struct keeper *k)
 {
-    for (;;) {
-        one_round(k);
+    while (!one_round(k)) {
         int n = poll(k->polls, P_COUNT, patience(k));
         if (n < 0 && errno != EINTR) {
-            leave(k); /* cannot be */
+            return; /* cannot be */
         }
         if (n <= 0) {
             continue;
@@ -238,15 +238,15 @@ static pid_t fork_child(struct rb_become *b, int link[2])
     return pid;
 }
 
-static _Noreturn void keep(struct keeper *k, struct rb_become *b)
+/* Starts it and sees it through. */
+static void keep(struct keeper *k, struct rb_become *b)
 {
     int link[2] = {-1, -1};
-    k->polls[P_CHILDREN].fd = open_children();
-    k->child = k->polls[P_CHILDREN].fd < 0 ? -1 : fork_child(b, link);
+    k->child = fork_child(b, link);
     if (k->child < 0) {
         struct rb_wire msg = {.kind = RB_WIRE_FAILED, .stage = RB_STAGE_FORK, .value = errno};
         tell(k, &msg);
-        _exit(0);
+        return;
     }
     k->polls[P_LINK].fd = link[0];
     struct rb_wire msg = {.kind = RB_WIRE_STARTED, .pid = k->child};
@@ -254,27 +254,78 @@ static _Noreturn void keep(struct keeper *k, struct rb_become *b)
     /* held here, the ends of its pipes would never be seen to close */
     int given[] = {b->out, b->err, b->in};
     rb_wire_close(given, 3);
+    b->out = b->err = b->in = -1;
     watch(k);
+    say_end(k);
 }
 
-_Noreturn void rb_keeper_main(const struct rb_entry *entries, const struct rb_task *task,
-                              const struct rlimit *files, const int *fds, size_t count)
+static void init(struct keeper *k, const struct rb_keeper_work *work, const struct rb_task *task, int children)
 {
-    struct keeper k = {.read_only = task->access != RB_CHILD_WRITE, .lasting = task->lasting};
-    struct rb_become b = {.entries = entries, .task = task, .files = *files, .err = -1, .in = -1};
+    *k = (struct keeper){.read_only = task->access != RB_CHILD_WRITE, .lasting = task->lasting};
+    for (int i = 0; i < P_COUNT; i++) {
+        k->polls[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+    }
+    k->polls[P_CTL].fd = work->fds[RB_FD_CTL];
+    k->polls[P_CHILDREN].fd = children;
+    k->refusals = (struct rb_refusals){.listener = -1, .root = getpid(), .tell = tell_refused, .user = k};
+    k->refusals.granted = tell_granted;
+    k->refusals.net = task->access == RB_CHILD_READ_NET;
+    k->refusals.sockets = task->sockets;
+}
+
+static int given(const struct rb_keeper_work *work, size_t which)
+{
+    return work->count > which ? work->fds[which] : -1;
+}
+
+/* One START to its end. True when nobody is left below us. */
+static bool serve(const struct rb_keeper_work *work, int children)
+{
+    struct rb_task task = {0};
+    struct keeper k;
+    int spec = work->fds[RB_FD_SPEC], rc = rb_task_read(spec, &task);
+    rb_wire_close(&spec, 1);
+    if (rc != 0) {
+        struct rb_wire msg = {.kind = RB_WIRE_FAILED, .stage = RB_STAGE_FORK, .value = -rc};
+        (void)rb_wire_send(work->fds[RB_FD_CTL], &msg, NULL, 0, 0);
+        return false;
+    }
+    struct rb_become b = {.entries = work->entries, .task = &task, .files = work->files};
+    b.out = given(work, RB_FD_OUT);
+    b.err = given(work, RB_FD_ERR);
+    b.in = given(work, RB_FD_IN);
+    init(&k, work, &task, children);
+    keep(&k, &b);
+    for (int i = 0; i < P_COUNT; i++) {
+        if (i != P_CHILDREN) {
+            drop(&k, i);
+        }
+    }
+    free(task.argv);
+    free(task.env);
+    free(task.bytes);
+    return k.exited && k.empty;
+}
+
+/* Waits for more to do. False when the spawner wants us no longer. */
+static bool rest(struct rb_keeper_work *work)
+{
+    struct rb_wire idle = {.kind = RB_WIRE_IDLE}, msg;
+    return rb_wire_send(work->spawner, &idle, NULL, 0, 0) == 0 &&
+           rb_wire_recv(work->spawner, &msg, work->fds, &work->count, 0) == 1 && msg.kind == RB_WIRE_START &&
+           work->count > RB_FD_CTL;
+}
+
+_Noreturn void rb_keeper_main(struct rb_keeper_work *work)
+{
+    int keep_open[RB_WIRE_FDS + 1];
     (void)prctl(PR_SET_NAME, "runbook-keep", 0, 0, 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    rb_wire_close_others(fds, count);
-    for (int i = 0; i < P_COUNT; i++) {
-        k.polls[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+    memcpy(keep_open, work->fds, work->count * sizeof(int));
+    keep_open[work->count] = work->spawner;
+    rb_wire_close_others(keep_open, work->count + 1);
+    int children = open_children();
+    while (children >= 0 && serve(work, children) && rest(work)) {
     }
-    k.polls[P_CTL].fd = fds[RB_FD_CTL];
-    k.refusals = (struct rb_refusals){.listener = -1, .root = getpid(), .tell = tell_refused, .user = &k};
-    k.refusals.granted = tell_granted;
-    k.refusals.net = task->access == RB_CHILD_READ_NET;
-    k.refusals.sockets = task->sockets;
-    b.out = count > RB_FD_OUT ? fds[RB_FD_OUT] : -1;
-    b.err = count > RB_FD_ERR ? fds[RB_FD_ERR] : -1;
-    b.in = count > RB_FD_IN ? fds[RB_FD_IN] : -1;
-    keep(&k, &b);
+    _exit(0); /* what is left below us is the spawner's now */
 }

@@ -1,6 +1,7 @@
-/* One small process per command or read-only child: it is the reaper of all
- * that descends from it, answers the filter's questions, and leaves only when
- * nothing is left that must not stay. */
+/* One small process per command or read-only child at a time: it is the reaper of
+ * all that descends from it, answers the filter's questions, and is done only when
+ * nothing is left that must not stay. With nobody left below it, it serves the next
+ * one: half of what a command costs is a fork. */
 #ifndef RB_PROCESS_KEEPER_H
 #define RB_PROCESS_KEEPER_H
 
@@ -9,9 +10,16 @@
 #include "process/task.h"
 #include "process/wire.h"
 
-/* In a process of its own. fds: those of a START, count of them. Never returns. */
-_Noreturn void rb_keeper_main(const struct rb_entry *entries, const struct rb_task *task,
-                              const struct rlimit *files, const int *fds, size_t count);
+struct rb_keeper_work {
+    const struct rb_entry *entries;
+    struct rlimit files;  /* as the host had it */
+    int spawner;          /* says IDLE there, and gets the next START */
+    int fds[RB_WIRE_FDS]; /* of the first START */
+    size_t count;
+};
+
+/* In a process of its own. Ends with the spawner. */
+_Noreturn void rb_keeper_main(struct rb_keeper_work *work);
 /* Exit code, or 128 + signal. */
 int rb_keeper_status(int wait_status);
 

@@ -25,6 +25,8 @@ enum rb_wire_kind {
     RB_WIRE_MORE,    /* value: how many refusals were not sent one by one */
     RB_WIRE_RUNNING, /* a lasting command is what it was meant to be */
     RB_WIRE_EXIT,    /* value: exit code or 128 + signal; stage: the signal */
+    /* keeper to spawner */
+    RB_WIRE_IDLE, /* it may be given a START */
     /* child to keeper, before it executes */
     RB_WIRE_LISTENER /* with the descriptor of its filter */
 };
