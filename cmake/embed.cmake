@@ -1,12 +1,16 @@
-# Turns every .lua file below a folder into one C file of {name, text} pairs:
-# `struct rb_embedded { const char *name; const char *text; size_t size; }` rb_embedded[] (engine/runner/embedded.h).
+# Turns every .lua file below a folder into one C file, rb_embedded[] (engine/runner/embedded.h).
+add_executable(rb_embed_tool cmake/embed.c)
+target_link_libraries(rb_embed_tool PRIVATE rb_lib_lua)
+set_target_properties(rb_embed_tool PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
+
 function(rb_embed target folder)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.lua)
+  list(SORT files)
   set(output ${CMAKE_BINARY_DIR}/embedded_${target}.c)
   add_custom_command(
     OUTPUT ${output}
-    COMMAND ${CMAKE_COMMAND} -D OUTPUT=${output} -D ROOT=${CMAKE_SOURCE_DIR}/${folder} -P ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake
-    DEPENDS ${files} ${CMAKE_SOURCE_DIR}/cmake/embed_files.cmake
+    COMMAND rb_embed_tool ${output} ${CMAKE_SOURCE_DIR}/${folder} ${files}
+    DEPENDS ${files} rb_embed_tool
     COMMENT "Embedding ${folder}/")
   target_sources(${target} PRIVATE ${output})
 endfunction()

@@ -11,15 +11,17 @@ local verbs = require "verbs"
 
 local conductor = {}
 
--- Modules of the standard library that runbooks see by name.
-local library = { "sqlite", "net", "redis", "docker", "compose", "service", "pm2", "nginx", "fmt", "text" }
--- Those that are loaded when they are first used: most runs use one or two.
-local on_demand = {
-  "postgres", "mysql", "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson", "evm", "jwt",
+-- Modules of the standard library that runbooks see by name. Each is loaded when it is first used: most runs use two.
+local library = {
+  "sqlite", "net", "redis", "docker", "compose", "service", "pm2", "nginx", "fmt", "text", "postgres", "mysql", "logs", "disk",
+  "backup", "retention", "envfile", "archive", "monitor", "cjson", "evm", "jwt",
 }
 
 local function lazily(name)
-  return setmetatable({}, { __index = function(_, key) return require(name)[key] end })
+  return setmetatable({}, {
+    __index = function(_, key) return require(name)[key] end,
+    __call = function(_, ...) return require(name)(...) end, -- redis("cache")
+  })
 end
 
 -- A factory (language.md 13) is found by the name after "generic.": its text is executed in the
@@ -70,9 +72,6 @@ local function environment_for(context, files, modules)
   for name, helper in pairs(helpers.build(context)) do names[name] = helper end
   for name, module in pairs(modules) do names[name] = names[name] or module end
   for _, name in ipairs(library) do
-    names[name] = context.testing and stand_in(context, name, require(name)) or require(name)
-  end
-  for _, name in ipairs(on_demand) do
     names[name] = context.testing and stand_in(context, name, require(name)) or lazily(name)
   end
   names.notify = notify.build(context)
@@ -114,6 +113,7 @@ local function load_files(context, files, modules)
   else
     env, collected = environment_for(context, files, modules)
   end
+  rt.ready()
   rt.deadline(2, "load")
   task.loading = true
   local ok, problem = execute(files, env)

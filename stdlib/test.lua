@@ -2,6 +2,7 @@
 local drill = require "drill"
 local rt = require "rt"
 local task = require "task"
+local verbs = require "verbs"
 
 local test = {}
 
@@ -14,7 +15,7 @@ end
 
 local function writing(context)
   local set = {}
-  for _, verb in ipairs(context.verbs) do set[verb.name] = verb.effect == "write" or nil end
+  for name, effect in verbs.each(context.verbs) do set[name] = effect == "write" or nil end
   return set
 end
 

@@ -63,15 +63,32 @@ local function bind(verb, places, given, args)
   return args
 end
 
+-- "argv[] cwd= timeout=" taken apart into verb.args, lists, options and rest, once, when the verb is first needed.
+local function known(verb)
+  if verb.args then return verb end
+  verb.args, verb.lists, verb.options = {}, {}, {}
+  for name, how in verb.signature:gmatch("([%w_]+)(%S*)") do
+    if how == "=" then
+      verb.options[#verb.options + 1] = name
+    elseif how == "..." then
+      verb.rest = name
+    else
+      verb.args[#verb.args + 1] = name
+      verb.lists[name] = how == "[]"
+    end
+  end
+  return verb
+end
+
 local function caller(verb)
   return function(...)
-    local args = bind(verb, verb.args, table.pack(...), {})
+    local args = bind(known(verb), verb.args, table.pack(...), {})
     return task.call(verb.name, args, rt.where())
   end
 end
 
 local function method(verb, name, bound, connection, options)
-  local places = table.move(verb.args, 2, #verb.args, 1, {})
+  local places = table.move(known(verb).args, 2, #verb.args, 1, {})
   return function(self, ...)
     if self ~= bound then error(rt.text("verb_colon", verb.name:match("^[^.]+"), name), 2) end
     local args = { connection = connection }
@@ -83,16 +100,16 @@ end
 
 -- An option need not concern every method, but one of them.
 local function common_options(name, methods, given)
-  local options, known, names = {}, {}, {}
+  local options, seen, names = {}, {}, {}
   if given ~= nil then add_options(name, options, given) end
   for _, verb in pairs(methods) do
-    for _, option in ipairs(verb.options) do
-      if not known[option] then names[#names + 1] = option end
-      known[option] = true
+    for _, option in ipairs(known(verb).options) do
+      if not seen[option] then names[#names + 1] = option end
+      seen[option] = true
     end
   end
   for option in pairs(options) do
-    if not known[option] then
+    if not seen[option] then
       table.sort(names)
       error(rt.text("verb_no_option", name, tostring(option), rt.nearest(tostring(option), names) or table.concat(names, " ")), 3)
     end
@@ -109,22 +126,25 @@ local function connection_module(name, methods)
   end
 end
 
-local function grouped(list)
+--- for name, effect, signature in verbs.each(start.verbs)
+function verbs.each(text)
+  return text:gmatch("([%w_.]+) (%a+) ?([^\n]*)\n")
+end
+
+local function grouped(text)
   local modules, on_connection = {}, {}
-  for _, verb in ipairs(list) do
-    local module, name = verb.name:match("^([%w_]+)%.([%w_]+)$")
-    verb.lists = {}
-    for _, place in ipairs(verb.list_args or {}) do verb.lists[place] = true end
+  for full, _, signature in verbs.each(text) do
+    local module, name = full:match("^([%w_]+)%.([%w_]+)$")
     modules[module] = modules[module] or {}
-    modules[module][name] = verb
-    on_connection[module] = verb.args[1] == "connection"
+    modules[module][name] = { name = full, signature = signature }
+    on_connection[module] = signature:find("^connection%f[%s%z]") ~= nil
   end
   return modules, on_connection
 end
 
 --- start.verbs of the protocol -> { shell = { read = function … }, sql = function(connection) … }
-function verbs.build(list)
-  local modules, on_connection = grouped(list)
+function verbs.build(text)
+  local modules, on_connection = grouped(text)
   for name, methods in pairs(modules) do
     if on_connection[name] then
       modules[name] = connection_module(name, methods)

@@ -166,7 +166,7 @@ static void run_batch(struct load *load, json_t *batch)
     json_t *start =
         json_pack("{s:{s:s, s:s, s:O, s:o, s:i}}", "start", "mode", "list", "lang",
                   rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "runbooks", batch, "verbs",
-                  load->verbs ? json_incref((json_t *)load->verbs) : json_array(), "memory", MEMORY_BYTES);
+                  load->verbs ? json_incref((json_t *)load->verbs) : json_string(""), "memory", MEMORY_BYTES);
     load->late = load->refused = false;
     load->child = rb_child_start(load->sp, &spec, &events, load, &load->failed);
     if (load->child) {

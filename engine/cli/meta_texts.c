@@ -229,18 +229,15 @@ static const char *embedded(const char *name, size_t len)
     return NULL;
 }
 
-/* The libraries that runbooks see, in the two lists of the conductor. New reference. */
+/* The libraries that runbooks see, in the conductor's list. New reference. */
 static json_t *libraries(void)
 {
-    static const char *const lists[] = {"local library = {", "local on_demand = {"};
     json_t *names = json_array();
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        const char *at = strstr(embedded("conductor", 9), lists[i]), *end = at != NULL ? strchr(at, '}') : NULL;
-        for (at = end != NULL ? strchr(at, '"') : NULL; at != NULL && at < end; at = strchr(at, '"')) {
-            size_t len = strcspn(at + 1, "\"");
-            json_array_append_new(names, json_stringn(at + 1, len));
-            at += len + 2;
-        }
+    const char *at = strstr(embedded("conductor", 9), "local library = {"), *end = at != NULL ? strchr(at, '}') : NULL;
+    for (at = end != NULL ? strchr(at, '"') : NULL; at != NULL && at < end; at = strchr(at, '"')) {
+        size_t len = strcspn(at + 1, "\"");
+        json_array_append_new(names, json_stringn(at + 1, len));
+        at += len + 2;
     }
     return names;
 }

@@ -210,36 +210,42 @@ char *rb_arguments_text(const struct rb_verb *verb, const json_t *args)
     return out.data ? rb_buf_take(&out) : rb_xstrdup("");
 }
 
-static json_t *described(const struct rb_binding *binding, const struct rb_verb *verb)
+static const char *how_given(const struct rb_arg *arg)
+{
+    if (arg->flags & RB_ARG_REST) {
+        return "...";
+    }
+    if (!(arg->flags & RB_ARG_POSITIONAL)) {
+        return "=";
+    }
+    return strncmp(arg->type, "list", 4) == 0 ? "[]" : "";
+}
+
+static void add_line(struct rb_buf *out, const struct rb_binding *binding, const struct rb_verb *verb)
 {
     static const char *const effects[] = {"read", "probe", "write"};
-    json_t *places = json_array(), *lists = json_array(), *options = json_array();
-    const char *rest = NULL;
-    for (const struct rb_arg *arg = verb->args; arg->name; arg++) {
-        if (arg->flags & RB_ARG_POSITIONAL) {
-            json_array_append_new(places, json_string(arg->name));
-            if (!strncmp(arg->type, "list", 4)) {
-                json_array_append_new(lists, json_string(arg->name));
-            }
-        } else if (arg->flags & RB_ARG_REST) {
-            rest = arg->name;
-        } else {
-            json_array_append_new(options, json_string(arg->name));
-        }
+    const char *const words[] = {binding->name, ".", verb->name, " ", effects[verb->effect]};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        rb_buf_adds(out, words[i]);
     }
-    char name[128];
-    snprintf(name, sizeof name, "%s.%s", binding->name, verb->name);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s*}", "name", name, "effect", effects[verb->effect], "args", places,
-                     "list_args", lists, "options", options, "rest", rest);
+    for (const struct rb_arg *arg = verb->args; arg->name; arg++) {
+        rb_buf_adds(out, " ");
+        rb_buf_adds(out, arg->name);
+        rb_buf_adds(out, how_given(arg));
+    }
+    rb_buf_adds(out, "\n");
 }
 
 json_t *rb_arguments_verbs(void)
 {
-    json_t *list = json_array();
+    struct rb_buf out;
+    rb_buf_init(&out, 1 << 20);
     for (size_t i = 0; rb_bindings[i]; i++) {
         for (const struct rb_verb *verb = rb_bindings[i]->verbs; verb->name; verb++) {
-            json_array_append_new(list, described(rb_bindings[i], verb));
+            add_line(&out, rb_bindings[i], verb);
         }
     }
-    return list;
+    json_t *text = json_stringn(out.data, out.len);
+    rb_buf_deinit(&out);
+    return text;
 }

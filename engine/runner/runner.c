@@ -58,14 +58,16 @@ static void tell_crash(struct rb_runner *runner, const struct rb_err *err)
 
 static int run_boot(struct rb_runner *runner, const char *boot, const json_t *start)
 {
-    const char *text = boot;
-    for (const struct rb_embedded *file = rb_embedded; !text && file->name; file++) {
+    const char *code = boot;
+    size_t size = boot ? strlen(boot) : 0;
+    for (const struct rb_embedded *file = rb_embedded; !code && file->name; file++) {
         if (strcmp(file->name, "boot") == 0) {
-            text = file->text;
+            code = file->code;
+            size = file->code_size;
         }
     }
     struct rb_err err = {0};
-    if (!text || rb_state_run(runner->L, "boot", text, strlen(text), start, &err) != 0) {
+    if (!code || rb_state_run(runner->L, "boot", code, size, start, &err) != 0) {
         tell_crash(runner, &err);
         return RB_EXIT_PROTOCOL;
     }

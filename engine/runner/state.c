@@ -27,11 +27,12 @@ static const struct rb_embedded *embedded(const char *name)
     return NULL;
 }
 
-/* Text only, and a chunk name by which frames of the library are told from a runbook's. */
-static int load_library(lua_State *L, const char *name, const char *text, size_t len)
+/* Bytecode that was built with the program, or a test's text. The chunk name (in bytecode: the same) tells frames of
+ * the library from a runbook's, which is only ever loaded as text. */
+static int load_library(lua_State *L, const char *name, const char *code, size_t len)
 {
     const char *chunk = lua_pushfstring(L, "=[stdlib] %s", name); /* name */
-    int status = luaL_loadbufferx(L, text, len, chunk, "t");      /* name chunk|error */
+    int status = luaL_loadbufferx(L, code, len, chunk, "bt");     /* name chunk|error */
     lua_remove(L, -2);
     return status;
 }
@@ -57,7 +58,7 @@ static void lx_find_module(lua_State *L, const char *name)
         luaL_error(L, "no module '%s'", name);
         return;
     }
-    if (load_library(L, name, file->text, file->size) != LUA_OK) {
+    if (load_library(L, name, file->code, file->code_size) != LUA_OK) {
         lua_error(L);
     }
 }
@@ -97,14 +98,23 @@ static int l_metatable(lua_State *L)
     return lua_getmetatable(L, 1);
 }
 
+/* Until here nothing is garbage, and the library would be gone through again and again while it grows. */
+static int l_ready(lua_State *L)
+{
+    lua_gc(L, LUA_GCRESTART);
+    return 0;
+}
+
 static int l_target(lua_State *L)
 {
     lua_settop(L, 1);
     return rb_json_unwrap(L, 1) ? 1 : 0;
 }
 
-/* metatable: as it is, whatever it says of itself. target: what is behind a frozen proxy. */
+/* metatable: as it is, whatever it says of itself. target: what is behind a frozen proxy.
+ * ready: the library is loaded. */
 static const luaL_Reg rt_state[] = {
+    {"ready", l_ready},
     {"module_text", l_module_text},
     {"metatable", l_metatable},
     {"target", l_target},
@@ -178,8 +188,9 @@ lua_State *rb_state_new(struct rb_runner *runner)
     RB_REQUIRE(L); /* the allocator never refuses */
     *(struct rb_runner **)lua_getextraspace(L) = runner;
     runner->L = L;
-    /* Garbage counts against the cap too, so the collector starts early. */
+    /* Garbage counts against the cap too, so the collector starts early, though not before rt.ready. */
     lua_gc(L, LUA_GCINC, 120, 400, 0);
+    lua_gc(L, LUA_GCSTOP);
     rb_deadline_hook(L);
     lua_pushcfunction(L, l_setup);
     RB_REQUIRE(lua_pcall(L, 0, 0, 0) == LUA_OK);
@@ -200,12 +211,12 @@ static int l_trace(lua_State *L)
     return 1;
 }
 
-int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, const json_t *start,
+int rb_state_run(lua_State *L, const char *name, const char *code, size_t len, const json_t *start,
                  struct rb_err *err)
 {
     int top = lua_gettop(L);
     lua_pushcfunction(L, l_trace);                 /* trace */
-    int status = load_library(L, name, text, len); /* trace chunk|error */
+    int status = load_library(L, name, code, len); /* trace chunk|error */
     if (status == LUA_OK) {
         lua_pushcfunction(L, l_start);
         lua_pushlightuserdata(L, (void *)(uintptr_t)start);

@@ -335,9 +335,9 @@ static void test_boot_declares_a_runbook(void **state)
     assert_int_equal(rb_files_read(path, 1 << 20, 0, &text, &err), 0);
     struct host h;
     host_start(&h, NULL,
-               json_pack("{s:s, s:[[{s:s, s:s, s:s}], [{s:s, s:s, s:s}]], s:[]}", "mode", "list", "runbooks",
+               json_pack("{s:s, s:[[{s:s, s:s, s:s}], [{s:s, s:s, s:s}]], s:s}", "mode", "list", "runbooks",
                          "role", "runbook", "path", "liqpass/db-locked.lua", "text", text.data, "role",
-                         "runbook", "path", "broken.lua", "text", "check {\n，", "verbs"));
+                         "runbook", "path", "broken.lua", "text", "check {\n，", "verbs", ""));
     json_t *call = host_recv(&h), *args = json_object_get(call, "args");
     assert_string_equal(rb_json_str(call, "verb", ""), "run.declare");
     assert_json(json_object_get(args, "error"), "null");
