@@ -1,58 +1,11 @@
 -- A drill (language.md 15): break it on purpose, look, repair, prove, clean up.
 -- d makes the real thing; the host ends everything d made, whatever happens.
 local block_run = require "block_run"
+local lab = require "lab"
 local rt = require "rt"
 local task = require "task"
 
 local drill = {}
-
-local function split_ready(argv)
-  local list, ready = rt.array {}, argv.ready
-  for i, word in ipairs(argv) do list[i] = tostring(word) end
-  return list, ready
-end
-
--- Statements by the sqlite3 shell: an injected database is made by foreign hands, not by our own code.
-local function sqlite_shell(path, ...)
-  local argv = { "sqlite3", "-batch", "-bail", path, ... }
-  local text = task.call("shell.run", { argv = argv, timeout = 30 }).out:gsub("%s+$", "")
-  local last = text:match("([^\n]*)$")
-  return tonumber(last) or last
-end
-
-local function lab(context)
-  local d = { dir = task.call("drill.dir", {}).path, p = context.p }
-  local deferred = {}
-  function d:set(values)
-    block_run.set_params(context, task.call("drill.set", { values = values }).params)
-    self.p = context.p
-  end
-  -- Names for d:set: the value of a parameter of type secret, sql, redis or rpc.
-  function d:secret(name, value)
-    task.call("drill.secret", { name = name, value = value })
-    return name
-  end
-  function d:connection(name, fields)
-    task.call("drill.connection", { name = name, fields = fields })
-    return name
-  end
-  function d:spawn(argv)
-    local list, ready = split_ready(argv)
-    return task.call("drill.spawn", { argv = list, ready = ready })
-  end
-  function d:signal(process, signal)
-    task.call("system.signal", { pid = process.pid, signal = signal, started = process.started })
-  end
-  function d:alive(process)
-    for _, found in ipairs(task.call("system.processes", { pid = process.pid })) do
-      if found.started == process.started and found.state ~= "Z" then return true end
-    end
-    return false
-  end
-  function d:sqlite(path, ...) return sqlite_shell(path, ...) end
-  function d:defer(fn) deferred[#deferred + 1] = fn end
-  return d, deferred
-end
 
 local function expected(list)
   local set = {}
@@ -93,7 +46,8 @@ end
 local function ended_badly(ended)
   if ended.result == "failed" or ended.result == "refused" or ended.result == "unknown" then
     local text = ended.error or ended.text
-    return type(text) == "table" and (text.en or text.zh) or text or ended.result
+    text = type(text) == "table" and (text.en or text.zh) or text or ended.result
+    return ended.at and ended.at .. ": " .. text or text
   end
 end
 
@@ -133,20 +87,32 @@ local function find(context)
   error(rt.text("no_drill", context.options.drill))
 end
 
+-- What went wrong from inject to prove, or nothing.
+local function act(context, flow, block, d, times)
+  return ended_badly(block_run.drill(context, block, "inject", block.inject, d))
+    or notice(context, flow, block, times)
+    or repair(context, flow, block, times)
+    or prove(context, block, d, times)
+end
+
+local function finish(block, times, result, why)
+  task.call("run.finish", {
+    result = result == "failed" and "failed" or "done", standing = 0, failed_checks = rt.array {}, wrote = false, left = rt.array {},
+    advice = rt.array {},
+    drill = { drill = block.id, found_ms = times.found_ms, repaired_ms = times.repaired_ms, result = result, why = why },
+  })
+end
+
 function drill.run(context, flow)
   local block, times = find(context), {}
-  local d, deferred = lab(context)
-  local problem = ended_badly(block_run.drill(context, block, "inject", block.inject, d))
-  problem = problem or notice(context, flow, block, times)
-  problem = problem or repair(context, flow, block, times)
-  problem = problem or prove(context, block, d, times)
+  local missing, skipped
+  local function look() missing, skipped = lab.missing(block.needs) end
+  missing = ended_badly(block_run.drill(context, block, "needs", look)) or missing
+  if missing then return finish(block, times, skipped and "skipped" or "failed", missing) end
+  local d, deferred = lab.new(context)
+  local problem = act(context, flow, block, d, times)
   problem = clean(context, block, deferred) or problem
-  task.call("run.finish", {
-    result = problem and "failed" or "done", standing = 0, failed_checks = rt.array {}, wrote = false, left = rt.array {},
-    advice = rt.array {},
-    drill = { drill = block.id, found_ms = times.found_ms, repaired_ms = times.repaired_ms,
-      result = problem and "failed" or "passed", why = problem },
-  })
+  finish(block, times, problem and "failed" or "passed", problem)
 end
 
 return drill

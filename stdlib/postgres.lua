@@ -26,9 +26,9 @@ local SESSION = [[
     backend_start AS started, extract(epoch FROM now() - state_change)::float8 AS seconds,
     extract(epoch FROM now() - xact_start)::float8 AS transaction_seconds, wait_event_type AS waits_for,
     left(query, 1000) AS query
-  FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()]]
+  FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'runbook']]
 
---- Sessions of clients, not our own: { id, user, database, client, app, state, started, seconds, transaction_seconds,
+--- Sessions of clients, none of ours: { id, user, database, client, app, state, started, seconds, transaction_seconds,
 --- waits_for, query }. seconds: how long in this state.
 function postgres.sessions(c) return server.rows(c, SESSION .. " ORDER BY backend_start") end
 

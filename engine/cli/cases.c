@@ -1,10 +1,13 @@
 /* Results for CI: TAP version 14 and the common subset of JUnit. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "cli/commands.h"
+
+#define CASES_MAX (16u << 20)
 
 /* Clean text in XML: what is left to escape are the five characters. */
 static const char *xml(struct rb_cli *c, const char *text)
@@ -58,7 +61,20 @@ static void put_tap(struct rb_cli *c, const json_t *cases)
     }
 }
 
-static void put_junit(struct rb_cli *c, const char *suite, const json_t *cases)
+static void junit_case(struct rb_cli *c, struct rb_buf *out, const char *suite, const json_t *one)
+{
+    const char *text = xml(c, rb_json_str(one, "text", ""));
+    rb_buf_addf(out, "<testcase classname=\"%s\" name=\"%s\" time=\"%.3f\">", suite,
+                xml(c, rb_json_str(one, "name", "?")), (double)rb_json_int(one, "ms", 0) / 1000);
+    if (rb_json_bool(one, "skipped", false)) {
+        rb_buf_addf(out, "<skipped message=\"%s\"/>", text);
+    } else if (!rb_json_bool(one, "ok", false)) {
+        rb_buf_addf(out, "<failure message=\"%s\"/>", text);
+    }
+    rb_buf_adds(out, "</testcase>\n");
+}
+
+static void junit(struct rb_cli *c, struct rb_buf *out, const char *suite, const json_t *cases)
 {
     size_t i;
     json_t *one;
@@ -67,28 +83,36 @@ static void put_junit(struct rb_cli *c, const char *suite, const json_t *cases)
         skipped += rb_json_bool(one, "skipped", false);
         failures += !rb_json_bool(one, "ok", false) && !rb_json_bool(one, "skipped", false);
     }
-    rb_put(c, RB_OUT, RB_PLAIN, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
-    rb_put(c, RB_OUT, RB_PLAIN, "<testsuite name=\"%s\" tests=\"%zu\" failures=\"%d\" skipped=\"%d\">\n", suite,
-           json_array_size(cases), failures, skipped);
+    rb_buf_adds(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    rb_buf_addf(out, "<testsuite name=\"%s\" tests=\"%zu\" failures=\"%d\" skipped=\"%d\">\n", suite,
+                json_array_size(cases), failures, skipped);
     json_array_foreach ((json_t *)cases, i, one) {
-        const char *text = xml(c, rb_json_str(one, "text", ""));
-        rb_put(c, RB_OUT, RB_PLAIN, "<testcase classname=\"%s\" name=\"%s\" time=\"%.3f\">", suite,
-               xml(c, rb_json_str(one, "name", "?")), (double)rb_json_int(one, "ms", 0) / 1000);
-        if (rb_json_bool(one, "skipped", false)) {
-            rb_put(c, RB_OUT, RB_PLAIN, "<skipped message=\"%s\"/>", text);
-        } else if (!rb_json_bool(one, "ok", false)) {
-            rb_put(c, RB_OUT, RB_PLAIN, "<failure message=\"%s\"/>", text);
-        }
-        rb_put(c, RB_OUT, RB_PLAIN, "</testcase>\n");
+        junit_case(c, out, suite, one);
     }
-    rb_put(c, RB_OUT, RB_PLAIN, "</testsuite>\n</testsuites>\n");
+    rb_buf_adds(out, "</testsuite>\n</testsuites>\n");
 }
 
 void rb_put_cases(struct rb_cli *c, const char *suite, const json_t *cases)
 {
+    struct rb_buf out;
     if (c->format == RB_FORMAT_TAP) {
         put_tap(c, cases);
-    } else {
-        put_junit(c, suite, cases);
+        return;
     }
+    rb_buf_init(&out, CASES_MAX);
+    junit(c, &out, suite, cases);
+    rb_put(c, RB_OUT, RB_PLAIN, "%s", rb_buf_str(&out));
+    rb_buf_deinit(&out);
+}
+
+int rb_junit_write(struct rb_cli *c, const char *path, const char *suite, const json_t *cases, struct rb_err *err)
+{
+    struct rb_buf out;
+    rb_buf_init(&out, CASES_MAX);
+    junit(c, &out, suite, cases);
+    FILE *file = fopen(path, "we");
+    bool written = file != NULL && fputs(rb_buf_str(&out), file) >= 0;
+    written = (file == NULL || fclose(file) == 0) && written;
+    rb_buf_deinit(&out);
+    return written ? 0 : rb_err_errno(err, errno, "%s", path);
 }

@@ -190,7 +190,7 @@ static void add_row(struct rb_cli *c, json_t *rows, const json_t *entry, const j
     snprintf(title, sizeof title, "%s%s%s", rb_word_text(c, rb_entry_meta(entry, "title")), *mark ? "  " : "", mark);
     const json_t *severity = rb_entry_meta(entry, "severity");
     rb_row(rows, name_of(c, entry), json_is_string(severity) ? json_string_value(severity) : "-", title,
-           changes(c, entry), last_word(c, json_object_get(of, "run")), NULL);
+           changes(c, entry), last_word(c, json_object_get(of, "run")), last_word(c, json_object_get(of, "drill")), NULL);
 }
 
 static void put_broken(struct rb_cli *c, const json_t *entry)
@@ -217,7 +217,7 @@ static void put_list(struct rb_cli *c, const json_t *loaded, const json_t *last)
     size_t i;
     json_t *entry;
     int shown = 0;
-    rb_row(headings, TX(col_id), TX(col_sev), TX(col_title), TX(col_changes), TX(col_last), NULL);
+    rb_row(headings, TX(col_id), TX(col_sev), TX(col_title), TX(col_changes), TX(col_last), TX(col_proved), NULL);
     json_array_foreach ((json_t *)loaded, i, entry) {
         if (wanted(c, entry) && strcmp(rb_json_str(entry, "status", ""), "broken") != 0) {
             add_row(c, rows, entry, last);

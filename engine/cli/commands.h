@@ -67,6 +67,8 @@ int rb_test_from_run(struct rb_cli *c, const char *run);
 
 /* cases.c: TAP 14 or JUnit of [{name, ok, skipped?, text?, ms?}]. */
 void rb_put_cases(struct rb_cli *c, const char *suite, const json_t *cases);
+/* The same as JUnit into a file. */
+int rb_junit_write(struct rb_cli *c, const char *path, const char *suite, const json_t *cases, struct rb_err *err);
 
 /* Who acted, from the actor of an event: "wangwu", "root (sudo wangwu)". */
 const char *rb_actor_word(struct rb_cli *c, const json_t *actor);

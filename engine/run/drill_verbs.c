@@ -4,9 +4,13 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <mntent.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -73,6 +77,54 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
     (void)flag;
     (void)ftw;
     return remove(path);
+}
+
+/* The newest mount below the folder; the empty string when there is none. */
+static void newest_mount(const struct rb_lab *lab, char *found, size_t size)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "r");
+    size_t len = strlen(lab->dir);
+    struct mntent *one;
+    found[0] = 0;
+    while (mounts && (one = getmntent(mounts))) {
+        if (!strncmp(one->mnt_dir, lab->dir, len) && one->mnt_dir[len] == '/') {
+            snprintf(found, size, "%s", one->mnt_dir);
+        }
+    }
+    if (mounts) {
+        endmntent(mounts);
+    }
+}
+
+/* File systems first, or removing would reach into them. */
+static void remove_dir(const struct rb_lab *lab)
+{
+    char mount[PATH_MAX];
+    newest_mount(lab, mount, sizeof mount);
+    while (mount[0] && umount2(mount, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+        newest_mount(lab, mount, sizeof mount);
+    }
+    (void)nftw(lab->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what is left of a failed lab is only rubbish */
+}
+
+/* A port of the loopback that nobody listens on. */
+static int free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return 0;
+    }
+    bool bound = bind(fd, (struct sockaddr *)&at, len) == 0 && getsockname(fd, (struct sockaddr *)&at, &len) == 0;
+    close(fd);
+    return bound ? ntohs(at.sin_port) : 0;
+}
+
+static void drill_port(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    (void)args;
+    rb_run_reply(run, seq, json_pack("{s:i}", "port", free_port()));
 }
 
 /* ---- parameters ---- */
@@ -254,7 +306,7 @@ void rb_lab_free(struct rb_lab *lab)
         rb_child_kill(h->child, 0);
     }
     if (lab->dir[0]) {
-        (void)nftw(lab->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* what is left of a failed lab is only rubbish */
+        remove_dir(lab);
     }
     free(lab);
 }
@@ -281,7 +333,10 @@ void rb_call_leave(struct rb_call *call, struct rb_child *child)
 static const struct {
     const char *name;
     void (*serve)(struct rb_run *run, json_int_t seq, const json_t *args);
-} verbs[] = {{"drill.connection", drill_connection}, {"drill.dir", drill_dir}, {"drill.secret", drill_secret}, {"drill.set", drill_set}, {"drill.spawn", drill_spawn}};
+} verbs[] = {
+    {"drill.connection", drill_connection}, {"drill.dir", drill_dir}, {"drill.port", drill_port},
+    {"drill.secret", drill_secret},         {"drill.set", drill_set}, {"drill.spawn", drill_spawn},
+};
 
 int rb_drill_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args)
 {

@@ -50,7 +50,7 @@ class Lab(unittest.TestCase):
         os.mkdir(self.books)
         self.env = {
             "PATH": os.environ["PATH"], "HOME": self.dir, "LANG": "en_US.UTF-8", "TZ": "UTC",
-            "RUNBOOK_PATH": self.books,
+            "RUNBOOK_PATH": self.books, "RUNBOOK_LAB": "1",
             "XDG_CONFIG_HOME": os.path.join(self.dir, "config"), "XDG_STATE_HOME": os.path.join(self.dir, "state"),
             "XDG_CACHE_HOME": os.path.join(self.dir, "cache"),
         }

@@ -53,7 +53,7 @@ class Lab(unittest.TestCase):
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "RUNBOOK_", "LC_"))}
         path = os.path.dirname(os.path.abspath(RUNBOOK)) + ":" + keep.get("PATH", "/usr/bin:/bin")
         return dict(keep, HOME=home, XDG_STATE_HOME=home + "/state", XDG_CONFIG_HOME=home + "/config",
-                    XDG_DATA_HOME=home + "/data", LANG="C.UTF-8", RUNBOOK_LANG="en", PATH=path)
+                    XDG_DATA_HOME=home + "/data", LANG="C.UTF-8", RUNBOOK_LANG="en", RUNBOOK_LAB="1", PATH=path)
 
     def run_argv(self, argv, timeout=90, **more):
         return subprocess.run(argv, env=more.pop("env", None) or self.environment(), stdin=subprocess.DEVNULL,
