@@ -6,9 +6,20 @@ local task = require "task"
 
 local mysql = {}
 
---- Does it answer? true, or false and { code, message, state }; state is the server's error number. Others than
---- mysqladmin ping, this says when the password is wrong (1045) or there are no slots (1040).
-function mysql.ping(c) return server.ping(c, "%((%d+)%)$") end
+local CAUSES = { ["1045"] = "auth", ["1698"] = "auth", ["1044"] = "auth", ["1049"] = "no-database", ["1040"] = "slots", ["1203"] = "slots",
+  ["1053"] = "starting" }
+
+--- Does it answer? true, or false and { code, message, state, cause? }; state is the server's error number. Others than
+--- mysqladmin ping, this says when the password is wrong (cause auth), there are no slots (slots) or no such database
+--- (no-database).
+function mysql.ping(c) return server.ping(c, "%((%d+)%)$", CAUSES) end
+
+--- What its log says when it does not come up, as patterns of text: corrupt, full (the disk), recovering.
+mysql.signs = {
+  corrupt = "Database page corruption|page checksum|Your database may be corrupt|InnoDB: Corruption|Cannot open .*ibdata",
+  full = "No space left on device|errno: 28|Errcode: 28|disk is full",
+  recovering = "Starting crash recovery|InnoDB: Doing recovery",
+}
 
 local function is_mariadb(c) return server.value(c, "SELECT VERSION()"):find("MariaDB", 1, true) ~= nil end
 
@@ -48,6 +59,14 @@ function mysql.transactions(c, seconds)
   return server.rows(c, [[SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS seconds,
     trx_state AS state, trx_rows_locked AS rows_locked, LEFT(trx_query, 1000) AS query
     FROM information_schema.innodb_trx WHERE TIMESTAMPDIFF(SECOND, trx_started, NOW()) >= ? ORDER BY trx_started]], seconds)
+end
+
+--- Sessions that sit idle in an open transaction for so many seconds: { id, user, client, seconds, rows_modified }. They
+--- hold locks and keep old rows.
+function mysql.idle_transactions(c, seconds)
+  return server.rows(c, [[SELECT p.id, p.user, p.host AS client, p.time AS seconds, t.trx_rows_modified AS rows_modified
+    FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+    WHERE p.command = 'Sleep' AND p.time >= ? ORDER BY p.time DESC]], seconds)
 end
 
 -- An id is never given twice while the server runs.

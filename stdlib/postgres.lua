@@ -7,9 +7,19 @@ local task = require "task"
 
 local postgres = {}
 
---- Does it answer? true, or false and { code, message, state }; state is the SQLSTATE. Others than pg_isready, this
---- says when there are no slots (53300), the password is wrong (28P01) or the database is missing (3D000).
-function postgres.ping(c) return server.ping(c, "SQLSTATE (%w+)") end
+local CAUSES = { ["28P01"] = "auth", ["28000"] = "auth", ["3D000"] = "no-database", ["53300"] = "slots", ["57P03"] = "starting" }
+
+--- Does it answer? true, or false and { code, message, state, cause? }; state is the SQLSTATE. Others than pg_isready, this
+--- says when there are no slots (cause slots), the password is wrong (auth), the database is missing (no-database) or the
+--- server is still starting.
+function postgres.ping(c) return server.ping(c, "SQLSTATE (%w+)", CAUSES) end
+
+--- What its log says when it does not come up, as patterns of text: corrupt, full (the disk), recovering.
+postgres.signs = {
+  corrupt = "PANIC:|invalid page in block|could not locate a valid checkpoint record|database files are incompatible",
+  full = "No space left on device",
+  recovering = "database system was not properly shut down|redo starts at",
+}
 
 --- { used, max, reserved, free }: clients now, and what is left for ordinary accounts.
 function postgres.slots(c)
@@ -41,6 +51,12 @@ end
 --- Those whose transaction is open for so many seconds; they hold locks and keep VACUUM from its work.
 function postgres.transactions(c, seconds)
   return server.rows(c, SESSION .. [[ AND now() - xact_start >= make_interval(secs => ?) ORDER BY xact_start]], seconds)
+end
+
+--- Sessions that sit idle in an open transaction for so many seconds, as sessions.
+function postgres.idle_transactions(c, seconds)
+  return server.rows(c, SESSION .. [[ AND state LIKE 'idle in transaction%' AND now() - state_change >= make_interval(secs => ?)
+    ORDER BY state_change]], seconds)
 end
 
 -- started must be the one that was seen: a process id may belong to another session by now.

@@ -14,12 +14,14 @@ function server.row(connection, query, ...) return call("sql.row", connection, q
 function server.value(connection, query, ...) return call("sql.value", connection, query, ...) end
 function server.exec(connection, query, ...) return call("sql.exec", connection, query, ...) end
 
---- true, or false and { code, message, state }: state is the server's own number, found in the message by pattern.
-function server.ping(connection, pattern)
+--- true, or false and { code, message, state, cause? }: state is the server's own number, found in the message by pattern,
+--- cause what causes says of it.
+function server.ping(connection, pattern, causes)
   local ok, err = task.protect(server.value, connection, "SELECT 1")
   if ok then return true end
   if err.kind ~= "verb" or err.fatal then error(err, 0) end
-  return false, { code = err.code, message = err.message, state = err.message:match(pattern) }
+  local state = err.message:match(pattern)
+  return false, { code = err.code, message = err.message, state = state, cause = causes[state] }
 end
 
 --- "name" as the server quotes it; quote is its mark.

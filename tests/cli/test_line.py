@@ -177,7 +177,7 @@ class Looks(Lab):
         lines = [l for l in self.run_it("list", "demo/", "--lang", "zh", code=0).out.splitlines() if l]
         ends = {width(l[:l.rindex("从未")]) for l in lines if "从未" in l}
         self.assertEqual(1, len(ends), lines)
-        self.assertEqual(ends, {width(lines[0][:lines[0].rindex("上次运行")])})
+        self.assertEqual(ends, {width(lines[0][:lines[0].rindex("上次演练")])})
 
 
 class Complete(Lab):
