@@ -24,19 +24,32 @@ static const char *sentence(const char *result)
     return "";
 }
 
+/* How often the same write follows itself from place i on: a loop is one line. */
+static size_t repeated(const json_t *done, size_t i)
+{
+    size_t times = 1;
+    while (json_equal(json_array_get(done, i), json_array_get(done, i + times))) {
+        times++;
+    }
+    return times;
+}
+
 static void put_done(struct rb_exec *e, const char *result)
 {
     struct rb_cli *c = e->c;
-    size_t i;
-    json_t *write;
     if (json_array_size(e->done) == 0) {
         if (strcmp(result, "unknown") != 0 && !e->dry_run) {
             rb_put(c, RB_OUT, RB_PLAIN, "%s\n", TX(nothing_changed));
         }
         return;
     }
-    json_array_foreach (e->done, i, write) {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s\n", TX(changed), json_string_value(write));
+    for (size_t i = 0, times; i < json_array_size(e->done); i += times) {
+        times = repeated(e->done, i);
+        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s", TX(changed), json_string_value(json_array_get(e->done, i)));
+        if (times > 1) {
+            rb_put(c, RB_OUT, RB_DIM, "  x%zu", times);
+        }
+        rb_put(c, RB_OUT, RB_PLAIN, "\n");
     }
 }
 

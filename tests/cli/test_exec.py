@@ -62,6 +62,12 @@ class Exec(Lab):
         self.assertTrue(os.path.exists(self.hello))
         self.assertRegex(self.run_it("exec", "greeting", f"dir={self.dir}", code=0).out, r"(?m)^result healthy ")
 
+    def test_what_a_loop_did_is_one_line(self):
+        self.book("demo/loop", '''runbook "demo/loop" { title = "Loop", severity = "P3" }
+step "on" { title = "on", risk = "low", run = function() for _ = 1, 3 do shell.run { "true" } end shell.run { "echo" } end }''')
+        done = self.run_it("exec", "demo/loop", "--yes", code=0)
+        self.assertIn("changed:  shell.run  true  x3\nchanged:  shell.run  echo\n", done.out)
+
     def test_dry_run_says_so_and_writes_nothing(self):
         done = self.run_it("exec", "greeting", f"dir={self.dir}", "-n", code=3)
         lines = done.out.splitlines()
