@@ -204,7 +204,7 @@ static void offer_arguments(struct rb_cli *c, const char *prefix, const char *co
 {
     if (strcmp(command, "exec") == 0 && first != NULL) {
         offer_params(c, prefix, first);
-    } else if (strcmp(command, "logs") == 0) {
+    } else if (rb_option_listed("logs report resume stop resolve abort", command)) {
         offer_runs(c, prefix);
     } else if (strcmp(command, "show") == 0) {
         offer_runbooks(c, prefix, false);

@@ -14,6 +14,7 @@ int rb_cmd_abort(struct rb_cli *c);
 int rb_cmd_stop(struct rb_cli *c);
 int rb_cmd_history(struct rb_cli *c);
 int rb_cmd_logs(struct rb_cli *c);
+int rb_cmd_report(struct rb_cli *c);
 int rb_cmd_audit(struct rb_cli *c);
 int rb_cmd_drill(struct rb_cli *c);
 int rb_cmd_serve(struct rb_cli *c);

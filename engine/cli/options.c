@@ -19,7 +19,7 @@
 const struct rb_option rb_option_table[] = {
     VALUE(RB_O_DIR, 'C', "directory", "DIR", NULL, NULL, true, dir),
     VALUE(RB_O_RUNBOOKS, 0, "runbooks", "DIR", NULL, NULL, true, runbooks),
-    VALUE(RB_O_OUTPUT, 'o', "output", "FORMAT", "text json jsonl md junit tap", NULL, true, output),
+    VALUE(RB_O_OUTPUT, 'o', "output", "FORMAT", "text json jsonl md junit tap html", NULL, true, output),
     FLAG(RB_O_JSON, 0, "json", NULL, true, json),
     VALUE(RB_O_LANG, 0, "lang", "LANG", "zh en", NULL, true, lang),
     VALUE(RB_O_COLOR, 0, "color", "WHEN", "auto always never", NULL, true, color),
@@ -49,7 +49,7 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_LAST, 0, "last", "DURATION", NULL, "history audit", false, last),
     FLAG(RB_O_FOLLOW, 'f', "follow", "logs", false, follow),
     VALUE(RB_O_RUN, 0, "run", "RUN", NULL, "audit", false, run),
-    VALUE(RB_O_JOURNAL, 0, "journal", "FILE", NULL, "audit history logs show list doctor serve", false, journal),
+    VALUE(RB_O_JOURNAL, 0, "journal", "FILE", NULL, "audit history logs report show list doctor serve", false, journal),
     VALUE(RB_O_EMIT_META, 0, "emit-meta", "DIR", NULL, "lint", false, emit_meta),
     FLAG(RB_O_ALL, 0, "all", "drill test list schedule", false, all),
     FLAG(RB_O_FORCE, 0, "force", "drill", false, force),
@@ -57,7 +57,7 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_JUNIT, 0, "junit", "FILE", NULL, "drill test", false, junit),
     SCHEDULE(RB_O_FROM, "from", "TIME", from),
     SCHEDULE(RB_O_TZ, "tz", "ZONE", tz),
-    SCHEDULE(RB_O_TO, "to", "TIME", to),
+    VALUE(RB_O_TO, 0, "to", "TIME | FILE", NULL, "schedule report", false, to),
     SCHEDULE(RB_O_UNTIL, "until", "TIME", until),
     SCHEDULE(RB_O_NUMBER, "count", "N", count),
     FLAG(RB_O_DONE, 0, "done", "resolve", false, done),
@@ -232,6 +232,10 @@ int rb_options_check(const struct rb_options *o, const char *command, struct rb_
             rb_err_hint(err, RB_T_cli_see_help_command, command);
             return RB_EUSAGE;
         }
+    }
+    const char *output = rb_options_get(o, RB_O_OUTPUT);
+    if (output != NULL && strcmp(output, "html") == 0 && strcmp(command, "report") != 0) {
+        return rb_err_set(err, RB_EUSAGE, RB_T_cli_option_elsewhere, command, "output html", "report");
     }
     return 0;
 }

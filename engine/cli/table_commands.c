@@ -15,6 +15,7 @@ const struct rb_command rb_commands[] = {
     COMMAND("abort", NULL, "RUN", rb_cmd_abort, abort),
     COMMAND("history", NULL, "[RUNBOOK]", rb_cmd_history, history),
     COMMAND("logs", NULL, "RUN", rb_cmd_logs, logs),
+    COMMAND("report", NULL, "RUN", rb_cmd_report, report),
     COMMAND("audit", NULL, "[verify | export]", rb_cmd_audit, audit),
     COMMAND("drill", NULL, "RUNBOOK[/DRILL] ... | --all", rb_cmd_drill, drill),
     COMMAND("test", NULL, "RUNBOOK[/TEST] ... | --all | --from-run RUN", rb_cmd_test, test),

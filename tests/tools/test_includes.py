@@ -16,8 +16,9 @@ ALLOWED = {
     "bindings": ["base", "bindings/binding.h", "process/child.h"],
     "run": ["base", "journal", "process", "runner", "bindings/binding.h"],
     "catalog": ["base", "process", "runner"],
+    "report": ["base", "journal"],
     "schedule": ["base", "when", "journal", "process", "runner", "run", "catalog"],
-    "cli": ["base", "when", "journal", "process", "runner", "run", "catalog", "schedule", "bindings/binding.h"],
+    "cli": ["base", "when", "journal", "process", "runner", "run", "catalog", "report", "schedule", "bindings/binding.h"],
     "main": ["base", "journal", "process", "runner", "run", "catalog", "cli"],
 }
 
