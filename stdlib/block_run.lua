@@ -332,6 +332,26 @@ function run.questions(context, step)
   return asks
 end
 
+--- Asks a person. In a drill its block plays the person: a table answers, true has done it, a function does it and returns
+--- the answers, false refuses.
+function run.ask(context, args)
+  local drill = context.drill
+  local played = drill and drill.block.answers and drill.block.answers[args.id]
+  if played == nil then return task.call("run.ask", args) end
+  if type(played) == "function" then
+    local ended = run.drill(context, drill.block, "answers", played, drill.d)
+    if ended.result ~= "ok" then error(ended.error or ended.text or ended.result, 0) end
+    played = ended.value or {}
+  end
+  return { answers = played == true and {} or played or nil }
+end
+
+--- Does the drill's person refuse this step?
+function run.refused(context, id)
+  local answers = context.drill and context.drill.block.answers
+  return answers ~= nil and answers[id] == false
+end
+
 --- Inject and prove of a drill: any verb works.
 function run.drill(context, drill, what, fn, ...)
   return execute(context, {

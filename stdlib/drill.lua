@@ -110,6 +110,7 @@ function drill.run(context, flow)
   missing = ended_badly(block_run.drill(context, block, "needs", look)) or missing
   if missing then return finish(block, times, skipped and "skipped" or "failed", missing) end
   local d, deferred = lab.new(context)
+  context.drill = { block = block, d = d }
   local problem = act(context, flow, block, d, times)
   problem = clean(context, block, deferred) or problem
   finish(block, times, problem and "failed" or "passed", problem)

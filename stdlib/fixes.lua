@@ -153,7 +153,7 @@ end
 
 local function by_hand(context, chosen)
   local fix = chosen.fix
-  local answer = task.call("run.ask", {
+  local answer = block_run.ask(context, {
     block = "fix", id = fix.id, key = chosen.shown.key, title = chosen.shown.title,
     text = words.fill(fix.by_hand, chosen.sources, context.shapes), asks = fix.asks or {},
   })

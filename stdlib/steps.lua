@@ -34,7 +34,7 @@ end
 local function ask_step(context, step, one)
   local asks = block_run.questions(context, step)
   one.shown.asks = asks
-  local answer = task.call("run.ask", {
+  local answer = block_run.ask(context, {
     block = "step", id = step.id, key = "", title = one.shown.title,
     text = words.fill(step.by_hand, one.sources, context.shapes), asks = asks,
   })
@@ -56,6 +56,7 @@ local function verify_step(context, step, one)
 end
 
 local function run_step(context, step, one)
+  if block_run.refused(context, step.id) then return "declined" end
   if not step.run then return ask_step(context, step, one) end
   block_run.rehearse(context, one)
   local answer = task.call("run.confirm", one.shown)
