@@ -137,6 +137,7 @@ int rb_exec_consent(const struct rb_cli *c, struct rb_run_options *o, json_t *an
     o->answers = answers;
     o->yes = rb_options_has(&c->options, RB_O_YES);
     o->no_input = c->no_input;
+    o->wait = rb_options_has(&c->options, RB_O_WAIT);
     o->confirm = c->options.values[RB_O_CONFIRM];
     o->fixes = c->options.values[RB_O_FIX];
     o->profile = rb_options_get(&c->options, RB_O_PROFILE);

@@ -133,12 +133,17 @@ static void ask_confirm(struct rb_exec *e)
 {
     struct rb_cli *c = e->c;
     const char *typed = rb_json_str(e->question, "typed", NULL);
-    rb_exec_plan(e, e->question, json_object_get(e->question, "plan"));
+    rb_exec_plan(e, e->question, json_object_get(e->question, "writes"));
     if (typed != NULL) {
         json_t *twin = json_pack("[s, s]", "--confirm", typed);
         rb_put(c, RB_ERR, RB_DIM, "%s  ", TX(twin));
         rb_put(c, RB_ERR, RB_COMMAND, "%s\n", rb_word_argv(c, twin));
-        rb_put(c, RB_ERR, RB_BOLD, TX(confirm_typed), rb_word(c, typed));
+        int others = (int)rb_json_int(e->question, "others", 0);
+        if (others > 0) {
+            rb_put(c, RB_ERR, RB_BOLD, TX_TRUST(ask_others), others, rb_word(c, typed));
+        } else {
+            rb_put(c, RB_ERR, RB_BOLD, TX(confirm_typed), rb_word(c, typed));
+        }
         json_decref(twin);
     } else {
         rb_put(c, RB_ERR, RB_DIM, "%s  --yes\n", TX(twin));

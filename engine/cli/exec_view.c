@@ -382,6 +382,16 @@ static void plan(struct rb_exec *e, const json_t *body)
     }
 }
 
+/* Whoever waits must know for whom, and how they answer. */
+static void approval_asked(struct rb_exec *e, const json_t *body)
+{
+    struct rb_cli *c = e->c;
+    const char *id = rb_word(c, rb_json_str(body, "id", "?"));
+    rb_put(c, RB_OUT, RB_WARN, TX_TRUST(asked_view), id, (int)rb_json_int(body, "left", 1),
+           rb_word_time(c, rb_json_int(body, "expires", 0)), id);
+    rb_put(c, RB_OUT, RB_PLAIN, "\n");
+}
+
 /* The dry run as a whole: how it is applied is the next command. */
 static void plan_made(struct rb_exec *e, const json_t *body)
 {
@@ -419,6 +429,7 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         {"call.outcome", call_outcome, false}, {"note", note, true},
         {"attachment", attachment, true},      {"run.resumed", run_resumed, true},
         {"run.interrupted", run_interrupted, false}, {"plan.made", plan_made, false},
+        {"approval.asked", approval_asked, false},
     };
     struct rb_exec *e = user;
     e->begun = e->begun || strcmp(kind, "run.started") == 0 || strcmp(kind, "run.resumed") == 0;

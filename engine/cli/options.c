@@ -11,6 +11,7 @@
     [id] = {id, letter, name, arg, values, commands, repeat, RB_T_cli_o_##help}
 #define SCHEDULE(id, name, arg, help) \
     [id] = {id, 0, name, arg, NULL, "schedule", false, RB_T_schedule_o_##help}
+#define FLAG_TRUST(id, name, commands, help) [id] = {id, 0, name, NULL, NULL, commands, false, RB_T_trust_o_##help}
 #define TRUST(id, name, arg, commands, help) \
     [id] = {id, 0, name, arg, NULL, commands, false, RB_T_trust_o_##help}
 #define SERVE(id, name, arg, help) \
@@ -34,13 +35,14 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_PARAM, 'p', "param", "NAME=VALUE", NULL, "exec", false, param),
     VALUE(RB_O_PARAM_FILE, 0, "param-file", "FILE", NULL, "exec", false, param_file),
     FLAG(RB_O_DRY_RUN, 'n', "dry-run", "exec", false, dry_run),
+    FLAG_TRUST(RB_O_WAIT, "wait", "exec resume undo", wait),
     TRUST(RB_O_PLAN, "plan", "PLAN", "exec", plan),
     FLAG(RB_O_DIAGNOSE, 0, "diagnose", "exec", false, diagnose),
     VALUE(RB_O_FIX, 0, "fix", "FIX[=KEY]", NULL, "exec resume", false, fix),
-    FLAG(RB_O_YES, 'y', "yes", "exec resume schedule", false, yes),
-    VALUE(RB_O_CONFIRM, 0, "confirm", "KEY", NULL, "exec resume schedule", false, confirm),
+    FLAG(RB_O_YES, 'y', "yes", "exec resume schedule undo", false, yes),
+    VALUE(RB_O_CONFIRM, 0, "confirm", "KEY", NULL, "exec resume schedule undo approve", false, confirm),
     VALUE(RB_O_ANSWER, 0, "answer", "NAME=VALUE", NULL, "exec resume", false, answer),
-    VALUE(RB_O_REASON, 0, "reason", "TEXT", NULL, "exec resume resolve abort schedule", false, reason),
+    VALUE(RB_O_REASON, 0, "reason", "TEXT", NULL, "exec resume resolve abort schedule undo approve reject", false, reason),
     VALUE(RB_O_PROFILE, 0, "profile", "NAME", NULL, "exec", true, profile),
     VALUE(RB_O_TIMEOUT, 0, "timeout", "DURATION", NULL, "exec resume drill test", false, timeout),
     FLAG(RB_O_EXIT_ZERO, 0, "exit-zero", "exec resume", false, exit_zero),
@@ -51,7 +53,7 @@ const struct rb_option rb_option_table[] = {
     VALUE(RB_O_RUN, 0, "run", "RUN", NULL, "audit", false, run),
     VALUE(RB_O_JOURNAL, 0, "journal", "FILE", NULL, "audit history logs report show list doctor serve", false, journal),
     VALUE(RB_O_EMIT_META, 0, "emit-meta", "DIR", NULL, "lint", false, emit_meta),
-    FLAG(RB_O_ALL, 0, "all", "drill test list schedule", false, all),
+    FLAG(RB_O_ALL, 0, "all", "drill test list schedule approvals", false, all),
     FLAG(RB_O_FORCE, 0, "force", "drill", false, force),
     VALUE(RB_O_WITHOUT, 0, "without", "A,B", NULL, "drill", false, without),
     VALUE(RB_O_JUNIT, 0, "junit", "FILE", NULL, "drill test", false, junit),

@@ -62,6 +62,7 @@ enum rb_option_id {
     RB_O_PRINT,
     RB_O_MESSAGE,
     RB_O_PLAN,
+    RB_O_WAIT,
     RB_O_COUNT
 };
 

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #define COMMAND(name, alias, usage, run, text) {name, alias, false, RB_T_cli_c_##text, usage, RB_T_cli_h_##text, run}
+#define TRUST(name, usage, run) {#name, NULL, false, RB_T_trust_c_##name, usage, RB_T_trust_h_##name, run}
 #define HIDDEN(name, run) {name, NULL, true, RB_T_none, "", RB_T_none, run}
 
 const struct rb_command rb_commands[] = {
@@ -13,6 +14,9 @@ const struct rb_command rb_commands[] = {
     COMMAND("stop", NULL, "RUN", rb_cmd_stop, stop),
     COMMAND("resolve", NULL, "RUN [CALL] --done | --not-done --reason TEXT", rb_cmd_resolve, resolve),
     COMMAND("abort", NULL, "RUN", rb_cmd_abort, abort),
+    TRUST(approvals, "", rb_cmd_approvals),
+    TRUST(approve, "ID --reason TEXT", rb_cmd_approve),
+    TRUST(reject, "ID --reason TEXT", rb_cmd_reject),
     COMMAND("history", NULL, "[RUNBOOK]", rb_cmd_history, history),
     COMMAND("logs", NULL, "RUN", rb_cmd_logs, logs),
     COMMAND("report", NULL, "RUN", rb_cmd_report, report),

@@ -51,6 +51,17 @@ static void put_audit_uid(json_t *actor)
     rb_buf_deinit(&text);
 }
 
+/* Anybody may set it: it can only show that two are one person, never that they are two. */
+static void put_sudo_uid(json_t *actor)
+{
+    const char *text = getenv("SUDO_UID");
+    char *end = NULL;
+    unsigned long uid = text ? strtoul(text, &end, 10) : 0;
+    if (text && text[0] && !*end) {
+        (void)json_object_set_new(actor, "sudo_uid", json_integer((json_int_t)uid));
+    }
+}
+
 json_t *rb_journal_actor_find(void)
 {
     char host[256] = "";
@@ -59,6 +70,7 @@ json_t *rb_journal_actor_find(void)
     put_login(actor);
     put_audit_uid(actor);
     put(actor, "sudo", getenv("SUDO_USER"));
+    put_sudo_uid(actor);
     put_tty(actor);
     put(actor, "ssh", getenv("SSH_CONNECTION"));
     if (gethostname(host, sizeof host - 1) == 0) {

@@ -88,7 +88,8 @@ int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID
 /* The run.started and run.ended events of the newest limit runs, newest first, as
  * [{run, runbook, mode, target, started, ended|null, result|"running"|"interrupted", exit, actor, params, ms, fixes:[…]}].
  * A run without an end is "interrupted" when its process (pid, start time, boot id in run.started, or in the
- * run.resumed that took it over) is gone; so is one that was resolved and not yet resumed. Those entries have
+ * run.resumed that took it over) is gone; so is one that was resolved and not yet resumed. One that was parked and
+ * not yet resumed is "waiting". Those entries have
  * `pid`, too.
  * runbook NULL = all. */
 json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, struct rb_err *err);

@@ -86,7 +86,7 @@ void reserve_keep(struct rb_journal *j)
     if (lstat(path, &st) == 0) {
         return;
     }
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = journal_make(j, path, O_WRONLY | O_EXCL);
     if (fd < 0) {
         return;
     }

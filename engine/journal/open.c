@@ -81,10 +81,12 @@ static int check_folder(struct rb_journal *j, const char *folder, struct rb_err 
     if (stat(folder, &st)) {
         return refuse_errno(j, errno, err);
     }
-    if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0) {
+    j->shared = (st.st_mode & (S_ISGID | S_IWGRP | S_IWOTH)) == (S_ISGID | S_IWGRP); /* nobody makes one by mistake */
+    j->group = st.st_gid;
+    if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0 && !j->shared) {
         return journal_refuse(j, RB_T_journal_folder_owner, err);
     }
-    if (st.st_mode & 022 && !(st.st_mode & S_ISVTX)) {
+    if (st.st_mode & 022 && !(st.st_mode & S_ISVTX) && !j->shared) {
         journal_refuse(j, RB_T_journal_folder_mode, err);
         rb_err_hint(err, RB_T_journal_folder_hint, folder);
         return RB_EJOURNAL;
@@ -134,19 +136,30 @@ static int check_file(struct rb_journal *j, const char *suffix, bool *exists, st
     if (st.st_nlink != 1) {
         return journal_refuse(j, RB_T_journal_file_links, err);
     }
-    if (st.st_uid != geteuid() && (j->writer || geteuid() != 0)) {
+    bool ours = st.st_uid == geteuid() || (j->shared && st.st_gid == j->group);
+    if (!ours && (j->writer || geteuid() != 0)) {
         return journal_refuse(j, RB_T_journal_file_owner, err);
     }
-    if (j->writer && st.st_mode & 077 && chmod(path, 0600)) {
+    if (j->writer && st.st_mode & (j->shared ? 07 : 077) && chmod(path, j->shared ? 0660 : 0600)) {
         return refuse_errno(j, errno, err);
     }
     return 0;
 }
 
+int journal_make(const struct rb_journal *j, const char *path, int flags)
+{
+    int fd = open(path, flags | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && j->shared && fchmod(fd, 0660)) { /* whatever the umask is */
+        close(fd);
+        return -1;
+    }
+    return fd >= 0 || errno != EEXIST || flags & O_EXCL ? fd : open(path, flags | O_CLOEXEC | O_NOFOLLOW);
+}
+
 /* A file that is new has no locks to lose; SQLite would create it with the umask's mode. */
 static int create_file(struct rb_journal *j, struct rb_err *err)
 {
-    int fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = journal_make(j, j->path, O_RDWR | O_EXCL);
     if (fd < 0 && errno != EEXIST) {
         return refuse_errno(j, errno, err);
     }
@@ -173,7 +186,7 @@ static int open_lock(struct rb_journal *j, struct rb_err *err)
 {
     char path[COMPANION_MAX];
     (void)snprintf(path, sizeof path, "%s.lock", j->path);
-    j->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    j->lock_fd = journal_make(j, path, O_RDWR);
     return j->lock_fd < 0 ? refuse_errno(j, errno, err) : 0;
 }
 

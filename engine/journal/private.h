@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "journal/journal.h"
 
@@ -46,6 +47,8 @@ struct rb_journal {
     char path[PATH_MAX];
     sqlite3 *db;
     bool writer;
+    bool shared; /* a group works on it: a setgid folder that the group may write */
+    gid_t group; /* of that folder */
     int lock_fd;
     int wait_ms;   /* for other processes */
     int wal_pages; /* in the WAL after our last commit */
@@ -79,6 +82,9 @@ int journal_cannot_read(struct rb_journal *j, struct rb_err *err);
 bool journal_disk_full(struct rb_journal *j);
 int journal_refuse(struct rb_journal *j, enum rb_text_id why, struct rb_err *err);
 int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql);
+
+/* A file of the journal's own, made so that its group shares it when the folder is shared. */
+int journal_make(const struct rb_journal *j, const char *path, int flags);
 
 /* schema.c: a writer creates what is missing; anything else than our table is refused. */
 int schema_check(struct rb_journal *j, struct rb_err *err);

@@ -84,7 +84,7 @@ json_t *rb_journal_process(void)
     return process;
 }
 
-/* The statements of a list. first: the first end after an event; taken: the newest run.resumed or run.resolved. */
+/* The statements of a list. first: the first end after an event; taken: the newest run.resumed, run.resolved or run.parked. */
 struct queries {
     sqlite3_stmt *started, *first, *taken;
 };
@@ -92,7 +92,7 @@ struct queries {
 /* One event of those two; id 0 = there is none. */
 struct mark {
     int64_t id, utc_us;
-    bool resolved;
+    bool resolved, parked;
     json_t *body;
 };
 
@@ -105,6 +105,7 @@ static int look(sqlite3_stmt *s, int64_t after, const char *run, struct mark *ou
     if (rc == SQLITE_ROW) {
         out->id = sqlite3_column_int64(s, 0);
         out->utc_us = sqlite3_column_int64(s, 1);
+        out->parked = strcmp((const char *)sqlite3_column_text(s, 3), "run.parked") == 0;
         out->resolved = strcmp((const char *)sqlite3_column_text(s, 3), "run.resolved") == 0;
         out->body = parse(s, 2);
     }
@@ -141,8 +142,9 @@ static void put_end(json_t *entry, const struct mark *ended)
 static void put_state(json_t *entry, const json_t *started, const struct mark *taken)
 {
     const json_t *owner = taken->id ? taken->body : started;
-    bool running = !taken->resolved && rb_journal_alive(owner);
-    (void)json_object_set_new(entry, "result", json_string(running ? "running" : "interrupted"));
+    bool running = !taken->resolved && !taken->parked && rb_journal_alive(owner);
+    const char *state = taken->parked ? "waiting" : running ? "running" : "interrupted";
+    (void)json_object_set_new(entry, "result", json_string(state));
     copy(entry, owner, "pid", "pid");
 }
 
@@ -196,7 +198,7 @@ static int prepare(struct rb_journal *j, struct queries *q, bool one)
     rc = rc ? rc : journal_prepare(j, &q->first,
                                    MARK " AND kind = 'run.ended' AND id > ?1 AND run = ?2 ORDER BY id LIMIT 1");
     return rc ? rc : journal_prepare(j, &q->taken,
-                                     MARK " AND kind IN ('run.resumed', 'run.resolved') AND id > ?1 AND run = ?2 "
+                                     MARK " AND kind IN ('run.resumed', 'run.resolved', 'run.parked') AND id > ?1 AND run = ?2 "
                                           "ORDER BY id DESC LIMIT 1");
 }
 

@@ -107,7 +107,7 @@ static int key_open(const struct rb_journal *j, struct key *key, struct rb_err *
 {
     char path[COMPANION_MAX];
     seal_path(j, ".seal-key", path);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = journal_make(j, path, O_RDWR);
     if (fd < 0 || flock(fd, LOCK_EX) != 0 || key_read(fd, key) != 0) {
         cannot_seal(j, path, errno, err);
         if (fd >= 0) {
@@ -149,9 +149,11 @@ static int drop_half_line(int fd)
     return len < 0 || whole == st.st_size ? (int)(len < 0 ? -1 : 0) : ftruncate(fd, whole);
 }
 
-static int append(const char *path, const char *line, size_t len, bool ours)
+static int append(const struct rb_journal *j, const char *path, const char *line, size_t len)
 {
-    int fd = open(path, (ours ? O_RDWR : O_WRONLY) | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool ours = j != NULL;
+    int fd = ours ? journal_make(j, path, O_RDWR | O_APPEND)
+                  : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool ok = fd >= 0 && (!ours || drop_half_line(fd) == 0) && write(fd, line, len) == (ssize_t)len && fdatasync(fd) == 0;
     int errnum = errno;
     if (fd >= 0) {
@@ -167,7 +169,7 @@ static int send_to(const char *sink, const char *line, size_t len)
         syslog(LOG_AUTHPRIV | LOG_NOTICE, "%.*s", (int)len - 1, line);
         return 0;
     }
-    return append(sink, line, len, false);
+    return append(NULL, sink, line, len);
 }
 
 /* The first sink is ours and must take it; one elsewhere that cannot is named, the others still get it. */
@@ -176,7 +178,7 @@ static int deliver(const struct rb_journal *j, const struct seal *seal, struct r
     char line[SEAL_LINE_MAX], own[COMPANION_MAX];
     size_t len = seal_format(seal, line);
     seal_path(j, ".seals", own);
-    if (append(own, line, len, true) != 0) {
+    if (append(j, own, line, len) != 0) {
         return cannot_seal(j, own, errno, err);
     }
     int rc = 0;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crash.h"
@@ -18,20 +19,44 @@
 struct rb_lock {
     struct rb_lock *next;
     int fd;
+    char name[RB_HEX_SIZE];
 };
 
-static int lock_path(const char *name, char *path, size_t size, struct rb_err *err)
+/* Has the run, or one that it is a part of, this lock already? Named twice it is one. */
+static bool has(const struct rb_run *run, const char *hex)
 {
-    char state[PATH_MAX], hex[RB_HEX_SIZE];
+    const struct rb_lock *lock = run->locks;
+    while (lock && strcmp(lock->name, hex)) {
+        lock = lock->next;
+    }
+    return lock != NULL;
+}
+
+/* In a state folder that a group shares, the locks are the group's, too. */
+static int lock_open(const char *hex, struct rb_err *err)
+{
+    char state[PATH_MAX], path[PATH_MAX + 64];
+    struct stat st = {0};
     int rc = rb_files_state_dir(state, err);
+    bool shared = rc == 0 && stat(state, &st) == 0 && st.st_mode & S_ISGID && st.st_mode & S_IWGRP;
     if (rc < 0) {
         return rc;
     }
-    rb_hash_hex(name, strlen(name), hex);
-    snprintf(path, size, "%s/locks", state);
+    snprintf(path, sizeof path, "%s/locks", state);
+    bool made = stat(path, &st) != 0;
     rc = rb_files_mkdirs(path, 0700, err);
-    snprintf(path, size, "%s/locks/%.32s", state, hex);
-    return rc;
+    if (rc == 0 && shared && made && chmod(path, 02770) != 0) {
+        return rb_err_errno(err, errno, "%s", path);
+    }
+    snprintf(path, sizeof path, "%s/locks/%.32s", state, hex);
+    int fd = rc == 0 ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    if (rc == 0 && fd < 0) {
+        return rb_err_errno(err, errno, "%s", path);
+    }
+    if (fd >= 0 && shared) {
+        (void)fchmod(fd, 0660); /* of another's, it has been done */
+    }
+    return rc < 0 ? rc : fd;
 }
 
 /* {run, pid, since, login}; an empty object when nobody is named. */
@@ -119,16 +144,16 @@ static int try_lock(struct rb_run *run, const char *name, int fd, struct rb_err 
 
 int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct rb_err *err)
 {
-    char path[PATH_MAX + 64];
-    int rc = lock_path(name, path, sizeof path, err);
-    if (rc < 0) {
-        return rc;
+    char hex[RB_HEX_SIZE];
+    rb_hash_hex(name, strlen(name), hex);
+    if (has(run, hex)) {
+        return 0;
     }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = lock_open(hex, err);
     if (fd < 0) {
-        return rb_err_errno(err, errno, "%s", path);
+        return fd;
     }
-    rc = try_lock(run, what, fd, err);
+    int rc = try_lock(run, what, fd, err);
     if (rc < 0) {
         close(fd);
         return rc;
@@ -138,6 +163,7 @@ int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct 
     RB_CRASH_POINT("lock named");
     struct rb_lock *lock = rb_xcalloc(1, sizeof *lock);
     *lock = (struct rb_lock){.next = run->locks, .fd = fd};
+    memcpy(lock->name, hex, sizeof lock->name);
     run->locks = lock;
     return 0;
 }

@@ -113,6 +113,9 @@ static void add_consent(const struct rb_run *run, json_t *argv, const json_t *of
     } else if (!run->yes || !strcmp(rb_json_str(offer, "block", ""), "fix")) {
         add(argv, "--yes");
     }
+    if (rb_policy_demand(run, offer).others) {
+        add(argv, "--wait");
+    }
 }
 
 static void add_fix(json_t *argv, const json_t *offer)
@@ -148,6 +151,16 @@ json_t *rb_next_resume(const struct rb_run *run, const json_t *shown)
     json_t *argv = json_copy(run->repeat);
     add(argv, "resume");
     add(argv, run->id);
+    if (json_object_get(shown, "approval")) { /* what others say is all that is missing */
+        return argv;
+    }
+    if (json_object_get(shown, "id")) { /* a question */
+        json_t *question = json_copy((json_t *)shown);
+        json_object_set(question, "fix", json_object_get(shown, "id"));
+        add_questions(run, argv, question);
+        json_decref(question);
+        return argv;
+    }
     if (!strcmp(rb_json_str(shown, "risk", "low"), "high")) {
         add(argv, "--confirm");
         add(argv, rb_json_str(shown, "typed", ""));
@@ -157,11 +170,11 @@ json_t *rb_next_resume(const struct rb_run *run, const json_t *shown)
     return argv;
 }
 
-/* What is grey, only by hand, or needs another person is not one command away. */
+/* What is grey or only by hand is not one command away. */
 static bool one_command_away(const json_t *offer)
 {
     return !json_object_get(offer, "by_hand") && !json_object_get(offer, "grey") &&
-           !rb_json_bool(offer, "asked", false) && strcmp(rb_json_str(offer, "risk", ""), "critical");
+           !rb_json_bool(offer, "asked", false);
 }
 
 /* A dry run is followed by its plan. */
@@ -190,10 +203,13 @@ json_t *rb_next_commands(const struct rb_run *run, const json_t *left)
     if (run->made) {
         return apply(run);
     }
-    json_t *next = json_array(), *offer;
+    json_t *next = json_array(), *offer, *alone;
     size_t i;
     json_array_foreach(left, i, offer) {
-        if (one_command_away(offer)) {
+        if (one_command_away(offer) && rb_policy_demand(run, offer).alone) { /* the id of its plan is its consent */
+            json_array_extend(next, alone = rb_next_dry_run(run));
+            json_decref(alone);
+        } else if (one_command_away(offer)) {
             json_array_append_new(next, json_pack("{s:o, s:O*}", "argv", argv_for(run, offer), "why",
                                                   json_object_get(offer, "title")));
         }

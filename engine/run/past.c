@@ -94,6 +94,8 @@ static void understand_one(struct rb_past *past, const json_t *event)
     } else if (is(event, "run.resumed")) {
         past->owner = body;
         past->ended = NULL;
+    } else if (is(event, "run.parked")) {
+        past->owner = NULL; /* nobody has it; its process may live on with other runs */
     } else if (is(event, "run.resolved")) {
         past->owner = past->ended = NULL;
     } else if (is(event, "run.ended")) {

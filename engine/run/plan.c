@@ -98,7 +98,8 @@ json_t *rb_plan_of(const struct rb_run *run, const json_t *items)
 json_t *rb_plan_item(const struct rb_run *run, const json_t *shown)
 {
     static const char *const kept[] = {"block", "fix", "key", "for", "risk", "phase", NULL};
-    json_t *item = json_pack("{s:O, s:b}", "writes", run->plan.writes, "open", run->plan.open);
+    json_t *left = json_object_get(shown, "writes"); /* of a plan that was begun before a crash */
+    json_t *item = json_pack("{s:O, s:b}", "writes", left ? left : run->plan.writes, "open", run->plan.open);
     for (size_t i = 0; kept[i]; i++) {
         json_t *value = json_object_get(shown, kept[i]);
         if (value) {

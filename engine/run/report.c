@@ -169,6 +169,15 @@ static void plan_made(json_t *report, const json_t *body, int64_t utc_us)
     json_object_set_new(report, "plan", made);
 }
 
+static void approval_asked(json_t *report, const json_t *body, int64_t utc_us)
+{
+    (void)utc_us;
+    static const char *const keys[] = {"id", "plan", "needed", "expires", "state", "left", NULL};
+    json_t *approval = json_object();
+    take(approval, body, keys);
+    json_object_set_new(report, "approval", approval);
+}
+
 static void plan_used(json_t *report, const json_t *body, int64_t utc_us)
 {
     (void)utc_us;
@@ -178,7 +187,7 @@ static void plan_used(json_t *report, const json_t *body, int64_t utc_us)
 static void confirm_answered(json_t *report, const json_t *body, int64_t utc_us)
 {
     (void)utc_us;
-    static const char *const keys[] = {"answer", "how", NULL};
+    static const char *const keys[] = {"answer", "how", "approval", NULL};
     json_t *entry = entry_of(report, rb_json_str(report, "_block", "fix"), body), *confirmed = json_object();
     take(confirmed, body, keys);
     json_object_set_new(entry, "confirmed", confirmed);
@@ -257,7 +266,7 @@ static const struct {
 } rules[] = {
     {"run.started", run_started},   {"check.started", check_started}, {"check.ended", check_ended},
     {"finding", finding},           {"diagnosis", diagnosis},         {"plan", plan},
-    {"plan.made", plan_made},       {"plan.used", plan_used},
+    {"approval.asked", approval_asked}, {"plan.made", plan_made},       {"plan.used", plan_used},
     {"confirm.answered", confirm_answered}, {"block.ended", block_ended},
     {"call.outcome", call_outcome}, {"fix.ended", fix_ended},         {"step.ended", step_ended},
     {"note", note},                 {"run.ended", run_ended},

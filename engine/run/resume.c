@@ -87,6 +87,28 @@ static int adopt_plan(const struct rb_past *past, struct rb_run_options *o, stru
     return 0;
 }
 
+/* What was said beforehand when it was parked counts on, beside what is said now. */
+static void adopt_words(const struct rb_past *past, struct rb_run *run)
+{
+    const json_t *words = NULL;
+    size_t i;
+    json_t *event;
+    json_array_foreach(past->events, i, event) {
+        words = strcmp(rb_json_str(event, "kind", ""), "run.parked") ? words : json_object_get(json_object_get(event, "body"), "words");
+    }
+    if (!words) {
+        return;
+    }
+    run->yes = run->yes || rb_json_bool(words, "yes", false);
+    run->wait = run->wait || rb_json_bool(words, "wait", false);
+    run->allow = run->allow >= 0 ? run->allow : (int)rb_json_int(words, "allow", -1);
+    json_array_extend(run->confirm, json_object_get(words, "confirm"));
+    json_array_extend(run->fixes, json_object_get(words, "fixes"));
+    json_object_update_missing(run->answers, json_object_get(words, "answers"));
+    const char *reason = rb_json_str(words, "reason", NULL);
+    run->reason = run->reason || !reason ? run->reason : rb_xstrdup(reason);
+}
+
 static void adopt(struct rb_past *past, struct rb_run *run, bool only)
 {
     memcpy(run->id, past->run, sizeof run->id);
@@ -96,6 +118,7 @@ static void adopt(struct rb_past *past, struct rb_run *run, bool only)
     run->lang = strcmp(rb_json_str(past->started, "lang", "en"), "zh") ? "en" : "zh";
     run->call_count = last_call(past);
     if (!only) {
+        adopt_words(past, run);
         rb_past_forget(past, &run->cut);
         report_past(past, run);
         set_clock(past, run);

@@ -59,6 +59,7 @@ struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_op
     run->evidence = json_object();
     run->planned = json_array();
     run->yes = o->yes;
+    run->wait = o->wait || o->plan; /* a plan is used by one run: that one waits */
     run->no_input = o->no_input || !view->ask;
     run->timeout = o->timeout > 0 ? o->timeout : DEFAULT_RUN_SECONDS;
     run->report = rb_report_new();

@@ -30,6 +30,7 @@ struct rb_run_options {
     const char *drill;     /* RB_MODE_DRILL, RB_MODE_TEST: its name. A test is a run without a journal: it has no effects */
     bool yes;              /* low and medium risk */
     bool no_input;         /* nobody can be asked */
+    bool wait;             /* where a person is needed the run is parked, not ended */
     const json_t *confirm; /* [KEY…] typed beforehand, for high risk */
     const json_t *fixes;   /* ["stop-process", "stop-process=4711"] chosen beforehand */
     const json_t *answers; /* {NAME: VALUE} */
@@ -83,6 +84,11 @@ void rb_run_stop(struct rb_run *run, int signal);
 
 /* The plan whose id begins so; RB_ENOT_FOUND, RB_EUSAGE when there are several. New reference. */
 json_t *rb_plan_find(struct rb_journal *journal, const char *id, struct rb_err *err);
+
+/* What a schedule of this runbook may do without a person, by the rules of the installation: "low" or "medium". */
+const char *rb_policy_unattended(const json_t *config, const char *runbook);
+/* Is the policy about this runbook? */
+bool rb_policy_names(const json_t *policy, const char *runbook);
 
 /* The exit code of design.md 5 for a result. */
 int rb_run_exit_code(const char *result);

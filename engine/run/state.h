@@ -9,7 +9,9 @@
  *   secrets.c      secrets: found when first needed, put in just before a call begins
  *   engine_verbs.c run.*, time.*: what the conductor says and asks
  *   plan.c         what was shown and would be done, under an id; dry runs, exec --plan
+ *   policy.c       who must agree
  *   consent.c      choose, confirm, ask: flags, rules, people
+ *   approval.c     consent of other people
  *   drill_verbs.c  drill.*: the lab of a drill
  *   record.c       events: journal first, then report and view
  *   report.c       events -> the runbook.run/1 object
@@ -25,6 +27,7 @@
 #include "base/hash.h"
 #include "binding.h"
 #include "journal/journal.h"
+#include "run/approval.h"
 #include "run/module.h"
 #include "run/past.h"
 #include "run/replay.h"
@@ -121,7 +124,7 @@ struct rb_run {
     json_t *file, *given, *confirm, *fixes, *answers, *repeat;
     char *drill, *reason, *profile, *unrecorded;
     enum rb_run_mode mode;
-    bool yes, no_input;
+    bool yes, no_input, wait;
     int allow;                 /* rank of the risk that needs nobody; -1 = none */
     json_t *actor;             /* NULL = who the journal knows */
     double timeout;
@@ -252,6 +255,16 @@ void rb_engine_serve(struct rb_run *run, const json_t *frame);
 /* Ends all waits with an error: a deadline, or a stop. */
 void rb_waits_cancel(struct rb_run *run, const struct rb_err *err);
 void rb_waits_free(struct rb_run *run);
+
+/* policy.c */
+struct rb_demand {
+    int others;         /* people beside the requester */
+    bool alone;         /* critical, and nobody else is known: the plan's id and a reason are asked for */
+    const char *reason; /* the policy that asks for one, or NULL */
+    double seconds;     /* how long a request waits */
+    const json_t *roles; /* who may approve; NULL = approvers */
+};
+struct rb_demand rb_policy_demand(const struct rb_run *run, const json_t *shown);
 
 /* consent.c */
 int rb_risk_rank(const char *risk); /* low 0, medium 1, high 2, critical 3 */

@@ -104,8 +104,8 @@ static const struct rb_field prevent_fields[] = {
         {"no_undo", "text", 0, "Why it cannot be undone. Above low, undo or no_undo is required.",                 \
          "为什么不能撤销。高于 low 时 undo 和 no_undo 必有其一。"},                                     \
         {"confirm", "text", 0, "More words for the question before it.", "确认前多说的话。"},                \
-        {"approvals", "int", 0, "How many people must agree beside the requester. Recorded, not yet acted on.",    \
-         "除申请人外还要几个人同意。本版本只记录，尚不生效。"},                                   \
+        {"approvals", "int", 0, "How many people must agree beside the requester. Default: 1 for critical where users are configured.",    \
+         "除请求人外还要几个人同意。默认：配置了 user 时，critical 为 1。"},                                   \
         {"idempotent", "bool", 0, "May be repeated after a crash without a person. Default: false.",               \
          "崩溃后可以不问人就重做。默认：false。"},                                                      \
         WHY, SOURCE, {"timeout", "duration", 0, "Default: 10m.", "默认：10m。"}
@@ -256,8 +256,8 @@ const struct rb_block rb_blocks[] = {
      "contact \"dba\" { title = { zh = \"DBA 值班\", en = \"DBA on call\" }, phone = \"6001\", channel = \"oncall\" }", RB_IN_CONFIG},
     {"user", true, rb_user_fields, "Who may do what. Recorded, not yet acted on in this version.",
      "谁可以做什么。本版本只记录，尚不生效。", "user \"lisi\" { login = \"lisi\", roles = { \"approver\" } }", RB_IN_CONFIG},
-    {"policy", true, rb_policy_fields, "A rule of this installation. Recorded, not yet acted on in this version.",
-     "本环境的规则。本版本只记录，尚不生效。", "policy \"high\" { risk = \"high\", reason = true }", RB_IN_CONFIG},
+    {"policy", true, rb_policy_fields, "A rule of this installation: who must agree, and how.",
+     "本环境的规则：谁必须同意、怎样同意。", "policy \"high\" { risk = \"high\", reason = true }", RB_IN_CONFIG},
     {"severity", true, rb_severity_fields, "Who is told by runbook serve at a severity, P0 to P4.", "runbook serve 在各级别（P0 到 P4）通知谁。", "severity \"P0\" { channels = { \"oncall\" } }", RB_IN_CONFIG},
     {NULL, false, NULL, NULL, NULL, NULL, 0}};
 

@@ -112,12 +112,14 @@ const struct rb_field rb_user_fields[] = {
 const struct rb_field rb_policy_fields[] = {
     {"risk", "risk", 0, "What it is about: fixes and steps of this risk.", "针对这一风险的 fix 和 step。"},
     {"runbooks", "words", 0, "Only these: ids, or \"mall/*\". Default: all.", "只针对这些：id 或 \"mall/*\"。默认：全部。"},
-    {"roles", "words", 0, "Who may consent.", "谁可以同意。"},
+    {"roles", "words", 0, "Who may approve, of the users. Default: approver.", "哪些角色的 user 可以审批。默认：approver。"},
     {"approvals", "int", 0, "How many others must agree.", "还要几个人同意。"},
+    {"expires", "duration", 0, "How long a request for approval waits; then it is a no. Default: 30m.",
+     "审批请求等多久；过时视为不同意。默认：30m。"},
     {"reason", "bool", 0, "A reason must be given. Default: false.", "必须写明原因。默认：false。"},
     {"unattended", "enum:low|medium", 0, "The most a schedule may do without a person. Default: low.",
      "定时不经人最多可以做到的风险。默认：low。"},
-    {"window", "map", 0, "{ from, to, days }: only inside.", "{ from, to, days }：只在此时段内。"},
+    {"window", "map", 0, "{ from, to, days }: only inside. Recorded, not yet acted on.", "{ from, to, days }：只在此时段内。本版本只记录，尚不生效。"},
     TITLE,
     END};
 

@@ -143,8 +143,6 @@ static void check_approvals(struct rb_lint *lint, const struct rb_declared *bloc
     json_t *value = json_object_get(block->fields, "approvals");
     if (json_is_number(value) && (json_number_value(value) < 1 || json_number_value(value) > 9)) {
         rb_lint_error(lint, block, "approvals", RB_T_catalog_approvals_range);
-    } else if (value) {
-        rb_lint_warning(lint, block, "approvals", RB_T_catalog_not_acted, "approvals");
     }
 }
 

@@ -144,6 +144,7 @@ static void round_of_loop(struct rb_service *s)
         rb_service_keep(s);
     }
     rb_service_start_waiting(s);
+    rb_service_parked(s);
     commit_events(s);
     arm(s, s->stopping ? RB_NEVER : next);
 }
@@ -157,6 +158,7 @@ static void stop_running(struct rb_service *s)
         next = f->next; /* it may be freed */
         rb_run_stop(f->run, SIGTERM);
     }
+    rb_service_parked_stop(s);
 }
 
 static void on_drain_end(uv_timer_t *timer)
@@ -207,7 +209,7 @@ static int open_handles(struct rb_service *s, struct rb_err *err)
 {
     static const int signums[] = {SIGTERM, SIGINT, SIGHUP};
     uv_loop_t *loop = s->o.engine.loop;
-    uv_timer_t *const timers[] = {&s->debounce, &s->letter_timer, &s->watchdog, &s->drain};
+    uv_timer_t *const timers[] = {&s->debounce, &s->letter_timer, &s->watchdog, &s->drain, &s->parked_timer};
     s->timer_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (s->timer_fd < 0) {
         return rb_err_errno(err, errno, "timerfd");
@@ -232,7 +234,7 @@ static int open_handles(struct rb_service *s, struct rb_err *err)
 
 static void close_handles(struct rb_service *s)
 {
-    uv_timer_t *const timers[] = {&s->debounce, &s->letter_timer, &s->watchdog, &s->drain};
+    uv_timer_t *const timers[] = {&s->debounce, &s->letter_timer, &s->watchdog, &s->drain, &s->parked_timer};
     if (s->timer_fd < 0) {
         return;
     }
@@ -277,7 +279,8 @@ static void serve(struct rb_service *s)
 {
     begin(s);
     s->next_keep = rb_service_now() + 60;
-    for (round_of_loop(s); !s->stopping || s->running || s->telling; round_of_loop(s)) {
+    rb_service_parked_start(s);
+    for (round_of_loop(s); !s->stopping || s->running || s->continued || s->telling; round_of_loop(s)) {
         uv_run(s->o.engine.loop, UV_RUN_ONCE);
     }
     rb_service_letters(s); /* what was still to be said; a stop does not swallow it */
@@ -321,6 +324,7 @@ int rb_service_run(const struct rb_service_options *options, struct rb_err *err)
     json_decref(s->actor);
     json_decref(s->told);
     json_decref(s->letters);
+    json_decref(s->parked);
     free(s);
     return rc;
 }

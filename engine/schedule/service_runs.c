@@ -1,5 +1,4 @@
 /* A firing becomes a run of this process; its end goes back into its row. */
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,35 +143,12 @@ static bool is_tripped(struct rb_service *s, const struct rb_schedule *schedule)
            mark.tripped;
 }
 
-/* "mall/system-down", or all of "mall/" + "*". */
-static bool named(const json_t *patterns, const char *runbook)
-{
-    size_t i;
-    json_t *pattern;
-    json_array_foreach(patterns, i, pattern)
-    {
-        if (json_is_string(pattern) && fnmatch(json_string_value(pattern), runbook, 0) == 0) {
-            return true;
-        }
-    }
-    return !json_array_size(patterns);
-}
-
 /* What may go without a person: the lower of the schedule's word and the policy, which is low where nobody
  * said more. */
 static const char *allowed(const struct rb_service *s, const struct rb_schedule *schedule)
 {
-    const char *name;
-    json_t *policy;
     bool more = !strcmp(rb_json_str(schedule->fields, "allow", "low"), "medium");
-    json_object_foreach(json_object_get(s->config, "policy"), name, policy)
-    {
-        if (more && !strcmp(rb_json_str(policy, "unattended", "low"), "medium") &&
-            named(json_object_get(policy, "runbooks"), schedule->runbook)) {
-            return "medium";
-        }
-    }
-    return "low";
+    return more ? rb_policy_unattended(s->config, schedule->runbook) : "low";
 }
 
 static int start_run(struct rb_service *s, struct rb_firing_run *f, const struct rb_schedule *schedule,

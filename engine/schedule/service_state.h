@@ -3,6 +3,7 @@
  *   service.c         life: signals, the clock, one round of the loop
  *   service_load.c    runbooks and configuration, at the start and when files change
  *   service_runs.c    a firing becomes a run; how it ended; the circuit breaker
+ *   service_parked.c  runs that waited for other people
  *   service_tell.c    what people are told, and how often
  *   service_keep.c    once a day: retention */
 #ifndef RB_SCHEDULE_SERVICE_STATE_H
@@ -16,6 +17,7 @@
 
 struct rb_catalog;
 struct rb_service;
+struct rb_continued; /* service_parked.c */
 
 /* A firing on its way; freed when it ended. */
 struct rb_firing_run {
@@ -40,13 +42,18 @@ struct rb_service {
     json_t *actor;
     struct rb_firing_run *waiting, *running;
     int running_count;
+    struct rb_continued *continued; /* runs that waited for people and go on */
+    json_t *parked, *gone;          /* {run: when to look at it}; {run: event} of one look */
+    struct {
+        int64_t resumed, ended, parked, answered;
+    } seen; /* events so far */
     json_t *told;    /* {schedule: {class, at, times}} */
     json_t *letters; /* what goes out with the next message: [{schedule, result, …}] */
     int telling;     /* messages on their way */
 
     int timer_fd; /* CLOCK_REALTIME: fires on time, after a suspend, and when the clock is set */
     uv_poll_t timer;
-    uv_timer_t debounce, letter_timer, watchdog, drain;
+    uv_timer_t debounce, letter_timer, watchdog, drain, parked_timer;
     uv_signal_t signals[3];
     uv_fs_event_t **watches;
     size_t watch_count;
@@ -76,6 +83,11 @@ void rb_service_unwatch(struct rb_service *s);
 void rb_service_due(void *user, const struct rb_schedule *schedule, int64_t at);
 void rb_service_start_waiting(struct rb_service *s);
 void rb_service_forget_waiting(struct rb_service *s);
+
+/* service_parked.c */
+void rb_service_parked_start(struct rb_service *s);
+void rb_service_parked(struct rb_service *s);
+void rb_service_parked_stop(struct rb_service *s);
 
 /* service_tell.c */
 void rb_service_tell(struct rb_service *s, const struct rb_schedule *schedule, const char *result,

@@ -241,7 +241,6 @@ static void test_warnings(void **state)
     mistake(BLOCK("finding", "lost", "{'title':'t'}"), "warning", "leads nowhere");
     mistake(BLOCK("schedule", "s", "{'cron':'@daily','tz':'Asia/Shangai'}"), "warning", "will not fire here");
     mistake(BLOCK("fix", "f", "{'when':'idle','call':'t/y','with':{'a':1}}"), "warning", "not available yet");
-    mistake(FIX("'risk':'low','approvals':2"), "warning", "approvals is recorded");
     mistake_at("[{'block':'runbook','id':'t/x','file':'t/"
                "x.lua','line':1,'fields':{'title':'T','severity':'P1','reviewed':'2001-01-01'}}]",
                "runbook \"t/x\" {\nreviewed = 1 }", 2, "warning", "last reviewed");

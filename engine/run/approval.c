@@ -1,0 +1,440 @@
+#include "run/approval.h"
+
+#include <stdio.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/crash.h"
+#include "base/json.h"
+
+bool rb_actors_meet(const json_t *one, const json_t *other)
+{
+    static const char *const names[] = {"uid", "login_uid", "sudo_uid"};
+    size_t count = sizeof names / sizeof *names;
+    for (size_t i = 0; i < count * count; i++) {
+        const json_t *a = json_object_get(one, names[i / count]), *b = json_object_get(other, names[i % count]);
+        if (json_is_integer(a) && json_equal(a, b)) {
+            return true;
+        }
+    }
+    return !json_is_integer(json_object_get(one, "uid")); /* who cannot be told apart is the same */
+}
+
+static bool meets_any(const json_t *actor, const json_t *others)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)others, i, one) {
+        if (rb_actors_meet(actor, one)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static json_t *body_of(const struct rb_event *event)
+{
+    return event->body ? rb_json_parse(event->body, strlen(event->body), NULL) : NULL;
+}
+
+/* Asked for the same by people who are none of the requesters, each once. */
+static void count_yes(json_t *approval, const json_t *actor)
+{
+    json_t *agreed = json_object_get(approval, "agreed");
+    if (!meets_any(actor, json_object_get(approval, "requesters")) && !meets_any(actor, agreed)) {
+        json_array_append(agreed, (json_t *)actor);
+        json_object_set_new(approval, "left", json_integer(rb_json_int(approval, "left", 1) - 1));
+    }
+}
+
+static int add_answer(const struct rb_event *event, void *by_id)
+{
+    json_t *body = body_of(event), *actor = rb_json_parse(event->actor, strlen(event->actor), NULL);
+    json_t *approval = json_object_get(by_id, rb_json_str(body, "id", ""));
+    if (approval) {
+        bool yes = rb_json_bool(body, "yes", false);
+        char at[RB_TIME_MAX];
+        rb_clock_format(event->utc_us, 0, at);
+        json_array_append_new(json_object_get(approval, "answers"),
+                              json_pack("{s:b, s:O*, s:s, s:O*}", "yes", yes, "reason", json_object_get(body, "reason"),
+                                        "at", at, "actor", actor));
+        if (yes) {
+            count_yes(approval, actor);
+        } else {
+            json_object_set_new(approval, "rejected", json_true());
+        }
+    }
+    json_decref(actor);
+    json_decref(body);
+    return 0;
+}
+
+static int add_use(const struct rb_event *event, void *by_id)
+{
+    json_t *body = body_of(event), *approval = json_object_get(by_id, rb_json_str(body, "id", ""));
+    if (approval) {
+        json_object_set_new(approval, "used", json_true());
+        json_object_set_new(approval, "used_event", json_integer(event->id));
+    }
+    json_decref(body);
+    return 0;
+}
+
+static const char *state_of(const json_t *approval)
+{
+    if (json_object_get(approval, "used")) {
+        return "used";
+    }
+    if (json_object_get(approval, "rejected")) {
+        return "rejected";
+    }
+    if (rb_clock_utc_us() > rb_json_int(approval, "expires", 0)) { /* also of one that was granted and not taken */
+        return "expired";
+    }
+    return rb_json_int(approval, "left", 1) <= 0 ? "granted" : "waiting";
+}
+
+static void begin(json_t *approval)
+{
+    json_int_t needed = rb_json_int(approval, "needed", 1);
+    json_object_set_new(approval, "left", json_integer(needed > 0 ? needed : 1));
+    json_object_set_new(approval, "answers", json_array());
+    json_object_set_new(approval, "agreed", json_array());
+    json_object_del(approval, "used");
+    json_object_del(approval, "rejected");
+}
+
+/* What became of them: all that speaks of an approval comes after it. run NULL: they are of several. */
+static int complete_all(struct rb_journal *journal, const char *run, const json_t *list, struct rb_err *err)
+{
+    json_t *by_id = json_object(), *one;
+    int64_t first = rb_json_int(json_array_get(list, 0), "event", 0);
+    size_t i;
+    json_array_foreach((json_t *)list, i, one) {
+        begin(one);
+        json_object_set(by_id, rb_json_str(one, "id", ""), one);
+    }
+    int rc = rb_journal_read_kind(journal, "approval.answered", run, first, add_answer, by_id, err);
+    rc = rc ? rc : rb_journal_read_kind(journal, "approval.used", run, first, add_use, by_id, err);
+    json_array_foreach((json_t *)list, i, one) {
+        json_object_set_new(one, "state", json_string(state_of(one)));
+        json_object_del(one, "agreed");
+    }
+    json_decref(by_id);
+    return rc;
+}
+
+static int complete(struct rb_journal *journal, json_t *approval, struct rb_err *err)
+{
+    json_t *list = json_pack("[O]", approval);
+    int rc = complete_all(journal, rb_json_str(approval, "run", ""), list, err);
+    json_decref(list);
+    return rc;
+}
+
+/* ---- finding ---- */
+
+struct search {
+    json_t *found; /* [approval…] as they were asked */
+    const char *prefix, *digest;
+};
+
+static bool begins(const json_t *body, const char *key, const char *prefix)
+{
+    return strncmp(rb_json_str(body, key, ""), prefix, strlen(prefix)) == 0;
+}
+
+static int keep(const struct rb_event *event, void *user)
+{
+    struct search *search = user;
+    json_t *body = body_of(event);
+    const char *prefix = search->prefix;
+    bool named = !prefix || begins(body, "id", prefix) || begins(body, "plan", prefix) || begins(body, "run", prefix);
+    bool wanted = body && named && (!search->digest || !strcmp(rb_json_str(body, "digest", ""), search->digest));
+    if (wanted) {
+        json_object_set_new(body, "event", json_integer(event->id));
+        json_object_set_new(body, "asked", json_integer(event->utc_us));
+        json_array_append(search->found, body);
+    }
+    json_decref(body);
+    return 0;
+}
+
+/* New reference or NULL. */
+static json_t *search_all(struct rb_journal *journal, const char *run, struct search *search, struct rb_err *err)
+{
+    search->found = json_array();
+    if (rb_journal_read_kind(journal, "approval.asked", run, 0, keep, search, err)) {
+        json_decref(search->found);
+        return NULL;
+    }
+    return search->found;
+}
+
+json_t *rb_approvals(struct rb_journal *journal, bool all, struct rb_err *err)
+{
+    struct search search = {0};
+    json_t *found = search_all(journal, NULL, &search, err), *list, *one;
+    size_t i;
+    if (!found || complete_all(journal, NULL, found, err)) {
+        json_decref(found);
+        return NULL;
+    }
+    list = json_array();
+    json_array_foreach(found, i, one) {
+        if (all || !strcmp(rb_json_str(one, "state", ""), "waiting")) {
+            json_array_append(list, one);
+        }
+    }
+    json_decref(found);
+    return list;
+}
+
+json_t *rb_approval_of_run(struct rb_journal *journal, const char *run, const char *digest, struct rb_err *err)
+{
+    struct search search = {.digest = digest};
+    json_t *found = search_all(journal, run, &search, err);
+    json_t *newest = json_incref(json_array_get(found, json_array_size(found) - 1));
+    json_decref(found);
+    if (newest && complete(journal, newest, err)) {
+        json_decref(newest);
+        return NULL;
+    }
+    return newest;
+}
+
+/* One that waits before all others; else the newest. *many: of those. */
+static json_t *best(const json_t *found, bool *many)
+{
+    json_t *one, *chosen = NULL;
+    size_t i, waiting = 0;
+    json_array_foreach((json_t *)found, i, one) {
+        bool waits = !strcmp(rb_json_str(one, "state", ""), "waiting");
+        waiting += waits;
+        chosen = waits || !waiting ? one : chosen;
+    }
+    *many = waiting > 1;
+    return json_incref(chosen);
+}
+
+json_t *rb_approval_find(struct rb_journal *journal, const char *id, struct rb_err *err)
+{
+    struct search search = {.prefix = id};
+    bool many = false;
+    json_t *found = strlen(id) > 2 && id[1] == '-' ? search_all(journal, NULL, &search, err) : json_array();
+    if (!found || complete_all(journal, NULL, found, err)) {
+        json_decref(found);
+        return NULL;
+    }
+    json_t *chosen = best(found, &many);
+    if (!json_array_size(found)) {
+        rb_err_set(err, RB_ENOT_FOUND, RB_T_trust_approval_none, id);
+        rb_err_hint(err, RB_T_trust_approval_none_hint);
+    } else if (many) {
+        rb_err_set(err, RB_EUSAGE, RB_T_trust_approval_many, id);
+        json_decref(chosen);
+        chosen = NULL;
+    }
+    json_decref(found);
+    return chosen;
+}
+
+/* ---- asking ---- */
+
+int rb_approval_ask(struct rb_journal *journal, const char *run, json_t *body, char id[RB_ID_MAX], struct rb_err *err)
+{
+    rb_id_new('a', id);
+    json_object_set_new(body, "id", json_string(id));
+    json_object_set_new(body, "run", json_string(run));
+    int rc = rb_journal_add(journal, run, "approval.asked", body, err);
+    RB_CRASH_POINT("approval asked");
+    rc = rc ? rc : rb_journal_commit(journal, err);
+    RB_CRASH_POINT("approval asked on disk");
+    return rc;
+}
+
+/* ---- answering ---- */
+
+struct word {
+    json_t *approval; /* read again in the transaction */
+    const json_t *actor, *users;
+    bool yes;
+};
+
+/* A login is a number, or a name that the system turns into one. */
+static bool is_login(const char *login, const json_t *actor)
+{
+    char buffer[4096], *end = NULL;
+    struct passwd pw, *found = NULL;
+    unsigned long uid = strtoul(login, &end, 10);
+    if (!login[0] || *end) {
+        if (getpwnam_r(login, &pw, buffer, sizeof buffer, &found) != 0 || !found) {
+            return false;
+        }
+        uid = found->pw_uid;
+    }
+    json_t *number = json_integer((json_int_t)uid);
+    bool is = json_equal(number, json_object_get(actor, "uid")) || json_equal(number, json_object_get(actor, "login_uid"));
+    json_decref(number);
+    return is;
+}
+
+/* The user block of whoever acts, or NULL. */
+static const json_t *user_of(const json_t *users, const json_t *actor)
+{
+    const char *name;
+    json_t *user, *login;
+    size_t i;
+    json_object_foreach((json_t *)users, name, user) {
+        json_array_foreach(json_object_get(user, "login"), i, login) {
+            if (json_is_string(login) && is_login(json_string_value(login), actor)) {
+                return user;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Two accounts of one person are one person. */
+static bool is_requester(const struct word *word)
+{
+    const json_t *requesters = json_object_get(word->approval, "requesters"), *user = user_of(word->users, word->actor);
+    size_t i;
+    json_t *one;
+    json_array_foreach(requesters, i, one) {
+        if (rb_actors_meet(word->actor, one) || (user && user == user_of(word->users, one))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool may_approve(const struct word *word)
+{
+    const json_t *roles = json_object_get(word->approval, "roles");
+    const json_t *own = json_object_get(user_of(word->users, word->actor), "roles");
+    size_t i, k;
+    json_t *role, *mine;
+    json_array_foreach(roles, i, role) {
+        json_array_foreach(own, k, mine) {
+            if (json_equal(role, mine)) {
+                return true;
+            }
+        }
+    }
+    return !json_array_size(roles);
+}
+
+static const char *last_word(const json_t *approval, char uid[32])
+{
+    const json_t *answers = json_object_get(approval, "answers");
+    const json_t *actor = json_object_get(json_array_get(answers, json_array_size(answers) - 1), "actor");
+    snprintf(uid, 32, "uid %lld", rb_json_int(actor, "uid", -1));
+    return rb_json_str(actor, "login", uid);
+}
+
+static bool has_agreed(const json_t *approval, const json_t *actor)
+{
+    size_t i;
+    json_t *answer;
+    json_array_foreach(json_object_get(approval, "answers"), i, answer) {
+        if (rb_json_bool(answer, "yes", false) && rb_actors_meet(actor, json_object_get(answer, "actor"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_answer(struct rb_journal *journal, void *user, struct rb_err *err)
+{
+    struct word *word = user;
+    json_t *approval = word->approval;
+    const char *id = rb_json_str(approval, "id", "?");
+    char uid[32];
+    if (complete(journal, approval, err)) {
+        return RB_EJOURNAL;
+    }
+    const char *state = rb_json_str(approval, "state", "");
+    if (word->yes && is_requester(word)) {
+        rb_err_set(err, RB_EDENIED, RB_T_trust_self, id);
+        rb_err_hint(err, RB_T_trust_self_hint);
+        return RB_EDENIED;
+    }
+    if (word->yes && !may_approve(word)) {
+        return rb_err_set(err, RB_EDENIED, RB_T_trust_no_role, id);
+    }
+    if (!strcmp(state, "used")) {
+        return rb_err_set(err, RB_EEXISTS, RB_T_trust_used, id);
+    }
+    if (!strcmp(state, "rejected")) {
+        return rb_err_set(err, RB_EEXISTS, RB_T_trust_rejected, id, last_word(approval, uid));
+    }
+    if (!strcmp(state, "expired")) {
+        return rb_err_set(err, RB_EREFUSED, RB_T_trust_expired, id);
+    }
+    if (word->yes && !strcmp(state, "granted")) {
+        return rb_err_set(err, RB_EEXISTS, RB_T_trust_granted, id, last_word(approval, uid));
+    }
+    if (word->yes && has_agreed(approval, word->actor)) {
+        return rb_err_set(err, RB_EEXISTS, RB_T_trust_twice, id);
+    }
+    return 0;
+}
+
+json_t *rb_approval_answer(struct rb_journal *journal, const json_t *approval, const struct rb_answer *answer,
+                           struct rb_err *err)
+{
+    bool yes = answer->yes;
+    const char *reason = answer->reason;
+    json_t *actor = rb_journal_actor_find();
+    struct word word = {.approval = json_deep_copy(approval), .actor = actor, .users = answer->users, .yes = yes};
+    json_t *body = json_pack("{s:O*, s:O*, s:O*, s:b, s:s*}", "id", json_object_get(approval, "id"), "plan",
+                             json_object_get(approval, "plan"), "digest", json_object_get(approval, "digest"), "yes", yes,
+                             "reason", reason);
+    rb_journal_actor_set(journal, actor);
+    RB_CRASH_POINT("approval");
+    int rc = rb_journal_add_if(journal,
+                               &(struct rb_journal_if){.run = rb_json_str(approval, "run", ""), .kind = "approval.answered",
+                                                       .body = body, .check = check_answer, .user = &word}, err);
+    RB_CRASH_POINT("approved");
+    rc = rc ? rc : complete(journal, word.approval, err);
+    if (rc == 0) {
+        (void)rb_journal_seal(journal, NULL); /* the next seal covers it too */
+    }
+    json_decref(body);
+    json_decref(actor);
+    if (rc) {
+        json_decref(word.approval);
+        return NULL;
+    }
+    return word.approval;
+}
+
+/* ---- use ---- */
+
+static int check_use(struct rb_journal *journal, void *user, struct rb_err *err)
+{
+    json_t *approval = user;
+    if (complete(journal, approval, err)) {
+        return RB_EJOURNAL;
+    }
+    const char *state = rb_json_str(approval, "state", "");
+    return strcmp(state, "granted") ? rb_err_set(err, RB_EREFUSED, RB_T_trust_not_usable, rb_json_str(approval, "id", "?"), state) : 0;
+}
+
+int rb_approval_use(struct rb_journal *journal, const json_t *approval, struct rb_err *err)
+{
+    json_t *again = json_deep_copy(approval);
+    json_t *body = json_pack("{s:O*, s:O*, s:O*}", "id", json_object_get(approval, "id"), "plan",
+                             json_object_get(approval, "plan"), "digest", json_object_get(approval, "digest"));
+    RB_CRASH_POINT("approval use");
+    int rc = rb_journal_add_if(journal,
+                               &(struct rb_journal_if){.run = rb_json_str(approval, "run", ""), .kind = "approval.used",
+                                                       .body = body, .check = check_use, .user = again}, err);
+    RB_CRASH_POINT("approval used");
+    json_decref(body);
+    json_decref(again);
+    return rc;
+}
