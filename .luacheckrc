@@ -22,4 +22,5 @@ local sealed = {
 stds.runbook = sealed
 
 files["runbooks"] = { std = "runbook" }
+files["stdlib/generic"] = { std = "runbook", globals = {} }
 files["examples"] = { std = "runbook" }

@@ -102,6 +102,15 @@ keeper.restart = act "restart"
 keeper.start = act "start"
 keeper.stop = act "stop"
 
+--- Starts it anew so that it reads its environment again: a compose service is made anew when its configuration changed, for
+--- the others a restart does that.
+function keeper.renew(word)
+  local kind, name, socket = split(word)
+  if kind ~= kinds.compose then return kind.act("restart", name, socket) end
+  local project, one = project_of(name, socket)
+  compose.up(project, { one })
+end
+
 --- Its last lines as one text, from its keeper; where that has none (an init script), of the file path, if there is one.
 --- lines: default 200.
 function keeper.logs(word, path, lines)

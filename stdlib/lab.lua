@@ -56,7 +56,8 @@ end
 -- As the server's own user when we are root: PostgreSQL and others refuse root.
 local function as_user(s, argv)
   if not s.user then return argv end
-  return { "setpriv", "--reuid=" .. s.user, "--regid=" .. s.user, "--init-groups", table.unpack(argv) }
+  s.group = s.group or run({ "id", "-g", s.user }).out:match("%d+")
+  return { "setpriv", "--reuid=" .. s.user, "--regid=" .. s.group, "--init-groups", table.unpack(argv) }
 end
 
 local function in_namespace(o, argv)
@@ -141,7 +142,7 @@ local function server(d, kind, spec, o, count)
   s.user = spec.user and is_root() and spec.user or nil
   local tools = { run = run, write = write, program = program, d = d,
     as_server = function(argv, more) return run(as_user(s, argv), more) end,
-    own = function() own(s) end }
+    own = function() own(s) end, is_root = is_root }
   local argv = spec.argv(s, o, tools)
   own(s)
   s.answers = function() return spec.answers(s, o, tools) end
@@ -197,9 +198,11 @@ local function file_tools(d, count)
     return tonumber(last) or last
   end
   --- A folder that is a file system of its own, of this size in bytes or "64MB": for full disks. Needs root.
-  function d:tmpfs(size)
+  --- o: { inodes = 100 }.
+  function d:tmpfs(size, o)
     local _, dir = folder(self, "disk", count)
-    run { "mount", "-t", "tmpfs", "-o", "mode=0755,size=" .. math.floor(rt.bytes(size)), "runbook-drill", dir }
+    local how = ("mode=0755,size=%d,nr_inodes=%d"):format(math.floor(rt.bytes(size)), o and o.inodes or 0)
+    run { "mount", "-t", "tmpfs", "-o", how, "runbook-drill", dir }
     self:defer(function() run { "umount", "--lazy", dir } end)
     return dir
   end
@@ -239,6 +242,8 @@ function lab.new(context)
   local deferred, count = {}, {}
   function d:defer(fn) deferred[#deferred + 1] = fn end
   function d:program(name) return program(name) end
+  --- A port of the loopback that nobody listens on.
+  function d:port() return task.call("drill.port", {}).port end
   values(d, context)
   process_tools(d)
   file_tools(d, count)

@@ -111,6 +111,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer((address, port), Handler).serve_forever()
 ]]
 
+--- app.py CONFIG ADDRESS: see servers.app.
+programs.app = [[
+import http.server, re, sys
+config = {}
+for n, line in enumerate(open(sys.argv[1]), 1):
+    if not re.fullmatch(r"\s*(#.*|[\w-]+:( .*)?)?\s*", line):
+        sys.exit("yaml: line %d: could not find expected ':'" % n)
+    if ": " in line and not line.lstrip().startswith("#"):
+        name, value = line.split(": ", 1)
+        config[name.strip()] = value.strip()
+if not config.get("port", "").isdigit(): sys.exit("config: invalid value for port: %r" % config.get("port"))
+if "needs" in config: open(config["needs"]).close()
+if "data" in config: open(config["data"], "a").close()
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *words): pass
+print("starting", flush=True)
+http.server.ThreadingHTTPServer((sys.argv[2], int(config["port"])), Handler).serve_forever()
+]]
+
 --- mail.py PORT FOLDER: an SMTP server (aiosmtpd) that writes each mail to FOLDER/mails, a JSON object a line.
 programs.smtp = [[
 import json, sys, threading

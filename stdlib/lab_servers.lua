@@ -119,7 +119,7 @@ servers.redis = {
     local cli = t.program "redis-cli"
     --- Words of a command, by redis-cli.
     function s:cli(...)
-      local done = t.run(words({ cli, "-h", s.host, "-p", s.port }, { ... }), { env = { REDISCLI_AUTH = o.password } })
+      local done = t.run(words({ cli, "-e", "-h", s.host, "-p", s.port }, { ... }), { env = { REDISCLI_AUTH = o.password } })
       return (done.out:gsub("%s+$", ""))
     end
     return { t.program "redis-server", s.conf }
@@ -171,6 +171,26 @@ servers.http = {
     s.url = ("http://%s:%d"):format(s.host, s.port)
     s:routes(o.routes or { ["*"] = { status = 200, body = "ok" } })
     return python(s, t, programs.http, s.host)
+  end,
+  answers = listens,
+}
+
+--- An application as they are everywhere: it reads s.config (lines "name: value") when it starts, listens on its port, and says
+--- in s.log why it cannot. o: config = { port, data = a file it must be able to write, needs = one it must find }; as = a user.
+servers.app = {
+  argv = function(s, o, t)
+    s.user = o.as and t.is_root() and o.as or nil
+    s.config, s.url = s.dir .. "/config.yaml", ("http://%s:%d"):format(s.host, s.port)
+    local config = { port = s.port }
+    for name, value in pairs(o.config or {}) do config[name] = value end
+    local lines = { "# made by the drill" }
+    for _, name in ipairs { "port", "data", "needs" } do
+      if config[name] then lines[#lines + 1] = name .. ": " .. tostring(config[name]) end
+    end
+    t.write(s.config, table.concat(lines, "\n") .. "\n")
+    t.write(s.dir .. "/app.py", programs.app)
+    t.program "python3"
+    return { "/usr/bin/python3", s.dir .. "/app.py", s.config, s.host }
   end,
   answers = listens,
 }

@@ -11,8 +11,8 @@ local CAUSES = { ["1045"] = "auth", ["1698"] = "auth", ["1044"] = "auth", ["1049
 
 --- Does it answer? true, or false and { code, message, state, cause? }; state is the server's error number. Others than
 --- mysqladmin ping, this says when the password is wrong (cause auth), there are no slots (slots) or no such database
---- (no-database).
-function mysql.ping(c) return server.ping(c, "%((%d+)%)$", CAUSES) end
+--- (no-database). options: timeout.
+function mysql.ping(c, options) return server.ping(c, "%((%d+)%)$", CAUSES, options) end
 
 --- What its log says when it does not come up, as patterns of text: corrupt, full (the disk), recovering.
 mysql.signs = {
@@ -87,17 +87,20 @@ local BLOCKERS = {
   mariadb = [[
     SELECT w.trx_mysql_thread_id AS waiting, TIMESTAMPDIFF(SECOND, w.trx_wait_started, NOW()) AS seconds,
       LEFT(w.trx_query, 1000) AS query, b.trx_mysql_thread_id AS blocking,
-      TIMESTAMPDIFF(SECOND, b.trx_started, NOW()) AS blocking_seconds, LEFT(b.trx_query, 1000) AS blocking_query
+      TIMESTAMPDIFF(SECOND, b.trx_started, NOW()) AS blocking_seconds, LEFT(b.trx_query, 1000) AS blocking_query,
+      b.trx_rows_modified AS `rows`, p.user
     FROM information_schema.innodb_lock_waits l JOIN information_schema.innodb_trx w ON w.trx_id = l.requesting_trx_id
-      JOIN information_schema.innodb_trx b ON b.trx_id = l.blocking_trx_id ORDER BY 2 DESC]],
+      JOIN information_schema.innodb_trx b ON b.trx_id = l.blocking_trx_id
+      JOIN information_schema.processlist p ON p.id = b.trx_mysql_thread_id ORDER BY 2 DESC]],
   mysql = [[
     SELECT waiting_pid AS waiting, wait_age_secs AS seconds, LEFT(waiting_query, 1000) AS query, blocking_pid AS blocking,
-      TIMESTAMPDIFF(SECOND, blocking_trx_started, NOW()) AS blocking_seconds, LEFT(blocking_query, 1000) AS blocking_query
-    FROM sys.innodb_lock_waits ORDER BY 2 DESC]],
+      TIMESTAMPDIFF(SECOND, blocking_trx_started, NOW()) AS blocking_seconds, LEFT(blocking_query, 1000) AS blocking_query,
+      blocking_trx_rows_modified AS `rows`, p.user
+    FROM sys.innodb_lock_waits JOIN information_schema.processlist p ON p.id = blocking_pid ORDER BY 2 DESC]],
 }
 
---- Who waits for whose lock: { waiting, seconds, query, blocking, blocking_seconds, blocking_query }. blocking is what
---- kill takes; a blocker without a query is an idle one with an open transaction.
+--- Who waits for whose lock: { waiting, seconds, query, blocking, blocking_seconds, blocking_query,
+--- rows = changed by it, user }. blocking is what kill takes; a blocker without a query is an idle one with an open transaction.
 function mysql.blockers(c) return server.rows(c, BLOCKERS[is_mariadb(c) and "mariadb" or "mysql"]) end
 
 --- The last deadlock, as the server describes it: { at, text }, or nil.

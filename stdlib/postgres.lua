@@ -11,8 +11,8 @@ local CAUSES = { ["28P01"] = "auth", ["28000"] = "auth", ["3D000"] = "no-databas
 
 --- Does it answer? true, or false and { code, message, state, cause? }; state is the SQLSTATE. Others than pg_isready, this
 --- says when there are no slots (cause slots), the password is wrong (auth), the database is missing (no-database) or the
---- server is still starting.
-function postgres.ping(c) return server.ping(c, "SQLSTATE (%w+)", CAUSES) end
+--- server is still starting. options: timeout.
+function postgres.ping(c, options) return server.ping(c, "SQLSTATE (%w+)", CAUSES, options) end
 
 --- What its log says when it does not come up, as patterns of text: corrupt, full (the disk), recovering.
 postgres.signs = {

@@ -16,8 +16,8 @@ function server.exec(connection, query, ...) return call("sql.exec", connection,
 
 --- true, or false and { code, message, state, cause? }: state is the server's own number, found in the message by pattern,
 --- cause what causes says of it.
-function server.ping(connection, pattern, causes)
-  local ok, err = task.protect(server.value, connection, "SELECT 1")
+function server.ping(connection, pattern, causes, options)
+  local ok, err = task.protect(task.call, "sql.value", { connection = connection, query = "SELECT 1", timeout = options and options.timeout })
   if ok then return true end
   if err.kind ~= "verb" or err.fatal then error(err, 0) end
   local state = err.message:match(pattern)

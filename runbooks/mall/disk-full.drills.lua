@@ -1,0 +1,93 @@
+-- A real file system that is full. Loaded with disk-full.lua; drill and test only.
+
+local needs = { "root", "gzip" }
+
+local function mount(d, o)
+  d.mount = d:tmpfs("64MB", o)
+  d:set { mount = d.mount, log_dir = d.mount .. "/log", backup_dir = d.mount .. "/backup", docker_dir = d.dir .. "/none", target_free = 30, larger = "5MB" }
+  file.mkdir(d.p.log_dir)
+  file.mkdir(d.p.backup_dir)
+end
+local function fill(d, path, size, age)
+  d:fill(path, size)
+  d:age(path, age or "10d")
+end
+local DUMP = 'head --bytes="$1" /dev/zero | tr "\\0" "x" >"$2"; printf "\\n-- Dump completed on 2026-01-01\\n" >>"$2"'
+local function dump(d, name, age)
+  local path = d.p.backup_dir .. "/" .. name
+  shell.run { sh = DUMP, args = { "12000000", path } }
+  d:age(path, age)
+end
+local function free(d) assert(system.disk(d.mount).free_pct >= 30, "there is still no room") end
+
+drill "healthy" { needs = needs, expect = {}, inject = function(d) mount(d) fill(d, d.p.log_dir .. "/app.log", "10MB") end }
+drill "old-logs" {
+  needs = needs, expect = { "full", "old-log" }, repair = "compress-logs",
+  inject = function(d)
+    mount(d)
+    for i = 1, 5 do fill(d, ("%s/app %d.log"):format(d.p.log_dir, i), "9MB") end
+    fill(d, d.p.log_dir .. "/audit.log", "4MB")
+  end,
+  prove = function(d)
+    free(d)
+    assert(file.stat(d.p.log_dir .. "/audit.log").size == 4000000, "the audit log was touched")
+    assert(file.stat(d.p.log_dir .. "/app 5.log"), "more was compressed than had to be")
+  end,
+}
+drill "open-log" { -- somebody writes it: nothing that may be done
+  needs = { "python3", table.unpack(needs) }, expect = { "full" }, repair = { "compress-logs", "delete-dumps" }, result = "found",
+  inject = function(d)
+    mount(d)
+    fill(d, d.p.log_dir .. "/app.log", "50MB")
+    d:spawn { ready = "up", "sh", "-c", 'exec 3>>"$0"; echo up; exec sleep 600', d.p.log_dir .. "/app.log" }
+  end,
+  prove = function(d) assert(file.stat(d.p.log_dir .. "/app.log").size == 50000000, "an open log was touched") end,
+}
+drill "deleted-log" {
+  needs = needs, expect = { "full", "deleted-log" }, repair = "empty-deleted-log",
+  inject = function(d)
+    mount(d)
+    local hold = 'exec 3>"$0"; head --bytes=50000000 /dev/zero >&3; rm "$0"; echo up; exec sleep 600'
+    d.writer = d:spawn { ready = "up", "sh", "-c", hold, d.p.log_dir .. "/app.log" }
+  end,
+  prove = function(d) free(d) assert(d:alive(d.writer), "the writer was stopped") end,
+}
+drill "deleted-data" { -- nobody empties a file that is no log
+  needs = needs, expect = { "full", "deleted" }, repair = "empty-deleted-log", result = "found",
+  inject = function(d)
+    mount(d)
+    local hold = 'exec 3>"$0"; head --bytes=50000000 /dev/zero >&3; rm "$0"; echo up; exec sleep 600'
+    d:spawn { ready = "up", "sh", "-c", hold, d.mount .. "/table.ibd" }
+  end,
+}
+drill "old-backups" {
+  needs = needs, expect = { "full", "old-dump" }, repair = "delete-dumps",
+  inject = function(d)
+    mount(d)
+    for i = 1, 4 do dump(d, ("mall_%d.sql"):format(i), (30 + 10 * i) .. "d") end
+  end,
+  prove = function(d)
+    assert(not file.stat(d.p.backup_dir .. "/mall_4.sql"), "the oldest is still there")
+    for i = 1, 3 do assert(file.stat(d.p.backup_dir .. ("/mall_%d.sql"):format(i)), "one of the newest three is gone") end
+  end,
+}
+drill "one-backup-left" { -- the last verified copy is never offered
+  needs = needs, expect = { "full" }, repair = "delete-dumps", result = "found",
+  inject = function(d) mount(d) dump(d, "mall_1.sql", "40d") fill(d, d.mount .. "/data", "40MB") end,
+  prove = function(d) assert(file.stat(d.p.backup_dir .. "/mall_1.sql"), "the last backup is gone") end,
+}
+drill "inodes" {
+  needs = needs, expect = { "inodes" }, result = "found",
+  inject = function(d)
+    mount(d, { inodes = 100 })
+    shell.run { sh = 'for i in $(seq 95); do : >"$1/$i"; done', args = { d.mount } }
+  end,
+}
+drill "read-only" { -- and nothing is changed
+  needs = needs, expect = { "read-only", "full", "old-log" }, repair = "compress-logs", result = "found",
+  inject = function(d)
+    mount(d)
+    fill(d, d.p.log_dir .. "/app.log", "50MB")
+    shell.run { "mount", "-o", "remount,ro", d.mount }
+  end,
+}
