@@ -24,8 +24,8 @@ local function parameters(context)
   end)
 end
 
--- A result that does not exist ends the reader as skipped, not with a nil error.
-local function results(context)
+--- r. A result that does not exist ends the reader as skipped, not with a nil error.
+function run.results(context)
   return seal.view(context.results, function(name)
     error({ kind = "skip", text = {
       en = rt.text_in("en", "needs_result", tostring(name)), zh = rt.text_in("zh", "needs_result", tostring(name)),
@@ -120,7 +120,7 @@ function run.set_params(context, params)
     if value ~= rt.null then context.plain[name] = with_tokens(value) end
   end
   context.p = parameters(context)
-  context.r = results(context)
+  context.r = run.results(context)
 end
 
 -- A block's first now() answers the same in its rehearsal and live, so that names made of it match.
@@ -290,11 +290,11 @@ function run.fix(context, chosen)
   return ended
 end
 
-local function undo(context, chosen)
+--- Takes back what the block did; how that ended.
+function run.undo(context, chosen)
   local spec = spec_of(context, chosen, "undo")
   spec.result = function(e) return e.result == "ok" and "done" or e.result end
-  local ended = execute(context, spec, chosen.fix.undo, arguments(context, chosen))
-  return ended.result == "ok"
+  return execute(context, spec, chosen.fix.undo, arguments(context, chosen))
 end
 
 --- Offered after a failure, never done by itself. True when it was agreed to and done.
@@ -302,7 +302,7 @@ function run.offer_undo(context, chosen)
   if not chosen.fix.undo then return false end
   run.rehearse(context, chosen, true)
   chosen.shown.phase = "undo"
-  return task.call("run.confirm", chosen.shown).answer == "yes" and undo(context, chosen)
+  return task.call("run.confirm", chosen.shown).answer == "yes" and run.undo(context, chosen).result == "ok"
 end
 
 function run.when(context, step)

@@ -92,7 +92,11 @@ function flow.run(context, collected, answer)
   block_run.prepare(context, collected, answer)
   local locks = rt.array {}
   for i, name in ipairs(context.meta.locks or {}) do locks[i] = words.fill(name, { context.plain }) end
-  task.call("run.begin", { target = words.fill(context.meta.target, { context.plain }), locks = locks })
+  local begun = task.call("run.begin", { target = words.fill(context.meta.target, { context.plain }), locks = locks })
+  if begun.undo then
+    require("undo").run(context, begun.undo)
+    return
+  end
   if context.options.drill then
     require("drill").run(context, flow)
     return

@@ -288,7 +288,8 @@ int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume
     if (w.e.dry_run && c->format == RB_FORMAT_TEXT) {
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", TX(dry_run_start));
     }
-    int rc = resume != NULL ? rb_run_resume(&w.e.run, &engine, resume, o, view_of(c), &w.e, err)
+    int rc = o->undo       ? rb_run_undo(&w.e.run, &engine, resume, o, view_of(c), &w.e, err)
+             : resume != NULL ? rb_run_resume(&w.e.run, &engine, resume, o, view_of(c), &w.e, err)
                             : rb_run_start(&w.e.run, &engine, o, view_of(c), &w.e, err);
     while (rc == 0 && w.e.result == NULL) {
         uv_run(&c->loop, UV_RUN_ONCE);

@@ -69,6 +69,26 @@ int rb_cmd_resume(struct rb_cli *c)
     return code;
 }
 
+/* ---- undo ---- */
+
+int rb_cmd_undo(struct rb_cli *c)
+{
+    struct rb_err err = {0};
+    struct rb_run_options o = {.undo = true};
+    char run[RB_ID_MAX];
+    json_t *answers = json_object(), *repeat = rb_cli_repeat(c), *entry = NULL;
+    int rc = c->nargs == 1 ? rb_exec_consent(c, &o, answers, &err) : rb_err_set(&err, RB_EUSAGE, RB_T_trust_undo_what);
+    rc = rc != 0 ? rc : rb_cli_loop(c, &err);
+    entry = rc == 0 ? named_run(c, true, run, &err) : NULL;
+    o.repeat = repeat;
+    int code = entry == NULL ? rb_cli_fail(c, &err) : rb_exec_watch(c, &o, run, &err);
+    bool refused = err.code == RB_EEXISTS || err.code == RB_EREFUSED;
+    json_decref(answers);
+    json_decref(repeat);
+    json_decref(entry);
+    return refused ? 4 : code;
+}
+
 /* ---- resolve, abort ---- */
 
 static json_t *next_resume(struct rb_cli *c, const char *run)

@@ -9,6 +9,7 @@ int rb_cmd_find(struct rb_cli *c);
 int rb_cmd_show(struct rb_cli *c);
 int rb_cmd_exec(struct rb_cli *c);
 int rb_cmd_resume(struct rb_cli *c);
+int rb_cmd_undo(struct rb_cli *c);
 int rb_cmd_resolve(struct rb_cli *c);
 int rb_cmd_abort(struct rb_cli *c);
 int rb_cmd_stop(struct rb_cli *c);

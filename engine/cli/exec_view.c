@@ -392,6 +392,22 @@ static void approval_asked(struct rb_exec *e, const json_t *body)
     rb_put(c, RB_OUT, RB_PLAIN, "\n");
 }
 
+static void undo_started(struct rb_exec *e, const json_t *body)
+{
+    rb_put(e->c, RB_OUT, RB_BOLD, "%s %s\n", TX_TRUST(undone_by), rb_word(e->c, rb_json_str(body, "undoes", "?")));
+}
+
+/* What was done shows its own lines; what was not says why. */
+static void undo_ended(struct rb_exec *e, const json_t *body)
+{
+    struct rb_cli *c = e->c;
+    const char *result = rb_json_str(body, "result", "?"), *why = error_word(c, json_object_get(body, "why"));
+    if (strcmp(result, "done") != 0) {
+        rb_put(c, RB_OUT, RB_WARN, "%s %s  %s%s%s\n", TX(ph_undo), name_of(e, body),
+               strcmp(result, "no_undo") == 0 ? TX(show_no_undo) : rb_result_word(c, result), why[0] != '\0' ? "  " : "", why);
+    }
+}
+
 /* The dry run as a whole: how it is applied is the next command. */
 static void plan_made(struct rb_exec *e, const json_t *body)
 {
@@ -430,6 +446,7 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         {"attachment", attachment, true},      {"run.resumed", run_resumed, true},
         {"run.interrupted", run_interrupted, false}, {"plan.made", plan_made, false},
         {"approval.asked", approval_asked, false},
+        {"undo.started", undo_started, false}, {"undo.ended", undo_ended, false},
     };
     struct rb_exec *e = user;
     e->begun = e->begun || strcmp(kind, "run.started") == 0 || strcmp(kind, "run.resumed") == 0;

@@ -11,6 +11,7 @@ const struct rb_command rb_commands[] = {
     COMMAND("show", NULL, "RUNBOOK | RUN | PLAN", rb_cmd_show, show),
     COMMAND("exec", NULL, "RUNBOOK [name=value ...]", rb_cmd_exec, exec),
     COMMAND("resume", NULL, "RUN", rb_cmd_resume, resume),
+    TRUST(undo, "RUN", rb_cmd_undo),
     COMMAND("stop", NULL, "RUN", rb_cmd_stop, stop),
     COMMAND("resolve", NULL, "RUN [CALL] --done | --not-done --reason TEXT", rb_cmd_resolve, resolve),
     COMMAND("abort", NULL, "RUN", rb_cmd_abort, abort),

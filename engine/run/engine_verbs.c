@@ -204,7 +204,7 @@ static json_t *given_names(const struct rb_run *run)
 
 static json_t *started_body(const struct rb_run *run, const char *target)
 {
-    static const char *const modes[] = {"exec", "diagnose", "dry-run", "drill", "test"};
+    static const char *const modes[] = {"exec", "diagnose", "dry-run", "drill", "test", "undo"};
     json_t *actor = rb_journal_actor_find();
     json_t *body = json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:O, s:s, s:o}", "run", run->id, "runbook",
                              json_object_get(run->file, "id"), "title", json_object_get(run->meta, "title"),
@@ -220,6 +220,9 @@ static json_t *started_body(const struct rb_run *run, const char *target)
     json_t *source = json_object_get(run->meta, "source");
     if (source) {
         json_object_set(body, "source", source);
+    }
+    if (run->undoes) {
+        json_object_set_new(body, "undoes", json_string(run->undoes));
     }
     if (run->reason) {
         json_object_set_new(body, "reason", json_string(run->reason));
@@ -300,6 +303,22 @@ static void tell_interrupted(struct rb_run *run)
     }
 }
 
+/* Looked up under the lock of the target: what two who undo the same find is not the same. */
+static void begin_undo(struct rb_run *run, json_int_t seq)
+{
+    struct rb_err err = {0};
+    struct rb_journal *journal = run->archive ? run->archive : run->engine.journal;
+    json_t *items = run->undoes ? rb_undo_items(journal, run->undoes, run->id, &err) : NULL;
+    if (run->undoes && !items) {
+        rb_run_fail(run, "rejected", 4, err.text);
+        return;
+    }
+    if (items) {
+        rb_record(run, "undo.started", json_pack("{s:s, s:i}", "undoes", run->undoes, "items", (int)json_array_size(items)));
+    }
+    rb_run_reply(run, seq, items ? json_pack("{s:o}", "undo", items) : json_object());
+}
+
 static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     struct rb_err err = {0};
@@ -328,7 +347,7 @@ static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
         run->begun = true;
         tell_interrupted(run);
         rb_plan_begin(run);
-        rb_run_reply(run, seq, json_object());
+        begin_undo(run, seq);
     }
     rb_buf_deinit(&fallback);
 }
@@ -393,6 +412,8 @@ static void leave(struct rb_run *run, json_int_t seq, const json_t *args)
         json_t *body = block_body(run, args);
         json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->now.started_ns) / 1000000));
         rb_record(run, run->now.phase == RB_PHASE_CHECK ? "check.ended" : "block.ended", body);
+        bool back = run->now.phase == RB_PHASE_UNDO && !strcmp(rb_json_str(args, "result", ""), "done");
+        run->may_undo = run->may_undo && !back;
         rb_record_soon(run);
     }
     run->now.phase = RB_PHASE_NONE;
@@ -450,14 +471,32 @@ static void settle(struct rb_run *run, const json_t *args)
     run->unknown = run->unknown && strcmp(rb_json_str(args, "result", ""), "done");
 }
 
+/* What was not reached and can be taken back: the end says how. */
+static void note_undo(struct rb_run *run, const json_t *args)
+{
+    const char *result = rb_json_str(args, "result", "");
+    bool bad = !strcmp(result, "failed") || !strcmp(result, "not_verified");
+    bool can = json_object_get(rb_block_declared(run, rb_json_str(args, "id", "")), "undo") != NULL;
+    run->may_undo = run->may_undo || (bad && can && run->wrote);
+}
+
+/* Of an undo: one thing is taken back, or not. */
+static void undone(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    settle(run, args);
+    recorded(run, seq, "undo.ended", args);
+}
+
 static void fixed(struct rb_run *run, json_int_t seq, const json_t *args)
 {
+    note_undo(run, args);
     settle(run, args);
     recorded(run, seq, "fix.ended", args);
 }
 
 static void stepped(struct rb_run *run, json_int_t seq, const json_t *args)
 {
+    note_undo(run, args);
     settle(run, args);
     recorded(run, seq, "step.ended", args);
 }
@@ -625,6 +664,7 @@ static const struct engine_verb {
     {"run.progress", progress, false},
     {"run.fixed", fixed, false},
     {"run.stepped", stepped, false},
+    {"run.undone", undone, false},
     {"run.finish", finish, false},
     {"run.crash", crash, false},
     {"run.offer", rb_consent_offer, true},

@@ -118,11 +118,12 @@ static int check_last(struct rb_run *run, const char *name, const json_t *owner,
 
 static void write_owner(int fd, const struct rb_run *run)
 {
-    char since[RB_TIME_MAX];
+    char since[RB_TIME_MAX], uid[32];
     rb_clock_format(rb_clock_utc_us(), 0, since);
     json_t *actor = rb_journal_actor_find();
+    snprintf(uid, sizeof uid, "uid %d", (int)getuid());
     json_t *owner = json_pack("{s:s, s:i, s:s, s:s}", "run", run->id, "pid", (int)getpid(), "since", since, "login",
-                              rb_json_str(actor, "login", "?"));
+                              rb_json_str(actor, "login", uid));
     char *text = rb_json_canonical(owner);
     size_t len = strlen(text);
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, len, 0) != (ssize_t)len) {

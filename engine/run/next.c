@@ -127,8 +127,21 @@ static void add_fix(json_t *argv, const json_t *offer)
     add(argv, fix);
 }
 
+static json_t *argv_undo(const struct rb_run *run, const char *undoes)
+{
+    json_t *argv = json_copy(run->repeat);
+    add(argv, "undo");
+    add(argv, undoes);
+    return argv;
+}
+
 static json_t *argv_for(const struct rb_run *run, const json_t *offer)
 {
+    if (run->undoes) {
+        json_t *undo = argv_undo(run, run->undoes);
+        add_consent(run, undo, offer);
+        return undo;
+    }
     json_t *argv = json_copy(run->repeat);
     add(argv, "exec");
     add(argv, rb_json_str(run->file, "id", ""));
@@ -213,6 +226,9 @@ json_t *rb_next_commands(const struct rb_run *run, const json_t *left)
             json_array_append_new(next, json_pack("{s:o, s:O*}", "argv", argv_for(run, offer), "why",
                                                   json_object_get(offer, "title")));
         }
+    }
+    if (run->may_undo && !run->undoes) {
+        json_array_append_new(next, json_pack("{s:o, s:O*}", "argv", argv_undo(run, run->id), "why", json_object_get(run->meta, "title")));
     }
     return next;
 }

@@ -178,6 +178,24 @@ static void approval_asked(json_t *report, const json_t *body, int64_t utc_us)
     json_object_set_new(report, "approval", approval);
 }
 
+/* Of an undo: {id, key, result, why} of each thing, and whose it was. */
+static void undo_started(json_t *report, const json_t *body, int64_t utc_us)
+{
+    (void)utc_us;
+    static const char *const keys[] = {"undoes", NULL};
+    take(report, body, keys);
+    json_object_set_new(report, "undone", json_array());
+}
+
+static void undo_ended(json_t *report, const json_t *body, int64_t utc_us)
+{
+    (void)utc_us;
+    static const char *const keys[] = {"block", "id", "key", "result", "why", NULL};
+    json_t *one = json_object();
+    take(one, body, keys);
+    json_array_append_new(json_object_get(report, "undone"), one);
+}
+
 static void plan_used(json_t *report, const json_t *body, int64_t utc_us)
 {
     (void)utc_us;
@@ -266,7 +284,7 @@ static const struct {
 } rules[] = {
     {"run.started", run_started},   {"check.started", check_started}, {"check.ended", check_ended},
     {"finding", finding},           {"diagnosis", diagnosis},         {"plan", plan},
-    {"approval.asked", approval_asked}, {"plan.made", plan_made},       {"plan.used", plan_used},
+    {"undo.started", undo_started}, {"undo.ended", undo_ended},       {"approval.asked", approval_asked}, {"plan.made", plan_made},       {"plan.used", plan_used},
     {"confirm.answered", confirm_answered}, {"block.ended", block_ended},
     {"call.outcome", call_outcome}, {"fix.ended", fix_ended},         {"step.ended", step_ended},
     {"note", note},                 {"run.ended", run_ended},

@@ -23,6 +23,7 @@ static enum rb_run_mode mode_of(const struct rb_past *past)
     const char *mode = rb_json_str(past->started, "mode", "exec");
     return !strcmp(mode, "diagnose") ? RB_MODE_DIAGNOSE
            : !strcmp(mode, "dry-run") ? RB_MODE_DRY_RUN
+           : !strcmp(mode, "undo")    ? RB_MODE_UNDO
            : !strcmp(mode, "drill")   ? RB_MODE_DRILL : RB_MODE_EXEC;
 }
 
@@ -146,6 +147,7 @@ int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const cha
         o.file = file;
         o.params = json_object_get(past.started, "given_values");
         o.mode = mode_of(&past);
+        o.undoes = rb_json_str(past.started, "undoes", NULL);
         struct rb_run *run = rb_run_new(engine, &o, view, user);
         run->cut = cut;
         adopt(&past, run, o.replay);
@@ -154,6 +156,31 @@ int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const cha
     }
     json_decref(file);
     json_decref((json_t *)o.plan);
+    rb_past_free(&past);
+    return rc;
+}
+
+int rb_run_undo(struct rb_run **out, const struct rb_engine *engine, const char *id,
+                const struct rb_run_options *options, const struct rb_run_view *view, void *user, struct rb_err *err)
+{
+    struct rb_run_options o = *options;
+    struct rb_past past;
+    json_t *items = rb_undo_items(engine->journal, id, "", err); /* again when it begins; this one is for a clear answer */
+    int rc = items ? rb_past_read(&past, engine->journal, id, err) : err->code;
+    json_decref(items);
+    if (rc < 0) {
+        return rc;
+    }
+    json_t *file = file_of(&past, engine->journal, err);
+    rc = file ? 0 : err->code;
+    if (rc == 0) {
+        o.file = file;
+        o.params = json_object_get(past.started, "given_values");
+        o.mode = RB_MODE_UNDO;
+        o.undoes = id;
+        rc = rb_run_start(out, engine, &o, view, user, err);
+    }
+    json_decref(file);
     rb_past_free(&past);
     return rc;
 }

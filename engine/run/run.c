@@ -55,6 +55,7 @@ struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_op
     run->unrecorded = o->unrecorded ? rb_xstrdup(o->unrecorded) : NULL;
     run->profile = o->profile ? rb_xstrdup(o->profile) : NULL;
     run->only = json_deep_copy(o->plan);
+    run->undoes = o->undoes ? rb_xstrdup(o->undoes) : NULL;
     run->standing = json_array();
     run->evidence = json_object();
     run->planned = json_array();
@@ -116,6 +117,7 @@ static void run_free(struct rb_run *run)
     free(run->profile);
     free(run->unrecorded);
     free(run->target);
+    free(run->undoes);
     free(run->question_kind);
     free(run);
 }

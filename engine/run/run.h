@@ -21,7 +21,7 @@ struct rb_engine {
     struct rb_journal *journal;
 };
 
-enum rb_run_mode { RB_MODE_EXEC, RB_MODE_DIAGNOSE, RB_MODE_DRY_RUN, RB_MODE_DRILL, RB_MODE_TEST };
+enum rb_run_mode { RB_MODE_EXEC, RB_MODE_DIAGNOSE, RB_MODE_DRY_RUN, RB_MODE_DRILL, RB_MODE_TEST, RB_MODE_UNDO };
 
 struct rb_run_options {
     const json_t *file;    /* of rb_catalog_find_file */
@@ -39,6 +39,8 @@ struct rb_run_options {
     const char *id;        /* of rb_id_new('r'), when it must be known beforehand; NULL = a new one */
     const json_t *actor;   /* who acts, when it is not who started this process */
     const char *profile;   /* of the system's; NULL = the one named like it */
+    bool undo;             /* rb_exec_watch: the run that is named is undone, not resumed */
+    const char *undoes;    /* RB_MODE_UNDO: the run */
     const json_t *plan;    /* of rb_plan_find: exactly this is applied, or nothing */
     double timeout;        /* seconds for the whole run, 0 = 1 h */
     const char *unrecorded; /* why there is no journal: the run only looks, says so, and ends with 10 */
@@ -67,6 +69,11 @@ int rb_run_start(struct rb_run **out, const struct rb_engine *engine, const stru
  * what is asked count. RB_EBUSY when it still runs, RB_EEXISTS when it ended, RB_EUSAGE for a drill. */
 int rb_run_resume(struct rb_run **out, const struct rb_engine *engine, const char *id,
                   const struct rb_run_options *options, const struct rb_run_view *view, void *user, struct rb_err *err);
+/* Takes back what the run did, as a run of its own with the same bytes and parameters. Refused before it begins:
+ * RB_EUSAGE when there is nothing, RB_EBUSY when it is not over, RB_EUNKNOWN, RB_EEXISTS when it was undone,
+ * RB_EREFUSED when a later run stands on it. */
+int rb_run_undo(struct rb_run **out, const struct rb_engine *engine, const char *id,
+                const struct rb_run_options *options, const struct rb_run_view *view, void *user, struct rb_err *err);
 /* What a person found out about writes nobody knew about. */
 struct rb_word {
     int64_t call; /* its number, 0 = all of them */

@@ -10,7 +10,9 @@
  *   engine_verbs.c run.*, time.*: what the conductor says and asks
  *   plan.c         what was shown and would be done, under an id; dry runs, exec --plan
  *   policy.c       who must agree
- *   consent.c      choose, confirm, ask: flags, rules, people
+ *   consent.c      choose, ask: flags, rules, people
+ *   agree.c        confirm: may it be done
+ *   others.c       what a run asks of other people, and what it does with their answer
  *   approval.c     consent of other people
  *   drill_verbs.c  drill.*: the lab of a drill
  *   record.c       events: journal first, then report and view
@@ -18,6 +20,7 @@
  *   next.c         the commands that go on
  *   lock.c         runs on one target, or with one named lock, exclude each other
  *   past.c         what the journal holds of a run
+ *   undo.c         what of it can be taken back
  *   resume.c       taking up an interrupted run, and what a person says about it
  *   replay.c       a run that goes on: what was recorded is answered from there */
 #ifndef RB_RUN_STATE_H
@@ -131,6 +134,8 @@ struct rb_run {
 
     json_t *meta, *params;
     char *target;
+    char *undoes;              /* the run this one takes back, or NULL */
+    bool may_undo;             /* a fix or step that can be undone did not reach what it should */
     json_t *standing;          /* [{id, key}] of the last diagnosis … */
     json_t *evidence;          /* … and {"id/key": what was seen}, newest */
     bool looked;
@@ -268,6 +273,19 @@ struct rb_demand rb_policy_demand(const struct rb_run *run, const json_t *shown)
 
 /* consent.c */
 int rb_risk_rank(const char *risk); /* low 0, medium 1, high 2, critical 3 */
+/* Asks whoever sits there; the answer comes by rb_run_answer. */
+void rb_consent_person(struct rb_run *run, json_int_t seq, const char *kind, const json_t *question);
+/* Did a flag say it beforehand; did one choose it; may a schedule do it without a person? */
+bool rb_consent_beforehand(const struct rb_run *run, const json_t *shown);
+bool rb_consent_chosen(const struct rb_run *run, const json_t *offer);
+bool rb_consent_allowed(const struct rb_run *run, const json_t *shown);
+/* agree.c: gives the runner the answer; seq -1: consent of before a crash is renewed, or not. */
+void rb_confirm_settle(struct rb_run *run, json_int_t seq, const json_t *shown, const char *answer, const char *how);
+/* others.c: the requester agreed, and others must too. */
+void rb_consent_others(struct rb_run *run, json_int_t seq, json_t *shown, const struct rb_demand *demand);
+/* The run waits without a process. what: approval, confirm, ask; text names block and id. */
+void rb_consent_park(struct rb_run *run, const char *what, const json_t *shown, enum rb_text_id text);
+void rb_confirm_answered(struct rb_run *run, json_int_t seq, json_t *question, const json_t *answer);
 void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args);
@@ -299,6 +317,10 @@ void rb_plan_standing(struct rb_run *run);
 bool rb_plan_holds(const struct rb_run *run, const json_t *shown);
 /* 1 when it is what the plan says, 0 when the plan says nothing of it; -1: it differs, the run ends. */
 int rb_plan_agrees(struct rb_run *run, const json_t *shown);
+
+/* undo.c: [{block, id, key, for, standing, results}] of what is left to take back, newest first; self: the undo's own
+ * run. New reference; NULL with the errors of rb_run_undo. */
+json_t *rb_undo_items(struct rb_journal *journal, const char *run, const char *self, struct rb_err *err);
 
 /* drill_verbs.c */
 int rb_drill_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args);

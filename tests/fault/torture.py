@@ -30,12 +30,16 @@ def step(name, more="", risk="medium", run=None):
 
 
 class Scenario:
-    """effects: what must have happened once when all is done. once: of an unknown one a person is asked."""
+    """effects: what must have happened once when all is done. once: of an unknown one a person is asked.
+    others: another login agrees when the run is parked; "before": what is ended is the resume after that, so that the
+    points lie between the approval, its use and the write."""
 
-    def __init__(self, name, body, effects, flags=("--yes",), locks="", again=()):
-        self.name, self.effects, self.flags, self.again = name, effects, flags, again
+    def __init__(self, name, body, effects, flags=("--yes",), locks="", again=(), others=None):
+        self.name, self.effects, self.flags, self.again, self.others = name, effects, flags, again, others
         self.text = HEAD % (name, name, locks) + ACT + body
 
+
+OTHER = 60002  # a login that is not ours
 
 FIX = '''finding "bad" { title = "bad" }
 check "look" { title = "look", run = function(p)
@@ -70,6 +74,9 @@ SCENARIOS = [
                     run='function(p) http.post("http://127.0.0.1:" .. p.port .. "/two", { body = "x" }) end'), ["one", "two"]),
     Scenario("file", step("one", ', verify = function(p) return file.read(p.dir .. "/made") == "x" and seen "one"(p) end',
                           run='function(p) file.write(p.dir .. "/made", "x"); act "one"(p) end'), ["one"]),
+    Scenario("park", step("one") + step("two", ", approvals = 1") + step("last"), ["one", "two", "last"],
+             ("--yes", "--wait"), others="after"),
+    Scenario("approval", step("one", ", approvals = 1") + step("last"), ["one", "last"], ("--yes", "--wait"), others="before"),
     Scenario("cancel", step("one") + step("slow", run='function(p) act "slow"(p); wait "20ms"; shell.read { "true" } end')
              + step("last", ", optional = true"), ["one", "slow", "last"]),
 ]
@@ -125,6 +132,10 @@ class Point:
             with sqlite3.connect(self.dir + "/db") as db:
                 db.execute("CREATE TABLE effects(name)")
             db.close()
+        if scenario.others:  # two logins meet in a folder of their group
+            os.chmod(self.dir, 0o755)
+            os.makedirs(self.dir + "/state/runbook")
+            os.chmod(self.dir + "/state/runbook", 0o2770)
         self.env = {"PATH": os.environ["PATH"], "HOME": self.dir, "LANG": "C.UTF-8", "RUNBOOK_PATH": self.dir,
                     "XDG_STATE_HOME": self.dir + "/state", "XDG_CONFIG_HOME": self.dir + "/config",
                     "XDG_CACHE_HOME": self.dir + "/cache"}
@@ -135,6 +146,23 @@ class Point:
     def call(self, *args, **env):
         return subprocess.run([self.runbook, *args, "--no-input", "-o", "jsonl"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**self.env, **env}, timeout=120)
+
+    def agree(self):
+        """Another login says yes to whatever waits."""
+        run = self.last_run()
+        if run and not self.ended(run):
+            subprocess.run([self.runbook, "approve", run, "--reason", "seen", "--no-input"], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120, user=OTHER, group=os.getgid(),
+                           extra_groups=[], env={**self.env, "HOME": "/", "XDG_CONFIG_HOME": "/nonexistent"})
+
+    def begin(self, **env):
+        """What is ended: the run, or where that is meant, its going on after others agreed."""
+        if self.scenario.others != "before":
+            return self.exec(**env)
+        if self.last_run() is None:
+            self.exec()
+            self.agree()
+        return self.call("resume", self.last_run(), *self.scenario.flags, **env)
 
     def exec(self, **env):
         return self.call("exec", "t/" + self.scenario.name, "dir=" + self.dir, "port=%d" % self.server.server_port,
@@ -275,14 +303,20 @@ class Point:
             happened = self.effect_of(call["args"]) in self.effects()
             self.call("resolve", run, str(number), "--done" if happened else "--not-done", "--reason", "looked")
         for _ in range(5):
+            if self.scenario.others:
+                self.agree()
             code = self.call("resume", run, *self.scenario.flags).returncode
-            if code != 9:
+            if code != 9 and not (code == 4 and self.scenario.others):
                 break
         return code
 
     def go_on(self, run, **env):
         before = self.open_calls()
+        if self.scenario.others:
+            self.agree()
         done = self.call("resume", run, *self.scenario.flags, **env)
+        if self.scenario.others and done.returncode == 4:
+            return self.go_on(run)
         if env and done.returncode == -9:
             self.figures.compound += 1
             return self.go_on(run)
@@ -292,7 +326,7 @@ class Point:
         return self.person(run) if done.returncode == 9 else done.returncode
 
     def test(self, second=0):
-        done = self.exec(**self.crash_env())
+        done = self.begin(**self.crash_env())
         self.figures.points += 1
         self.check_acknowledged(done.stdout.decode(errors="replace"))
         self.check_intents()
@@ -314,6 +348,8 @@ class Point:
         open_calls = self.open_calls()
         if code == 0:
             self.check_end(code)
+        elif code == 4 and self.scenario.others:
+            pass  # it is parked
         elif code == 9:
             self.figures.unknown += 1
         elif [c for c in open_calls.values()]:
@@ -328,8 +364,8 @@ class Point:
 def count_points(runbook, scenario, server):
     point = Point(runbook, scenario, "count", 0, server, Figures())
     try:
-        done = point.exec(RUNBOOK_CRASH_LOG=point.dir + "/points")
-        if done.returncode != 0:
+        done = point.begin(RUNBOOK_CRASH_LOG=point.dir + "/points")
+        if done.returncode != (4 if scenario.others == "after" else 0):
             sys.exit("%s without a crash: exit %d\n%s%s" % (scenario.name, done.returncode, done.stdout.decode(),
                                                             done.stderr.decode()))
         if not os.path.exists(point.dir + "/points"):
