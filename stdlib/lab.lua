@@ -136,7 +136,7 @@ end
 
 -- kind: a row of lab_servers; o: what the drill said.
 local function server(d, kind, spec, o, count)
-  local s = { kind = kind, host = o.netns and o.netns.address or "127.0.0.1", port = o.port or task.call("drill.port", {}).port,
+  local s = { kind = kind, host = o.netns and o.netns.address or o.host or "127.0.0.1", port = o.port or task.call("drill.port", {}).port,
     stop_signal = spec.stop }
   s.name, s.dir = folder(d, kind, count)
   s.user = spec.user and is_root() and spec.user or nil

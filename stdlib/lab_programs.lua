@@ -80,12 +80,13 @@ start) [ -z "$old" ] || exit 0; kill -USR2 @KEEPER@; await start '' ;;
 esac
 ]]
 
---- stub.py PORT FOLDER ADDRESS: an HTTP server that answers by FOLDER/routes.json, read at each request:
+--- stub.py PORT FOLDER ADDRESS: an HTTP server that answers by FOLDER/routes.json (a copy of first.json when it starts), read at each request:
 --- { "/path": { "status": 200, "body": "…", "delay": 0, "headers": {…} }, "*": … }. It writes what it was asked to
 --- FOLDER/requests, a JSON object a line.
 programs.http = [[
-import http.server, json, sys, threading, time
+import http.server, json, shutil, sys, threading, time
 port, folder, address = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+shutil.copy(folder + "/first.json", folder + "/routes.json")
 lock = threading.Lock()
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -1,7 +1,7 @@
 -- The real servers of a drill, one row each: d:redis {}, d:postgres { max_connections = 6 } … What they share is lab.lua's.
 -- argv(s, o, t): prepares s.dir and gives the command; s: the server (dir, port, host, name, user), o: what the drill
 -- said, t: tools. answers: does it? up: does it so far that `after` can go on? user: who it runs as when we are root.
--- Common options: netns (from d:netns), port, again = true (comes back when it is killed), wait = false.
+-- Common options: netns (from d:netns), host, port, again = true (comes back when it is killed), wait = false.
 local evm = require "evm"
 local mysql = require "mysql"
 local postgres = require "postgres"
@@ -160,7 +160,7 @@ end
 
 servers.http = {
   argv = function(s, o, t)
-    --- { ["/health"] = { status = 503, body = "…", delay = 2, headers = { … } }, ["*"] = … } from now on.
+    --- Until it is restarted, when it answers as it was made to: { ["/health"] = { status = 503, body = "…", delay = 2, headers = { … } }, ["*"] = … } from now on.
     function s:routes(routes) t.write(s.dir .. "/routes.json", rt.json_encode(routes)) end
     --- What it was asked so far: a list of { method, path, headers, body }.
     function s:requests()
@@ -169,10 +169,16 @@ servers.http = {
       return list
     end
     s.url = ("http://%s:%d"):format(s.host, s.port)
-    s:routes(o.routes or { ["*"] = { status = 200, body = "ok" } })
+    t.write(s.dir .. "/first.json", rt.json_encode(o.routes or { ["*"] = { status = 200, body = "ok" } }))
     return python(s, t, programs.http, s.host)
   end,
   answers = listens,
+}
+
+--- Any program that stays, kept like the others: d:keep { argv = { "sh", "-c", "…" } }.
+servers.keep = {
+  argv = function(_, o) return words({}, o.argv) end,
+  answers = function(s) return s:process() ~= nil end,
 }
 
 --- An application as they are everywhere: it reads s.config (lines "name: value") when it starts, listens on its port, and says

@@ -143,17 +143,26 @@ fix "set-stock" {
 fix "settle-orders" {
   when    = "oversold",
   title   = { zh = "处理超卖订单", en = "settle the oversold orders" },
-  by_hand = { zh = "逐单联系用户：{orders:list}。退款的在后台改成已退款；同意延期发货的，用参数 settled=订单号 记下来", en = "call the buyer of each order: {orders:list}. Refund in the back office; note those who agree to wait by settled=ORDER" },
+  by_hand = { zh = "逐单联系用户：{orders:list}。退款的在后台改成已退款；同意延期发货的，用参数 settled=订单号 记下来",
+              en = "call the buyer of each order: {orders:list}. Refund in the back office; note those who agree to wait by settled=ORDER" },
 }
 fix "put-on-shelf" {
   when  = "asked", risk = "high", key = "db",
   title = { zh = "把库存为正、又已下架的商品重新上架", en = "put what is off the shelf and in stock back on it" },
-  run   = function(p) return sql(p.db):exec("UPDATE products SET status = ? WHERE status = ? AND id IN (SELECT product_id FROM product_skus WHERE stock > 0)", p.on_shelf, p.off_shelf) end,
+  run   = function(p) return sql(p.db):exec("UPDATE products SET status = ? WHERE status = ? AND id IN (SELECT product_id FROM product_skus WHERE stock > "
+                                              .. "0)", p.on_shelf, p.off_shelf) end,
   no_undo = { zh = "再用 take-off-shelf 下架", en = "take it off the shelf again" },
   confirm = { zh = "会把所有有库存的下架商品都上架，包括人工下架的", en = "this takes all that is in stock, also what people took off by hand" },
 }
 
-prevent "distributed-lock" { title = { zh = "Redis 分布式锁", en = "distributed lock" }, by_hand = { zh = "下单用 Redis 分布式锁，SET key 随机值 NX PX，释放时比对持有者", en = "order under a Redis lock: SET key random NX PX, released only by its holder" } }
+prevent "distributed-lock" { title = { zh = "Redis 分布式锁",
+                                       en = "distributed lock" }, by_hand = { zh = "下单用 Redis 分布式锁，SET key 随机值 NX PX，释放时比对持有者", en = "order under a Redis "
+                                             .. "lock: SET key random NX PX, released only by its holder" } }
 prevent "lock-time" { title = { zh = "锁定时间", en = "lock time" }, by_hand = { zh = "锁定时间不超过 {lock_max_ttl}", en = "no lock longer than {lock_max_ttl}" } }
-prevent "check-stock" { title = { zh = "库存检查", en = "stock check" }, by_hand = { zh = "扣减时检查：UPDATE … SET stock = stock - n WHERE id = ? AND stock >= n，看影响行数；上线前用并发下单验证库存 1 只卖出 1 件", en = "check while taking: UPDATE … SET stock = stock - n WHERE id = ? AND stock >= n, and look at the count; try it with parallel orders for one piece" } }
-prevent "reserve" { title = { zh = "预扣库存", en = "reservation" }, by_hand = { zh = "下单预扣、支付确认、超时释放", en = "reserve with the order, confirm with the payment, release when it lapses" } }
+prevent "check-stock" { title = { zh = "库存检查",
+                                  en = "stock check" }, by_hand = { zh = "扣减时检查：UPDATE … SET stock = stock - n WHERE id = ? AND stock >= "
+                                        .. "n，看影响行数；上线前用并发下单验证库存 1 只卖出 1 件", en = "check while taking: UPDATE … SET stock = stock - n WHERE id = ? AND stock "
+                                              .. ">= n, and look at the count; try it with parallel orders for one piece" } }
+prevent "reserve" { title = { zh = "预扣库存",
+                              en = "reservation" }, by_hand = { zh = "下单预扣、支付确认、超时释放", en = "reserve with the order, confirm with the payment, release when "
+                                    .. "it lapses" } }

@@ -22,7 +22,8 @@ local function endpoint(e)
   }
   check(e.name) {
     title = e.title,
-    why   = { zh = "手册的 curl 没有超时，服务挂起时会一直等；这里最多等 timeout", en = "the manual's curl has no deadline and waits for a hung service for ever; this waits for timeout at most" },
+    why   = { zh = "手册的 curl 没有超时，服务挂起时会一直等；这里最多等 timeout",
+              en = "the manual's curl has no deadline and waits for a hung service for ever; this waits for timeout at most" },
     run   = function(p)
       local why, before = look(e, p), previous(e.name)
       local times = monitor.in_a_row(why ~= nil, before and before.value and before.value.in_a_row)

@@ -1,0 +1,68 @@
+-- Real EVM nodes and a backend that reads its environment file. Loaded with rpc-unreachable.lua; drill and test only.
+
+local needs = { "anvil", "python3" }
+local MINING = { "--block-time", "1" }
+
+-- o: url of the main node, in place of a healthy one; more: lines of the environment file.
+local function lab(d, o)
+  o = o or {}
+  d.main = o.main or d:evm { options = MINING }
+  d.spare = d:evm { options = MINING }
+  d:set { env_file = d.dir .. "/.env.us", backups = { d.spare.url }, max_block_age = "30s" }
+  file.write(d.p.env_file, ("# us-backend\nBASE_RPC_URL=%s\n%sOTHER=kept\n"):format(o.url or d.main.url, o.more or ""))
+  d.backend = d:keep { argv = { "sh", "-c", 'set -a; . "$0"; exec sleep 3600', d.p.env_file } }
+  d:set { backend_keeper = "init:" .. d.backend.service }
+end
+local function switched(d)
+  local now = file.read(d.p.env_file)
+  assert(now:find("BASE_RPC_URL=" .. d.spare.url, 1, true) and now:find("OTHER=kept", 1, true), now)
+end
+
+drill "healthy" { needs = needs, expect = {}, inject = function(d) lab(d) end }
+drill "down" { needs = needs, expect = { "down" }, repair = "switch", prove = switched, inject = function(d) lab(d) d.main:kill() end }
+drill "both-down" {
+  needs = needs, expect = { "down" }, repair = "switch", result = "found",
+  inject = function(d) lab(d) d.main:kill() d.spare:kill() end,
+}
+drill "wrong-chain" {
+  needs = needs, expect = { "wrong-chain" }, repair = "switch", prove = switched,
+  inject = function(d) lab(d, { main = d:evm { chain_id = 1, options = MINING } }) end,
+}
+drill "spare-on-another-chain" { -- no way out: nothing is changed
+  needs = needs, expect = { "down" }, repair = "switch", result = "found",
+  inject = function(d)
+    lab(d)
+    d:set { backups = { d:evm { chain_id = 1, options = MINING }.url } }
+    d.main:kill()
+  end,
+}
+drill "lagging" {
+  needs = needs, expect = { "lagging" }, repair = "switch", prove = switched,
+  inject = function(d)
+    lab(d, { main = d:evm {} })
+    d:set { lag = 2, max_block_age = "1h" }
+    wait "5s"
+  end,
+}
+drill "stalled" {
+  needs = needs, expect = { "stalled" }, repair = "switch", prove = switched,
+  inject = function(d)
+    lab(d, { main = d:evm {} })
+    d:set { lag = 1000, max_block_age = "5s" }
+    wait "8s"
+  end,
+}
+drill "placeholder" {
+  needs = needs, expect = { "invalid" }, repair = "switch", prove = switched,
+  inject = function(d) lab(d, { url = "https://base-mainnet.g.alchemy.com/v2/your-api-key" }) end,
+}
+drill "not-loaded" {
+  needs = needs, expect = { "not-loaded" }, repair = "reload",
+  inject = function(d)
+    lab(d)
+    envfile.set(d.p.env_file, "BASE_RPC_URL", d.spare.url)
+  end,
+}
+drill "dead-proxy" {
+  needs = needs, expect = { "proxy-dead" }, result = "found", inject = function(d) lab(d, { more = "HTTPS_PROXY=http://127.0.0.1:1\n" }) end,
+}
