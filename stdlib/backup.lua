@@ -157,6 +157,27 @@ function backup.record(path, more)
   return write_manifest(path, manifest)
 end
 
+-- ---- configurations ----
+
+local function kept_name(path) return (path:gsub("^/", ""):gsub("/", "_")) end
+
+--- A copy of a configuration file as it is, in a folder: never beside it, where what reads whole folders would take it in.
+--- Returns its path.
+function backup.keep(path, dir)
+  local to = ("%s/%s-%s"):format(dir, kept_name(path), fmt.time(task.now(), true))
+  task.call("file.mkdir", { path = dir, mode = "0700" })
+  task.call("file.copy", { from = path, to = to })
+  return to
+end
+
+--- The newest copy that keep made, or nil.
+function backup.kept(path, dir)
+  local stem, list = kept_name(path) .. "-", protect("file.list", { dir = dir }) or {}
+  for i = #list, 1, -1 do
+    if list[i].name:sub(1, #stem) == stem then return list[i].path end -- names end in their time
+  end
+end
+
 -- ---- out of the way and back ----
 
 --- Moves files out of the way, all or none. Returns { dir, files, missing }; bring_back takes its dir.

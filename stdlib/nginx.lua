@@ -247,6 +247,39 @@ function nginx.upstreams(options)
   return list
 end
 
+local function headers_at(directive)
+  local headers, any = {}, false
+  for _, one in ipairs(directive.block) do
+    if one.name == "proxy_set_header" and one.args[2] then headers[one.args[1]:lower()], any = one.args[2], true end
+  end
+  return any and headers
+end
+
+local TIMES = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
+local function seconds_of(word)
+  local number, unit = (word or ""):match("^(%d+)(%a*)$")
+  return number and tonumber(number) * (TIMES[unit == "" and "s" or unit] or 1)
+end
+
+--- Where it passes requests on by HTTP: list of { path, to, http_version, headers = { ["upgrade"] = value }, read_timeout
+--- (seconds), own = its directives, file, line }. What a level does not say it has from those above, as nginx does it.
+function nginx.proxies(options)
+  local list = rt.array {}
+  walk(nginx.config(options), function(one, parents)
+    local location = one.name == "proxy_pass" and parents[#parents]
+    if not location or location.name ~= "location" then return end
+    local found = { path = location.args[#location.args], to = one.args[1], own = location.block, file = one.file, line = one.line, headers = {} }
+    for _, parent in ipairs(parents) do
+      found.http_version = value_in(parent.block, "proxy_http_version") or found.http_version
+      found.read_timeout = seconds_of(value_in(parent.block, "proxy_read_timeout")) or found.read_timeout
+      found.headers = headers_at(parent) or found.headers
+    end
+    found.http_version, found.read_timeout = found.http_version or "1.0", found.read_timeout or 60
+    list[#list + 1] = found
+  end, {})
+  return list
+end
+
 --- Its log files: { error = list of paths, access = list of paths }. What it logs when nothing is said is not among them.
 function nginx.log_files(options)
   local files, seen = { error = rt.array {}, access = rt.array {} }, {}

@@ -113,7 +113,7 @@ static bool is_enough(const struct dialogue *d)
     if (until) {
         return count && holds(json_array_get(d->messages, count - 1), until);
     }
-    return (json_int_t)count >= receive && !json_object_get(d->args, "listen");
+    return receive > 0 ? (json_int_t)count >= receive : !json_object_get(d->args, "listen");
 }
 
 static void on_message(void *user, bool binary, const void *data, size_t len)
@@ -192,7 +192,8 @@ static void on_closed(void *user, int code, const char *reason, size_t len, cons
         }
         fail(d, &why);
     } else {
-        done(d, d->open_ns && !code && !d->closing ? 1006 : code, reason, len);
+        bool answer = d->closing && code == 1000; /* to our own goodbye */
+        done(d, d->open_ns && !code && !d->closing ? 1006 : answer ? 0 : code, reason, len);
     }
 }
 

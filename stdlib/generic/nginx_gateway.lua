@@ -118,36 +118,21 @@ return function(o)
     end,
   }
 
-  local function kept_name(p, path) return p.conf_backups .. "/" .. path:gsub("^/", ""):gsub("/", "_") end
-  local function newest(p, path)
-    local stem, list = kept_name(p, path):match("([^/]+)$"), try(file.list, p.conf_backups) or {}
-    for i = #list, 1, -1 do
-      if list[i].name:sub(1, #stem + 1) == stem .. "-" then return list[i].path end -- names end in their time
-    end
-  end
   -- A reload is under way when nginx says so; a page that stays bad has another cause.
   local function reload(p)
     nginx.reload(conf(p))
     try(wait_until, function() return not look(p.public_url, p) end, { within = "5s", every = "200ms" })
   end
-  -- Never beside the file: sites-enabled/* would take the copy in.
-  local function put_aside(p, path)
-    local to = kept_name(p, path) .. "-" .. fmt.time(now(), true)
-    file.mkdir(p.conf_backups, { mode = "0700" })
-    file.copy(path, to)
-    return { path = to }
-  end
-
   fix "restore-config" {
     when  = "config-invalid", risk = "medium",
     title = { zh = "换回 {file} 的上一份备份", en = "put the last kept {file} back" },
-    guard = function(p, f) return newest(p, f.file) ~= nil, { zh = "{conf_backups} 里没有它的备份：按建议手工改好", en = "{conf_backups} has none of it: correct it by hand" } end,
+    guard = function(p, f) return backup.kept(f.file, p.conf_backups) ~= nil, { zh = "{conf_backups} 里没有它的备份：按建议手工改好", en = "{conf_backups} has none of it: correct it by hand" } end,
     run   = function(p, f)
-      local good = newest(p, f.file)
-      local broken = put_aside(p, f.file)
-      keep { broken = broken.path }
+      local good = backup.kept(f.file, p.conf_backups)
+      local kept = { broken = backup.keep(f.file, p.conf_backups), from = good }
+      keep(kept)
       file.write(f.file, file.read(good), { backup = false })
-      return { broken = broken.path, from = good }
+      return kept
     end,
     verify = is_good,
     undo   = function(_, f, r) file.copy(r.restore_config.broken, f.file, { overwrite = true }) end,
@@ -169,13 +154,13 @@ return function(o)
     when  = "upstream-wrong", risk = "medium", guard = is_good, within = "30s",
     title = { zh = "把 {file} 第 {line} 行的 {address} 改成后端的地址（{health_url}），检查后平滑加载", en = "change {address} in {file}, line {line}, to the backend of {health_url}; test, then reload" },
     run   = function(p, f)
-      local old = put_aside(p, f.file)
-      keep { old = old.path }
+      local kept = { old = backup.keep(f.file, p.conf_backups) }
+      keep(kept)
       local lines = text.split(file.read(f.file), "\n")
       lines[f.line] = text.replace(lines[f.line], "(?<![\\w.:])\\Q" .. f.address .. "\\E", p.health_url:match("^%a+://([^/]+)"))
       file.write(f.file, table.concat(lines, "\n"), { backup = false })
       reload(p)
-      return { old = old.path }
+      return kept
     end,
     undo  = function(p, f, r)
       file.copy(r.point_upstream.old, f.file, { overwrite = true })
