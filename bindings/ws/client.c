@@ -27,6 +27,7 @@ struct rb_ws {
     char key[32];
     enum stage stage;
     int close_code, pongs;
+    uint16_t leave; /* the code to close with once all is said; 0 = not yet */
     unsigned char close_data[125]; /* the code in two bytes, the reason */
     size_t close_len, turn_left;
     bool sent, closing, *freed; /* freed: set when an event frees it */
@@ -197,11 +198,21 @@ static void on_frame_end(wslay_event_context_ptr frames, void *user)
 
 static void watch(struct rb_ws *ws);
 
+/* wslay sends a close before the messages that wait, and nothing after it: so it waits for them here. */
+static void leave_if_said(struct rb_ws *ws)
+{
+    if (ws->leave && rb_ws_unsaid(ws) == 0) {
+        (void)wslay_event_queue_close(ws->frames, ws->leave, NULL, 0);
+        ws->leave = 0;
+    }
+}
+
 static void turn_frames(struct rb_ws *ws)
 {
     ws->turn_left = TURN_MAX;
     int rc = wslay_event_want_read(ws->frames) ? wslay_event_recv(ws->frames) : 0;
     rc = rc == 0 && wslay_event_want_write(ws->frames) ? wslay_event_send(ws->frames) : rc;
+    leave_if_said(ws);
     bool done = !wslay_event_want_read(ws->frames) && !wslay_event_want_write(ws->frames);
     if (rc != 0 && !ws->why.code) {
         rb_err_set(&ws->why, RB_ERESET, RB_T_ws_frame);
@@ -437,9 +448,15 @@ void rb_ws_ping(struct rb_ws *ws)
 void rb_ws_close(struct rb_ws *ws, int code)
 {
     if (ws->stage == OPEN) {
-        (void)wslay_event_queue_close(ws->frames, (uint16_t)code, NULL, 0);
+        ws->leave = (uint16_t)code;
+        leave_if_said(ws);
         watch(ws);
     }
+}
+
+size_t rb_ws_unsaid(const struct rb_ws *ws)
+{
+    return wslay_event_get_queued_msg_count(ws->frames);
 }
 
 const struct rb_ws_opening *rb_ws_opening_of(const struct rb_ws *ws)

@@ -24,7 +24,9 @@ struct rb_ws *rb_ws_start(struct rb_call *call, const json_t *args, double conne
                           const struct rb_ws_events *events, void *user, struct rb_err *err);
 int rb_ws_send(struct rb_ws *ws, bool binary, const void *data, size_t len);
 void rb_ws_ping(struct rb_ws *ws);
+/* After what was sent; the messages that are not out yet. */
 void rb_ws_close(struct rb_ws *ws, int code);
+size_t rb_ws_unsaid(const struct rb_ws *ws);
 /* At any time; no event comes any more. */
 void rb_ws_free(struct rb_ws *ws);
 

@@ -76,7 +76,12 @@ static void done(struct dialogue *d, int code, const char *reason, size_t len)
 
 static void on_goodbye_late(uv_timer_t *timer)
 {
-    done(timer->data, 0, "", 0);
+    struct dialogue *d = timer->data;
+    if (rb_ws_unsaid(d->ws) > 0) {
+        uv_timer_start(timer, on_goodbye_late, CLOSE_MS, 0); /* it is still speaking; the deadline of the call ends that */
+        return;
+    }
+    done(d, 0, "", 0);
 }
 
 static void say_goodbye(struct dialogue *d)

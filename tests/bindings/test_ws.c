@@ -70,6 +70,24 @@ static void a_dialogue_is_one_call(void **state)
     drop(&c);
 }
 
+/* Nothing is waited for: the close comes after the messages all the same. */
+static void all_is_said_before_the_end(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"one", "two", "three"};
+    struct rb_call c = talk("ws.send", to("ws", "/mute-ear"), "{\"send\":[\"one\",\"two\",\"three\"]}", 0);
+    assert_answered(&c);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        json_t *line = heard("got");
+        assert_string_equal(rb_json_str(line, "got", ""), words[i]);
+        json_decref(line);
+    }
+    json_t *line = heard("closed");
+    assert_int_equal(rb_json_int(line, "closed", 0), 1000);
+    json_decref(line);
+    drop(&c);
+}
+
 static void a_read_only_listens(void **state)
 {
     (void)state;
@@ -202,7 +220,8 @@ static void nobody_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_dialogue_is_one_call), cmocka_unit_test(a_read_only_listens), cmocka_unit_test(how_it_closes_is_data),
+        cmocka_unit_test(a_dialogue_is_one_call), cmocka_unit_test(all_is_said_before_the_end), cmocka_unit_test(a_read_only_listens),
+        cmocka_unit_test(how_it_closes_is_data),
         cmocka_unit_test(tls_is_verified),        cmocka_unit_test(liars_and_floods),    cmocka_unit_test(nobody_there),
     };
     (void)setenv("no_proxy", "*", 1);
