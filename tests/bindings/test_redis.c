@@ -120,116 +120,15 @@ static void masks(void **state)
     drop(&c);
 }
 
-/* ---- asking never writes ---- */
+/* ---- what may be asked: what may not is in tests/fault/writes ---- */
 
-static const char *const writes[][8] = {
-    {"SET", "w", "1"},
-    {"sEt", "w", "1"},
-    {"DEL", "x"},
-    {"GETDEL", "x"},
-    {"GETEX", "x", "EX", "1"},
-    {"APPEND", "x", "more"},
-    {"SORT", "list", "ALPHA", "STORE", "w"},
-    {"EVAL", "redis.call('SET', 'w', '1')", "0"},
-    {"EVAL_RO", "return 1", "0"},
-    {"FCALL_RO", "f", "0"},
-    {"SCRIPT", "LOAD", "return 1"},
-    {"FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)"},
-    {"CONFIG", "SET", "maxmemory", "1"},
-    {"CONFIG", "REWRITE"},
-    {"CONFIG", "RESETSTAT"},
-    {"CONFIG|GET", "maxmemory"},
-    {"FLUSHALL"},
-    {"FLUSHDB", "ASYNC"},
-    {"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"},
-    {"CLIENT", "PAUSE", "1"},
-    {"SLOWLOG", "RESET"},
-    {"LATENCY", "RESET"},
-    {"MEMORY", "PURGE"},
-    {"DEBUG", "SLEEP", "0"},
-    {"SAVE"},
-    {"BGSAVE"},
-    {"BGREWRITEAOF"},
-    {"SHUTDOWN", "NOSAVE"},
-    {"REPLICAOF", "127.0.0.1", "1"},
-    {"ACL", "SETUSER", "evil", "on"},
-    {"ACL", "LIST"},
-    {"MODULE", "LOAD", "/tmp/x.so"},
-    {"RESTORE", "w", "0", ""},
-    {"COPY", "x", "w"},
-    {"RENAME", "x", "w"},
-    {"EXPIRE", "x", "1"},
-    {"PFCOUNT", "hll"},
-    {"PUBLISH", "channel", "m"},
-    {"XGROUP", "CREATE", "stream", "g", "$", "MKSTREAM"},
-    {"XREADGROUP", "GROUP", "g", "c", "STREAMS", "stream", ">"},
-    {"BITFIELD", "w", "SET", "u8", "0", "1"},
-    {"GEORADIUS", "geo", "1", "1", "1", "m", "STORE"},
-    {"ZRANGESTORE", "w", "z", "0", "-1"},
-    {"SUNIONSTORE", "w", "s"},
-    {"BITOP", "NOT", "w", "x"},
-    {"SWAPDB", "0", "1"},
-    {"MULTI"},
-    {"HELLO", "3"},
-    {"SELECT", "1"},
-    {"SUBSCRIBE", "c"},
-    {"MONITOR"},
-    {"KEYS", "*"},
-    {"NOSUCHCOMMAND"},
-};
-
-static json_t *dump(void)
-{
-    struct rb_call c = command("redis.ask", open_one(), WORDS("DEBUG-IS-NOT-ASKED"));
-    drop(&c);
-    c = command("redis.call", open_one(), WORDS("DEBUG", "DIGEST"));
-    json_t *digest = c.value;
-    assert_non_null(digest);
-    json_decref(c.remarks);
-    return digest;
-}
-
-static void asking_never_writes(void **state)
+static void not_of_a_connection(void **state)
 {
     (void)state;
-    SAYS(command("redis.call", open_one(), WORDS("SET", "x", "1")), "\"OK\"");
-    SAYS(command("redis.call", open_one(), WORDS("PFADD", "hll", "a", "b")), "1");
-    json_t *before = dump();
-    for (size_t i = 0; i < sizeof writes / sizeof *writes; i++) {
-        struct rb_call c = command("redis.ask", open_one(), writes[i]);
-        bool usage = c.err.code == RB_EUSAGE; /* no command name at all */
-        if (c.value || (c.err.code != RB_EFORBIDDEN && !usage)) {
-            fail_msg("%s %s: %s", writes[i][0], writes[i][1] ? writes[i][1] : "", rb_err_name(c.err.code));
-        }
-        drop(&c);
-    }
-    json_t *after = dump();
-    assert_string_equal(json_string_value(before), json_string_value(after));
-    json_decref(before);
-    json_decref(after);
-    struct rb_call c = command("redis.ask", open_one(), WORDS("CONFIG", "GET", "maxmemory"));
-    SAYS(c, "[\"maxmemory\",\"0\"]");
-}
-
-/* The positive control: what asking refused, a step does. */
-static void calling_writes(void **state)
-{
-    (void)state;
-    static const char *const some[][8] = {{"SET", "w", "1"}, {"APPEND", "w", "2"}, {"COPY", "w", "w2"}, {"RENAME", "w2", "w3"},
-        {"EXPIRE", "w3", "100"}, {"GETDEL", "w3"}, {"EVAL", "return redis.call('SET', 'w', '1')", "0"}, {"SCRIPT", "FLUSH"},
-        {"CONFIG", "SET", "maxmemory", "0"}, {"CONFIG", "RESETSTAT"}, {"SLOWLOG", "RESET"}, {"LATENCY", "RESET"},
-        {"MEMORY", "PURGE"}, {"PUBLISH", "c", "m"}, {"BITFIELD", "w5", "SET", "u8", "0", "1"}, {"SWAPDB", "8", "9"},
-        {"PFCOUNT", "hll"}, {"XGROUP", "CREATE", "stream", "g", "$", "MKSTREAM"}, {"DEL", "w"}, {"FLUSHDB"}};
-    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
-        struct rb_call c = command("redis.call", open_one(), some[i]);
-        if (!c.value) {
-            fail_msg("%s: %s", some[i][0], c.err.text);
-        }
-        drop(&c);
-    }
     RAISES(command("redis.call", open_one(), WORDS("SELECT", "1")), RB_EUSAGE, "select");
     RAISES(command("redis.call", open_one(), WORDS("MULTI")), RB_EUSAGE, "multi");
     RAISES(command("redis.call", open_one(), WORDS("CLIENT", "REPLY", "OFF")), RB_EUSAGE, "client");
+    SAYS(command("redis.ask", open_one(), WORDS("CONFIG", "GET", "maxmemory")), "[\"maxmemory\",\"0\"]");
 }
 
 static void harmless_questions(void **state)
@@ -239,6 +138,7 @@ static void harmless_questions(void **state)
         {"MEMORY", "USAGE", "list"}, {"MEMORY", "STATS"}, {"OBJECT", "ENCODING", "list"}, {"DBSIZE"}, {"TTL", "list"}, {"TYPE", "list"},
         {"STRLEN", "s"}, {"SCAN", "0"}, {"EXISTS", "list"}, {"ROLE"}, {"LASTSAVE"}, {"TIME"}, {"LLEN", "list"},
         {"DUMP", "list"}, {"HGETALL", "h"}, {"ZRANGE", "z", "0", "-1"}, {"COMMAND", "COUNT"}, {"SORT_RO", "list", "ALPHA"}};
+    SAYS(command("redis.call", open_one(), WORDS("FLUSHALL")), "\"OK\"");
     SAYS(command("redis.call", open_one(), WORDS("RPUSH", "list", "a")), "1");
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         struct rb_call c = command("redis.ask", open_one(), asked[i]);
@@ -439,15 +339,61 @@ static void strange_peers(void **state)
     }
 }
 
+/* ---- TLS ---- */
+
+static json_t *secured(const struct server *s, const char *host, const char *mode, const char *ca, const char *pin)
+{
+    json_t *c = connection(s, NULL, NULL), *tls = json_pack("{s:s}", "mode", mode);
+    json_object_set_new(c, "host", json_string(host));
+    if (ca) {
+        json_object_set_new(tls, "ca", json_string(ca));
+    }
+    if (pin) {
+        json_object_set_new(tls, "pin", json_string(pin));
+    }
+    json_object_set_new(c, "tls", tls);
+    return c;
+}
+
+static void over_tls(void **state)
+{
+    static char big[300001], pin[64];
+    const char *const make[] = {"sh", RUNBOOK_SOURCE "/tests/bindings/certificates.sh", *state, NULL};
+    char port[16];
+    const char *ca = in(state, "ca.pem");
+    assert_int_equal(run_argv(make), 0);
+    struct server s = {.port = free_port()};
+    (void)snprintf(port, sizeof port, "%d", s.port);
+    struct server both = start_redis(state, WORDS("--tls-port", port, "--tls-cert-file", in(state, "good.pem"), "--tls-key-file",
+                                                  in(state, "good.key"), "--tls-ca-cert-file", ca, "--tls-auth-clients", "no"));
+    memset(big, 'x', sizeof big - 1);
+    for (int i = 0; i < 3; i++) { /* the second time on the idle one */
+        SAYS(command("redis.ask", secured(&s, "localhost", "verify", ca, NULL), WORDS("PING")), "\"PONG\"");
+    }
+    SAYS(command("redis.call", secured(&s, "localhost", "verify", ca, NULL), WORDS("SET", "big", big)), "\"OK\"");
+    struct rb_call c = command("redis.ask", secured(&s, "localhost", "verify", ca, NULL), WORDS("GET", "big"));
+    assert_int_equal(json_string_length(c.value), sizeof big - 1);
+    drop(&c);
+    SAYS(command("redis.ask", secured(&s, "127.0.0.1", "require", NULL, NULL), WORDS("PING")), "\"PONG\"");
+    RAISES(command("redis.ask", secured(&s, "127.0.0.1", "verify", ca, NULL), WORDS("PING")), RB_ETLS, "IP address mismatch");
+    RAISES(command("redis.ask", secured(&s, "localhost", "verify", NULL, NULL), WORDS("PING")), RB_ETLS, "TLS");
+    RAISES(command("redis.ask", secured(&s, "localhost", "verify", "/none.pem", NULL), WORDS("PING")), RB_ETLS, "TLS");
+    RAISES(command("redis.ask", secured(&both, "localhost", "verify", ca, NULL), WORDS("PING")), RB_ETLS, "TLS"); /* speaks plainly */
+    RAISES(command("redis.ask", secured(&s, "localhost", "verify", ca, "sha256//x"), WORDS("PING")), RB_EUSAGE, "pin");
+    c = command("redis.call", secured(&s, "localhost", "require", NULL, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+                WORDS("SET", "pinned", "1"));
+    assert_int_equal(c.err.code, RB_ETLS);
+    (void)snprintf(pin, sizeof pin, "%.52s", strstr(c.err.text, "sha256//"));
+    drop(&c);
+    SAYS(command("redis.ask", secured(&s, "localhost", "require", NULL, pin), WORDS("EXISTS", "pinned")), "0");
+    (void)kill(both.pid, SIGKILL);
+    RAISES(command("redis.call", secured(&s, "localhost", "verify", ca, NULL), WORDS("INCR", "n")), RB_EREFUSED, "refused");
+    end_redis(&both);
+}
+
 static void bad_arguments(void **state)
 {
     (void)state;
-    json_t *tls = open_one();
-    json_object_set_new(tls, "tls", json_pack("{s:s}", "mode", "require"));
-    struct rb_call c = command("redis.ask", tls, WORDS("PING"));
-    assert_int_equal(c.err.code, RB_ETLS);
-    assert_true(c.err.hint[0] != '\0');
-    drop(&c);
     RAISES(command("redis.ask", json_string("cache"), WORDS("PING")), RB_EUSAGE, "");
     RAISES(command("redis.ask", json_pack("{s:s}", "driver", "postgres"), WORDS("PING")), RB_EUSAGE, "");
     RAISES(run_call("redis.ask", json_pack("{s:o, s:[]}", "connection", open_one(), "command"), true, 0), RB_EUSAGE, "");
@@ -499,8 +445,7 @@ int main(void)
         cmocka_unit_test(accounts),
         cmocka_unit_test(account_without_command),
         cmocka_unit_test(masks),
-        cmocka_unit_test(asking_never_writes),
-        cmocka_unit_test(calling_writes),
+        cmocka_unit_test(not_of_a_connection),
         cmocka_unit_test(harmless_questions),
         cmocka_unit_test(scans_and_unlinks),
         cmocka_unit_test(probes),
@@ -511,6 +456,7 @@ int main(void)
         cmocka_unit_test(restarted_between_calls),
         cmocka_unit_test(stopped_server),
         cmocka_unit_test(strange_peers),
+        cmocka_unit_test(over_tls),
         cmocka_unit_test(bad_arguments),
         cmocka_unit_test(previews),
     };
