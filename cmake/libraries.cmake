@@ -44,6 +44,8 @@ set(rb_archives_for_modules ${rb_archives_of_jansson} ${rb_archives_of_uv} ${rb_
 # Of modules: shared, whatever RUNBOOK_STATIC says.
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET GLOBAL libcurl)
 add_library(rb_lib_curl ALIAS PkgConfig::curl)
+pkg_check_modules(openssl REQUIRED IMPORTED_TARGET GLOBAL openssl) # what libcurl and libpq use
+add_library(rb_lib_openssl ALIAS PkgConfig::openssl)
 pkg_check_modules(pq REQUIRED IMPORTED_TARGET GLOBAL libpq)
 add_library(rb_lib_pq ALIAS PkgConfig::pq)
 pkg_check_modules(mariadb REQUIRED IMPORTED_TARGET GLOBAL libmariadb)

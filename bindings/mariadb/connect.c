@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include "base/json.h"
 
 #define PACKET_MAX (64UL << 20) /* bytes of one row; past it the library takes the connection for broken */
@@ -55,6 +58,26 @@ static void connect_in_thread(uv_work_t *work)
                            (unsigned)rb_json_int(t->target, "port", t->port), NULL, 0) != NULL;
 }
 
+/* With verify the library looks the name up itself: it must have come to the address that was found for it. The certificate
+ * was checked by then, so nobody else can have heard the password. */
+static int check_peer(struct rb_my *my)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof peer;
+    const void *address;
+    if (getpeername((int)mysql_get_socket(my->mysql), (struct sockaddr *)&peer, &len) == 0) {
+        address = peer.ss_family == AF_INET6 ? (const void *)&((struct sockaddr_in6 *)&peer)->sin6_addr
+                                             : (const void *)&((struct sockaddr_in *)&peer)->sin_addr;
+        (void)inet_ntop(peer.ss_family, address, text, sizeof text);
+    }
+    if (strcmp(text, my->db.address) == 0) {
+        return 0;
+    }
+    my->db.lost = true;
+    return rb_err_set(&my->db.err, RB_EUNREACHABLE, RB_T_servers_tls_elsewhere, my->db.driver->name, text);
+}
+
 static void connected_in_thread(uv_work_t *work, int status)
 {
     struct rb_my_thread *t = work->data;
@@ -69,7 +92,7 @@ static void connected_in_thread(uv_work_t *work, int status)
     json_decref(t->target);
     free(t);
     if (my) {
-        rb_db_resume(&my->db, ok ? 0 : rb_my_last_error(my));
+        rb_db_resume(&my->db, ok ? check_peer(my) : rb_my_last_error(my));
     }
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "tls/pin.h"
 
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 #define NO_FILE "/dev/null/none" /* libpq would look into the home folder */
@@ -22,21 +23,17 @@ static void put(struct options *o, const char *key, const char *value)
     }
 }
 
-static int put_tls(struct options *o, struct rb_db *db, bool socket)
+static void put_tls(struct options *o, const struct rb_db *db, bool socket)
 {
     const json_t *tls = json_object_get(db->target, "tls");
     const char *mode = rb_json_str(tls, "mode", "off");
     bool verify = strcmp(mode, "verify") == 0;
-    if (json_is_string(json_object_get(tls, "pin"))) {
-        return rb_err_set(&db->err, RB_EUSAGE, RB_T_servers_tls_pin, db->driver->name);
-    }
     put(o, "sslmode", socket || strcmp(mode, "off") == 0 ? "disable" : verify ? "verify-full" : "require");
     put(o, "sslrootcert", verify ? rb_json_str(tls, "ca", SYSTEM_CA) : NO_FILE);
-    return 0;
 }
 
 /* Everything is said, so that the environment and the home folder of whoever runs us say nothing. */
-static int collect(struct options *o, struct rb_db *db)
+static void collect(struct options *o, const struct rb_db *db)
 {
     const char *socket = rb_json_str(db->target, "socket", "");
     put(o, "host", *socket ? socket : rb_json_str(db->target, "host", "localhost"));
@@ -52,7 +49,7 @@ static int collect(struct options *o, struct rb_db *db)
     put(o, "application_name", "runbook");
     put(o, "target_session_attrs", "any");
     put(o, "options", " ");
-    return put_tls(o, db, *socket != '\0');
+    put_tls(o, db, *socket != '\0');
 }
 
 /* libpq wants the folder; people know the file /run/postgresql/.s.PGSQL.5432. */
@@ -78,10 +75,7 @@ int rb_pg_connect(struct rb_db *db)
     struct rb_pg *pg = (struct rb_pg *)db;
     struct options o = {0};
     char folder[108];
-    int rc = collect(&o, db);
-    if (rc != 0) {
-        return rc;
-    }
+    collect(&o, db);
     socket_folder(&o, folder, sizeof folder);
     pg->conn = PQconnectStartParams(o.keys, o.values, 0);
     if (!pg->conn) {
@@ -98,11 +92,29 @@ int rb_pg_connect(struct rb_db *db)
     return RB_DB_WAIT;
 }
 
+/* As soon as TLS stands, before anything of ours is sent over it; at the end also when there is none. */
+static int check_pin(struct rb_pg *pg, bool end)
+{
+    struct rb_db *db = &pg->db;
+    const char *pin = rb_json_str(json_object_get(db->target, "tls"), "pin", NULL);
+    const SSL *ssl = PQsslStruct(pg->conn, "OpenSSL");
+    if (!pin || pg->pinned || !(end || (ssl && SSL_is_init_finished(ssl)))) {
+        return 0;
+    }
+    pg->pinned = true;
+    return rb_tls_pin_check(ssl, pin, db->driver->name, &db->err);
+}
+
 int rb_pg_connecting(struct rb_pg *pg, int events)
 {
     struct rb_db *db = &pg->db;
     PostgresPollingStatusType status = PQconnectPoll(pg->conn);
     (void)events;
+    int rc = check_pin(pg, status == PGRES_POLLING_OK);
+    if (rc != 0) {
+        db->lost = true;
+        return rc;
+    }
     db->fd = PQsocket(pg->conn);
     if (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
         db->wants = status == PGRES_POLLING_READING ? UV_READABLE : UV_WRITABLE;

@@ -11,7 +11,7 @@
 struct rb_pg {
     struct rb_db db;
     PGconn *conn;
-    bool connecting, running;
+    bool connecting, running, pinned;
 
     const struct rb_db_step *steps;
     size_t count;

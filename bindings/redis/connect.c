@@ -96,7 +96,11 @@ static void connected(struct rb_redis_link *link, int status)
         rb_redis_link_fail_uv(link, status);
     } else {
         rb_redis_link_read(link);
-        rb_redis_link_greet(link, true);
+        if (rb_redis_link_wants_tls(link)) {
+            rb_redis_link_secure(link);
+        } else {
+            rb_redis_link_greet(link, true);
+        }
     }
 }
 
@@ -176,6 +180,8 @@ static void reopen(uv_handle_t *handle)
 void rb_redis_link_connect_again(struct rb_redis_link *link)
 {
     redisReaderFree(link->reader);
+    rb_tls_free(link->tls);
+    link->tls = NULL;
     link->reader = rb_redis_reader();
     link->reused = false;
     link->phase = CONNECTING;

@@ -112,6 +112,17 @@ static void deliver(struct rb_redis_link *link)
     }
 }
 
+void rb_redis_link_take(struct rb_redis_link *link, const char *data, size_t len)
+{
+    if (link->phase == IDLE) {
+        rb_redis_drop(link); /* it speaks unasked */
+        return;
+    }
+    link->unanswered += len;
+    (void)redisReaderFeed(link->reader, data, len);
+    deliver(link);
+}
+
 static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct rb_redis_link *link = handle->data;
@@ -125,12 +136,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct rb_redis_link *link = stream->data;
     if (n < 0) {
         rb_redis_link_fail_uv(link, (int)n);
-    } else if (n > 0 && link->phase == IDLE) {
-        rb_redis_drop(link); /* it speaks unasked */
+    } else if (n > 0 && link->tls) {
+        rb_redis_link_decrypt(link, buf->base, (size_t)n);
     } else if (n > 0) {
-        link->unanswered += (size_t)n;
-        (void)redisReaderFeed(link->reader, buf->base, (size_t)n);
-        deliver(link);
+        rb_redis_link_take(link, buf->base, (size_t)n);
     }
 }
 
@@ -152,17 +161,22 @@ static void on_sent(uv_write_t *req, int status)
     free(req->data);
 }
 
-int rb_redis_link_write(struct rb_redis_link *link, const struct rb_buf *bytes)
+int rb_redis_link_write_raw(struct rb_redis_link *link, const char *bytes, size_t len)
 {
-    struct sending *s = rb_xcalloc(1, sizeof *s + bytes->len);
-    memcpy(s->bytes, rb_buf_str(bytes), bytes->len);
+    struct sending *s = rb_xcalloc(1, sizeof *s + len);
+    memcpy(s->bytes, bytes, len);
     s->req.data = s;
-    uv_buf_t buf = uv_buf_init(s->bytes, (unsigned)bytes->len);
+    uv_buf_t buf = uv_buf_init(s->bytes, (unsigned)len);
     int rc = uv_write(&s->req, &link->io.stream, &buf, 1, on_sent);
     if (rc != 0) {
         free(s);
     }
     return rc;
+}
+
+int rb_redis_link_write(struct rb_redis_link *link, const struct rb_buf *bytes)
+{
+    return link->tls ? rb_redis_link_encrypt(link, bytes) : rb_redis_link_write_raw(link, rb_buf_str(bytes), bytes->len);
 }
 
 static void tell_gone(uv_timer_t *timer)

@@ -27,6 +27,7 @@ void rb_redis_link_free(struct rb_redis_link *link)
     }
     *at = link->next;
     redisReaderFree(link->reader);
+    rb_tls_free(link->tls);
     json_decref(link->connection);
     free(link->key);
     free(link);
@@ -47,7 +48,6 @@ static struct rb_redis_pool *pool_of(void **state, uv_loop_t *loop)
 static int check(const json_t *connection, struct rb_err *err)
 {
     const char *driver = rb_json_str(connection, "driver", "redis");
-    const char *tls = rb_json_str(json_object_get(connection, "tls"), "mode", "off");
     json_int_t port = rb_json_int(connection, "port", RB_REDIS_PORT);
     if (!json_is_object(connection) || strcmp(driver, "redis") != 0) {
         return rb_err_set(err, RB_EUSAGE, RB_T_servers_redis_connection);
@@ -55,11 +55,6 @@ static int check(const json_t *connection, struct rb_err *err)
     if (strlen(rb_json_str(connection, "socket", "")) >= sizeof(((struct sockaddr_un *)0)->sun_path) ||
         port < 1 || port > 65535) {
         return rb_err_set(err, RB_EUSAGE, RB_T_servers_redis_address);
-    }
-    if (strcmp(tls, "off") != 0) {
-        rb_err_set(err, RB_ETLS, RB_T_servers_redis_tls);
-        rb_err_hint(err, RB_T_servers_redis_tls_hint);
-        return RB_ETLS;
     }
     return 0;
 }
@@ -100,8 +95,9 @@ static void too_slow(uv_timer_t *timer)
 {
     struct rb_redis_link *link = timer->data;
     struct rb_err err = {0};
-    rb_err_set(&err, link->phase == CONNECTING ? RB_EUNREACHABLE : RB_ETIMEOUT, RB_T_servers_redis_silent,
-               link->where, RB_REDIS_GREET_MS / 1000);
+    bool securing = link->phase == SECURING;
+    rb_err_set(&err, link->phase == CONNECTING ? RB_EUNREACHABLE : securing ? RB_ETLS : RB_ETIMEOUT,
+               securing ? RB_T_servers_redis_tls_silent : RB_T_servers_redis_silent, link->where, RB_REDIS_GREET_MS / 1000);
     rb_redis_link_fail(link, &err);
 }
 
