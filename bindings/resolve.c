@@ -210,6 +210,23 @@ bool rb_address_parse(const char *text, struct rb_address *out)
     return inet_pton(AF_INET6, bare, &out->at.v6.sin6_addr) == 1 && (!scope || out->at.v6.sin6_scope_id);
 }
 
+static bool is_inner_v4(uint32_t ip)
+{
+    return ip >> 24 == 0 || ip >> 24 == 127 || ip >> 16 == 0xa9fe; /* 169.254 */
+}
+
+bool rb_address_is_inner(const struct rb_address *address)
+{
+    const struct in6_addr *v6 = &address->at.v6.sin6_addr;
+    uint32_t tail;
+    if (address->at.any.sa_family == AF_INET) {
+        return is_inner_v4(ntohl(address->at.v4.sin_addr.s_addr));
+    }
+    memcpy(&tail, &v6->s6_addr[12], sizeof tail);
+    return IN6_IS_ADDR_LOOPBACK(v6) || IN6_IS_ADDR_LINKLOCAL(v6) || IN6_IS_ADDR_UNSPECIFIED(v6) ||
+           (IN6_IS_ADDR_V4MAPPED(v6) && is_inner_v4(ntohl(tail)));
+}
+
 size_t rb_address_size(const struct rb_address *address)
 {
     return address->at.any.sa_family == AF_INET ? sizeof address->at.v4 : sizeof address->at.v6;

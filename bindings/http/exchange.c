@@ -21,6 +21,7 @@ struct exchange {
     struct rb_transfer *transfer;
     uv_timer_t timer; /* of the wait before another try; used only when there may be one */
     bool has_timer, write;
+    bool outer; /* an answer on the way came from elsewhere */
     bool lost; /* something was sent before, and no answer came */
     int tries;
     json_t *hops;
@@ -114,6 +115,7 @@ static void follow(struct exchange *x)
     json_t *hop = json_pack("{s:s, s:i, s:s}", "url", answer->url, "status", (int)answer->status, "remote", answer->remote);
     int rc = rb_http_redirect(&x->request, answer, json_array_size(x->hops), &err);
     json_array_append_new(x->hops, hop);
+    x->outer = x->outer || rb_http_is_from_outside(answer);
     if (rc == 0) {
         rb_call_remark(x->call, "redirect", x->request.url);
         rb_transfer_free(x->transfer);
@@ -187,6 +189,7 @@ static int try_once(struct exchange *x, struct rb_err *err)
         .max_body = (size_t)rb_json_int(args, "max_body", 0),
         .cut_body = x->write, /* what was done is done, however much it has to say */
         .reuse = !x->write,
+        .outer = x->outer,
         .done = done,
         .user = x,
     };

@@ -1,10 +1,12 @@
 #include "http/redirect.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/headers.h"
 #include "net/url.h"
+#include "resolve.h"
 
 static bool is_read(const char *method)
 {
@@ -16,6 +18,18 @@ bool rb_http_is_redirect(const struct rb_http_request *r, const struct rb_answer
     long s = answer->status;
     bool keeps = s == 307 || s == 308, moves = keeps || s == 301 || s == 302 || s == 303;
     return r->redirects > 0 && (is_read(r->method) ? moves : keeps) && rb_headers_value(answer->headers, "location")[0];
+}
+
+bool rb_http_is_from_outside(const struct rb_answer *answer)
+{
+    struct rb_address from;
+    char host[RB_ADDRESS_MAX + 8];
+    (void)snprintf(host, sizeof host, "%s", answer->remote);
+    char *port = strrchr(host, ':'); /* a UNIX socket has none that an address stands before */
+    if (port) {
+        *port = '\0';
+    }
+    return answer->proxy || (rb_address_parse(host, &from) && !rb_address_is_inner(&from));
 }
 
 static int refuse(enum rb_text_id why, const struct rb_answer *answer, const struct rb_url *to, struct rb_err *err)

@@ -51,8 +51,8 @@ static char *preview(const json_t *args)
         RB_BIND_OPT("socket", "path", "UNIX socket to contact instead of the URL's host", "改连这个 UNIX socket，不连 URL 里的主机"), \
         RB_BIND_OPT("version", "string", "\"1.0\", \"1.1\" or \"2\"; default the best both sides can; \"2\" on http:// is h2c",         \
                     "“1.0”、“1.1” 或 “2”；默认用双方都支持的最高版本；http:// 上的 “2” 即 h2c"),                              \
-        RB_BIND_OPT("redirects", "int", "how many are followed, default 0; never from https to http, nothing secret to another origin", \
-                    "最多跟随几次重定向，默认 0；绝不从 https 到 http，也不把凭据带到别的站点"),                           \
+        RB_BIND_OPT("redirects", "int", "how many are followed, default 0; never from https to http, nothing secret to another origin, from elsewhere never to this machine", \
+                    "最多跟随几次重定向，默认 0；绝不从 https 到 http，不把凭据带到别的站点，也不从外部跟到本机"),                           \
         RB_BIND_OPT("max_body", "size", "of the answer once unpacked, default 1MiB, at most 4MiB", "解压后响应体的上限，默认 1MiB，最大 4MiB"), \
         RB_BIND_OPT("keep", "list(string)", "of an answer in JSON only these members, \"State.Health\"; body is left out, also of the record", \
                     "JSON 响应只保留这些成员，例如 “State.Health”；body 不保留，也不进记录"),                                  \

@@ -26,7 +26,7 @@ struct rb_transfer {
     double connect_timeout;
     int64_t since_ns, looked_up_ns;
     size_t header_bytes;
-    bool running, sent, cut_body, connect_only;
+    bool running, sent, cut_body, connect_only, outer;
     int refused; /* RB_E*: why a callback of ours ended it */
     rb_transfer_done *done;
     void *user;
@@ -199,10 +199,25 @@ static void run(struct rb_transfer *t)
     rb_net_add(t->net, &t->job);
 }
 
+/* A proxy is contacted because this machine's environment says so, wherever it is. */
+static int check_outer(const struct rb_transfer *t, const struct rb_address *list, size_t count, struct rb_err *err)
+{
+    for (size_t i = 0; t->outer && !t->answer.proxy && i < count; i++) {
+        if (rb_address_is_inner(&list[i])) {
+            return rb_err_set(err, RB_EDENIED, RB_T_http_redirect_inner, t->url.text, list[i].text);
+        }
+    }
+    return 0;
+}
+
 static void looked_up(void *user, const struct rb_addresses *found, const struct rb_err *err)
 {
     struct rb_transfer *t = user;
+    struct rb_err inner = {0};
     t->lookup = NULL;
+    if (!err && check_outer(t, found->list, found->count, &inner) != 0) {
+        err = &inner;
+    }
     if (err) {
         t->looked_up_ns = rb_clock_mono_ns();
         t->answer.total = t->answer.dns = (double)(t->looked_up_ns - t->since_ns) / 1e9;
@@ -347,8 +362,11 @@ static int begin(struct rb_transfer *t, struct rb_err *err)
 {
     struct rb_address literal;
     if (!t->contact || rb_address_parse(t->contact, &literal)) {
-        run(t);
-        return 0;
+        int rc = t->contact ? check_outer(t, &literal, 1, err) : 0;
+        if (rc == 0) {
+            run(t);
+        }
+        return rc;
     }
     struct rb_resolver *resolver = rb_net_resolver(t->net, err);
     if (!resolver) {
@@ -370,6 +388,7 @@ struct rb_transfer *rb_transfer_start(struct rb_call *call, const struct rb_tran
     t->since_ns = t->looked_up_ns = rb_clock_mono_ns();
     t->connect_timeout = spec->connect_timeout > 0 ? spec->connect_timeout : CONNECT_TIMEOUT;
     t->cut_body = spec->cut_body;
+    t->outer = spec->outer;
     t->done = spec->done;
     t->user = spec->user;
     t->answer.headers = json_object();

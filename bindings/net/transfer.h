@@ -45,6 +45,7 @@ struct rb_transfer_spec {
     bool reuse;             /* a connection that stands may be used: libcurl asks again on a new one when it turns out to
                                be dead, so only where asking twice is harmless */
     bool direct;            /* never by a proxy */
+    bool outer;             /* never to this machine or its link (rb_address_is_inner), for who is led there from elsewhere */
     bool connect_only;      /* done once connected; talk by curl_easy_send and curl_easy_recv on rb_transfer_easy */
     void (*prepare)(CURL *easy, void *user); /* more options of libcurl */
     rb_transfer_done *done;

@@ -1,4 +1,5 @@
 """http from a runbook to the wire and back: deadlines, hostile peers, a thousand probes, proxies, and writes that are cut off."""
+import http.server
 import json
 import os
 import shutil
@@ -18,13 +19,14 @@ param "url" { type = "string", required = true }
 param "times" { type = "int", default = 1 }
 param "max" { type = "int", default = 8 }
 param "timeout" { type = "duration", default = "1s" }
+param "redirects" { type = "int", default = 0 }
 finding "seen" { title = "{code} {message}" }
 check "ask" { title = "ask", timeout = "2m", run = function(p)
   local list = {}
   for i = 1, p.times do list[i] = i end
   local codes, message = {}, ""
   parallel(list, function()
-    local answer, err = try(http.get, p.url, { timeout = p.timeout })
+    local answer, err = try(http.get, p.url, { timeout = p.timeout, redirects = p.redirects })
     local code = err and err.code or tostring(answer.status)
     codes[code] = (codes[code] or 0) + 1
     message = err and err.message or answer.body
@@ -91,6 +93,38 @@ class Http(Lab):
         codes, message = self.probe(self.url("closed"))
         self.assertEqual({"refused": 1}, codes)
         self.assertIn("nobody listens", message)
+
+    def test_a_redirect_from_elsewhere_does_not_lead_here(self):
+        class Lead(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+            def do_GET(self):
+                self.send_response(302 if self.path != "/end" else 200)
+                self.send_header("Location", self.path[1:])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+        with http.server.ThreadingHTTPServer(("0.0.0.0", 0), Lead) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            outside, end = f"http://{self.own_address()}:{server.server_port}/", f"127.0.0.1:{server.server_port}/end"
+            inside = f"http://127.0.0.1:{server.server_port}/"
+            self.assertEqual({"200": 1}, self.probe(inside + "http://" + end, redirects=1)[0])
+            self.assertEqual({"200": 1}, self.probe(inside + outside + "end", redirects=1)[0])
+            for to in ("http://" + end, end.replace("127.0.0.1", "http://localhost"), "http://[::1]:1/", "http://169.254.169.254/latest",
+                       "http://0.0.0.0:1/", "http://[::ffff:127.0.0.1]:1/", "http://2130706433:1/", outside + "http://" + end):
+                codes, message = self.probe(outside + to, redirects=3)
+                self.assertEqual({"denied": 1}, codes, to)
+                self.assertIn("not followed", message)
+            server.shutdown()
+
+    def own_address(self):
+        """One that is not of this machine alone."""
+        for address in subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split():
+            if ":" not in address and not address.startswith(("127.", "169.254.")):
+                return address
+        subprocess.run(["ip", "addr", "add", "192.0.2.77/32", "dev", "lo"], check=True)
+        self.addCleanup(subprocess.run, ["ip", "addr", "del", "192.0.2.77/32", "dev", "lo"], check=True)
+        return "192.0.2.77"
 
     def test_deadlines_are_kept(self):
         """All twenty at once, a second each: together far less than in a row, and each says how far it came."""
