@@ -113,26 +113,46 @@ int rb_cmd_approvals(struct rb_cli *c)
 }
 
 /* Everything the word is for: who asks, why, what would be written, and how it could be taken back. */
-static void put_request(struct rb_cli *c, const json_t *a)
+static void put_request(struct rb_cli *c, enum rb_sink sink, const json_t *a)
 {
     size_t i;
     json_t *write;
     const char *no_undo = rb_word_text(c, json_object_get(a, "no_undo")), *reason = rb_json_str(a, "reason", "");
-    rb_put(c, RB_ERR, RB_BOLD, "%s", rb_word(c, rb_json_str(a, "id", "?")));
-    rb_put(c, RB_ERR, RB_PLAIN, "  %s  %s  %s %s\n", what_of(c, a), rb_word_text(c, json_object_get(a, "what")), TX(risk),
+    rb_put(c, sink, RB_BOLD, "%s", rb_word(c, rb_json_str(a, "id", "?")));
+    rb_put(c, sink, RB_PLAIN, "  %s  %s  %s %s\n", what_of(c, a), rb_word_text(c, json_object_get(a, "what")), TX(risk),
            rb_risk_word(c, rb_json_str(a, "risk", "")));
-    rb_put(c, RB_ERR, RB_PLAIN, TX_TRUST(asked_line), rb_word(c, rb_json_str(a, "plan", "?")),
+    rb_put(c, sink, RB_PLAIN, TX_TRUST(asked_line), rb_word(c, rb_json_str(a, "plan", "?")),
            rb_word(c, rb_json_str(a, "target", "")), requester_of(c, a), when_word(c, rb_json_int(a, "expires", 0)));
-    rb_put(c, RB_ERR, RB_PLAIN, "%s%s%s\n", reason[0] != '\0' ? "  \"" : "", rb_word(c, reason), reason[0] != '\0' ? "\"" : "");
+    rb_put(c, sink, RB_PLAIN, "%s%s%s\n", reason[0] != '\0' ? "  \"" : "", rb_word(c, reason), reason[0] != '\0' ? "\"" : "");
     json_array_foreach (json_object_get(a, "writes"), i, write) {
-        rb_put(c, RB_ERR, RB_PLAIN, "  %s\n", rb_effect_line(c, write));
+        rb_put(c, sink, RB_PLAIN, "  %s\n", rb_effect_line(c, write));
     }
     if (rb_json_bool(a, "open", false)) {
-        rb_put(c, RB_ERR, RB_WARN, "  %s\n", TX(plan_open));
+        rb_put(c, sink, RB_WARN, "  %s\n", TX(plan_open));
     }
     if (no_undo[0] != '\0') {
-        rb_put(c, RB_ERR, RB_WARN, "  %s  %s\n", TX(no_undo), no_undo);
+        rb_put(c, sink, RB_WARN, "  %s  %s\n", TX(no_undo), no_undo);
     }
+}
+
+int rb_show_approval(struct rb_cli *c, const char *id)
+{
+    struct rb_err err = {0};
+    int rc = rb_cli_journal(c, false, &err);
+    rc = rc == 0 && c->journal == NULL ? rb_err_set(&err, RB_ENOT_FOUND, RB_T_trust_approval_none, id) : rc;
+    json_t *a = rc == 0 ? rb_approval_find(c->journal, id, &err) : NULL;
+    if (a == NULL) {
+        return rb_cli_fail(c, &err);
+    }
+    if (c->format == RB_FORMAT_JSON) {
+        json_t *out = public_form(a);
+        json_object_set_new(out, "schema", json_string("runbook.approval/1"));
+        rb_put_json(c, out);
+    } else {
+        put_request(c, RB_OUT, a);
+    }
+    json_decref(a);
+    return 0;
 }
 
 /* ---- the word ---- */
@@ -201,7 +221,7 @@ static int answer(struct rb_cli *c, bool yes)
     word.users = json_object_get(config, "user");
     json_t *a = rc == 0 ? rb_approval_find(c->journal, c->args[0], &err) : NULL, *after = NULL;
     if (a != NULL) {
-        put_request(c, a);
+        put_request(c, RB_ERR, a);
         after = yes && !typed_plan(c, a) ? (rb_err_set(&err, RB_EUSAGE, RB_T_trust_not_typed, rb_json_str(a, "plan", "?")), NULL)
                                          : rb_approval_answer(c->journal, a, &word, &err);
     }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "journal/journal.h"
+#include "run/approval.h"
 
 #define RUNS_OFFERED 30
 
@@ -128,6 +129,19 @@ static void offer_runbooks(struct rb_cli *c, const char *prefix, bool drills)
     }
 }
 
+static void offer_approvals(struct rb_cli *c, const char *prefix)
+{
+    struct rb_err ignored = {0};
+    size_t i;
+    json_t *one;
+    bool there = rb_cli_journal(c, false, &ignored) == 0 && c->journal != NULL;
+    json_t *waiting = there ? rb_approvals(c->journal, false, &ignored) : NULL;
+    json_array_foreach (waiting, i, one) {
+        offer(c, prefix, rb_json_str(one, "id", ""), rb_word_text(c, json_object_get(one, "what")));
+    }
+    json_decref(waiting);
+}
+
 static void offer_runs(struct rb_cli *c, const char *prefix)
 {
     struct rb_err ignored = {0};
@@ -204,8 +218,10 @@ static void offer_arguments(struct rb_cli *c, const char *prefix, const char *co
 {
     if (strcmp(command, "exec") == 0 && first != NULL) {
         offer_params(c, prefix, first);
-    } else if (rb_option_listed("logs report resume stop resolve abort", command)) {
+    } else if (rb_option_listed("logs report resume stop resolve abort undo", command)) {
         offer_runs(c, prefix);
+    } else if (rb_option_listed("approve reject", command)) {
+        offer_approvals(c, prefix);
     } else if (strcmp(command, "show") == 0) {
         offer_runbooks(c, prefix, false);
         offer_runs(c, prefix);

@@ -363,5 +363,8 @@ int rb_cmd_show(struct rb_cli *c)
         return rb_cli_fail(c, &err);
     }
     bool is_run = strncmp(c->args[0], "r-", 2) == 0, is_plan = strncmp(c->args[0], "p-", 2) == 0;
+    if (strncmp(c->args[0], "a-", 2) == 0) {
+        return rb_show_approval(c, c->args[0]);
+    }
     return is_plan ? show_plan(c, c->args[0]) : is_run ? show_run(c, c->args[0]) : show_runbook(c, c->args[0]);
 }

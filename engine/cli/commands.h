@@ -13,6 +13,8 @@ int rb_cmd_undo(struct rb_cli *c);
 int rb_cmd_resolve(struct rb_cli *c);
 int rb_cmd_abort(struct rb_cli *c);
 int rb_cmd_stop(struct rb_cli *c);
+/* cmd_approve.c: one request, by its id. */
+int rb_show_approval(struct rb_cli *c, const char *id);
 int rb_cmd_approvals(struct rb_cli *c);
 int rb_cmd_approve(struct rb_cli *c);
 int rb_cmd_reject(struct rb_cli *c);

@@ -8,7 +8,7 @@
 const struct rb_command rb_commands[] = {
     COMMAND("list", "ls", "[WORD...]", rb_cmd_list, list),
     COMMAND("find", NULL, "TEXT...", rb_cmd_find, find),
-    COMMAND("show", NULL, "RUNBOOK | RUN | PLAN", rb_cmd_show, show),
+    COMMAND("show", NULL, "RUNBOOK | RUN | PLAN | APPROVAL", rb_cmd_show, show),
     COMMAND("exec", NULL, "RUNBOOK [name=value ...]", rb_cmd_exec, exec),
     COMMAND("resume", NULL, "RUN", rb_cmd_resume, resume),
     TRUST(undo, "RUN", rb_cmd_undo),

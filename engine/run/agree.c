@@ -150,7 +150,7 @@ static void consented(struct rb_run *run, json_int_t seq, json_t *shown, const c
         snprintf(text, sizeof text, rb_text(demand.reason ? RB_T_trust_reason_policy : RB_T_trust_reason_alone),
                  demand.reason ? demand.reason : rb_json_str(shown, "fix", ""));
         rb_run_fail(run, "denied", 5, text);
-    } else if (demand.others && !run->wait && run->no_input && seq != RENEW) {
+    } else if (demand.others && !run->wait && run->no_input && run->allow < 0 && seq != RENEW) {
         rb_confirm_settle(run, seq, shown, "person", "no-input");
     } else if (demand.others) {
         run->wait = true; /* asking others is waiting for them */

@@ -148,6 +148,25 @@ static void take_approval(struct rb_run *run, json_int_t seq, json_t *shown, con
     }
 }
 
+/* A schedule asks once, however often it fires meanwhile. */
+static bool asked_before(const struct rb_run *run, const json_t *shown)
+{
+    static const char *const same[] = {"fix", "key", "risk"};
+    json_t *waiting = run->allow >= 0 ? rb_approvals(run->engine.journal, false, NULL) : NULL, *one;
+    bool asked = false;
+    size_t i;
+    json_array_foreach(waiting, i, one) {
+        bool equal = !strcmp(rb_json_str(one, "runbook", ""), rb_json_str(run->file, "id", "?")) &&
+                     !strcmp(rb_json_str(one, "target", ""), run->target);
+        for (size_t k = 0; k < sizeof same / sizeof *same; k++) {
+            equal = equal && !strcmp(rb_json_str(one, same[k], ""), rb_json_str(shown, same[k], ""));
+        }
+        asked = asked || equal;
+    }
+    json_decref(waiting);
+    return asked;
+}
+
 /* The requester agreed; others must too. */
 void rb_consent_others(struct rb_run *run, json_int_t seq, json_t *shown, const struct rb_demand *demand)
 {
@@ -156,6 +175,8 @@ void rb_consent_others(struct rb_run *run, json_int_t seq, json_t *shown, const 
     const char *state = rb_json_str(approval, "state", "");
     if (err.code) {
         rb_run_fail(run, "failed", RB_EXIT_JOURNAL, err.text);
+    } else if (!approval && asked_before(run, shown)) {
+        rb_confirm_settle(run, seq, shown, "person", "asked before");
     } else if (!approval || (!strcmp(state, "used") && consumed(run, approval))) {
         ask_others(run, shown, demand);
     } else if (!strcmp(state, "granted") || !strcmp(state, "used")) {

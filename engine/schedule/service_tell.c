@@ -61,10 +61,11 @@ static void letter(struct rb_service *s, const struct rb_schedule *schedule, con
     const json_t *entry = json_object_get(s->good, schedule->runbook), *meta = json_object_get(entry, "meta");
     json_array_append_new(
         s->letters,
-        json_pack("{s:s, s:s, s:I, s:O?, s:s, s:O?, s:O?, s:O?}", "schedule", schedule->name, "result",
+        json_pack("{s:s, s:s, s:I, s:O?, s:s, s:O?, s:O?, s:O?, s:O?}", "schedule", schedule->name, "result",
                   result, "times", times, "title", json_object_get(meta, "title"), "severity",
                   rb_json_str(meta, "severity", "P3"), "run", json_object_get(report, "run"), "next",
-                  json_object_get(report, "next"), "channels", json_object_get(schedule->fields, "notify")));
+                  json_object_get(report, "next"), "channels", json_object_get(schedule->fields, "notify"), "approval",
+                  json_object_get(json_object_get(report, "approval"), "id")));
     if (!uv_is_active((uv_handle_t *)&s->letter_timer)) {
         uv_timer_start(&s->letter_timer, on_together, TOGETHER_MS, 0);
     }
@@ -151,7 +152,11 @@ static void add_letter(struct rb_buf *out, const struct rb_service *s, const jso
     const json_t *next = json_object_get(json_array_get(json_object_get(one, "next"), 0), "argv");
     rb_buf_addf(out, "%s  %s  ", schedule, in_lang(json_object_get(one, "title"), lang));
     rb_buf_addf(out, rb_text_in(outcomes[outcome].text, lang), (int)rb_json_int(one, "times", 1));
-    if (!strcmp(outcomes[outcome].result, "tripped")) {
+    const char *approval = rb_json_str(one, "approval", NULL);
+    if (approval) { /* whoever reads it may be the one who is asked */
+        add_words(argv, (const char *const[]){"approve", approval, "--reason", "TEXT", NULL});
+        next = NULL;
+    } else if (!strcmp(outcomes[outcome].result, "tripped")) {
         add_words(argv, (const char *const[]){"schedule", "reset", schedule, NULL});
     } else if (rb_json_str(one, "run", NULL)) {
         add_words(argv, (const char *const[]){"show", rb_json_str(one, "run", ""), NULL});

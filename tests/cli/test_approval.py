@@ -294,6 +294,24 @@ class People(Lab):
         self.until(lambda: self.done() == ["one", "three", "two-x"])
         self.until(lambda: self.by_json(ALICE, "history")["runs"][0]["result"] == "done")
 
+    def test_a_schedule_asks_once_and_goes_on(self):
+        self.config('policy "u" { unattended = "medium" }')
+        path = self.book("demo/timed", '''runbook "demo/timed" { title = "Timed", severity = "P2", target = "timed" }
+finding "bad" { title = "bad" }
+check "look" { title = "look", run = function() if not file.stat("%s/good") then found "bad" end end }
+fix "mend" { when = "bad", title = "mend", risk = "medium", no_undo = "-", approvals = 1, run = function() file.write("%s/good", "x") end }
+schedule "often" { every = "2s", mode = "fix", allow = "medium" }
+''' % (self.work, self.work))
+        os.chmod(path, 0o644)
+        self.serve(ALICE)
+        self.until(lambda: self.by_json(BOB, "approvals")["approvals"])
+        time.sleep(5)
+        one, = self.by_json(BOB, "approvals")["approvals"]
+        self.assertEqual("mend", self.by_json(BOB, "show", one["id"])["fix"])
+        self.assertEqual([], self.done())
+        self.by(BOB, "approve", one["id"], "--reason", "x")
+        self.until(lambda: self.done() == ["good"])
+
     def test_the_service_of_another_user_leaves_it_alone(self):
         run, request = self.ask()
         self.by(BOB, "approve", request, "--reason", "x")
