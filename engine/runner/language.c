@@ -179,7 +179,7 @@ static const struct rb_field drill_fields[] = {
     {"fails_at", "string", 0, "The check, fix or step at which the run must end.", "运行必须停在哪个 check、fix 或 step。"},
     WITHIN("The repair may take so long. Default: 2m.", "修复最多用多久。默认：2m。"),
     {"prove", "function", 0, "(d, out): asserts what must be true in the end.", "(d, out)：断言最后必须成立的事。"},
-    {"needs", "words", 0, "Skipped where one of these is missing: root, docker, a program.", "缺少其中一项就跳过：root、docker、程序。"},
+    {"needs", "words", 0, "Programs that must be there, else it fails; root, else it is skipped. --without leaves out by them.", "必须有的程序，没有就失败；root，没有就跳过。--without 按它们跳过。"},
     END};
 
 static const struct rb_field test_fields[] = {

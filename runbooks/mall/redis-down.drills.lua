@@ -114,3 +114,20 @@ drill "unreachable" {
   needs = needs, expect = { "down", "unreachable" }, result = "found",
   inject = function(d) cache(d) d:set { cache = "redis://127.0.0.1:1/0" } end,
 }
+
+local COMPOSE = [[
+version: "2.4"
+services:
+  redis-master: { image: "lab/redis:1", network_mode: host, command: ["/usr/bin/redis-server", "--port", "PORT", "--maxmemory", "64mb", "--save", ""] }
+]]
+drill "container-stopped" { -- as it runs in production: a service of a compose project
+  needs = { "root", "dockerd", "docker-compose", "redis-server" }, expect = { "down", "stopped" }, repair = "restart",
+  inject = function(d)
+    local s, port = d:dockerd {}, d:port()
+    s:image("lab/redis:1", { "redis-server" })
+    s:compose("mall", (COMPOSE:gsub("PORT", tostring(port))))
+    d:set { cache = ("redis://127.0.0.1:%d/0"):format(port), cache_keeper = "compose:mall/redis-master@" .. s.socket, patience = "2s" }
+    wait_until(function() return redis(d.p.cache):ask "PING" end, { within = "30s", every = "200ms" })
+    s:docker("stop", "--time", "5", "mall_redis-master_1")
+  end,
+}

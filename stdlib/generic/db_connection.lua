@@ -134,12 +134,13 @@ return function(o)
   check "sessions" {
     title = { zh = "连接数", en = "sessions" }, why = why.sessions,
     run = function(p, r)
+      local full = r.connect.full -- nothing to ask for when it does not answer at all
       local slots, refused = try(driver.slots, p.db_admin)
-      if not slots and not r.connect.full then skip({ zh = "管理账号连不上：{message}", en = "the administrator cannot connect: {message}" }, refused) end
+      if not slots and not full then skip({ zh = "管理账号连不上：{message}", en = "the administrator cannot connect: {message}" }, refused) end
       if not slots then found("slots", { used = "?", max = "?", pct = 100 }) return end
       local pct = math.floor(slots.used * 100 / (slots.max - slots.reserved))
       ok({ zh = "{used} / {max}", en = "{used} of {max}" }, slots)
-      if pct >= p.max_conn_pct or r.connect.full then found("slots", { used = slots.used, max = slots.max, pct = pct }) end
+      if pct >= p.max_conn_pct or full then found("slots", { used = slots.used, max = slots.max, pct = pct }) end
       for _, one in ipairs(driver.idle_transactions(p.db_admin, p.idle)) do found("idle-transaction", one) end
       local idle = driver.idle(p.db_admin, p.idle)
       for i = 1, math.min(#idle, p.kill_limit) do found("idle", idle[i]) end
