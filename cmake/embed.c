@@ -81,6 +81,7 @@ int main(int argc, char **argv)
     for (int i = 3; i < argc; i++) {
         (void)fprintf(out, "    {\"%s\", (const char *)text_%d, sizeof text_%d - 1, (const char *)code_%d, sizeof code_%d},\n",
                       name_of(L, argv[2], argv[i]), i, i, i, i);
+        lua_settop(L, 0); /* the stack has few places, and there are many files */
     }
     (void)fprintf(out, "    {0, 0, 0, 0, 0}};\n");
     lua_close(L);

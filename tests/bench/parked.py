@@ -123,7 +123,7 @@ def main():
         if first.returncode != 4:
             sys.exit(first.stdout + first.stderr)
         names = copy_runs(b.dir + "/state/journal.db", parked - 1)
-        size = os.path.getsize(b.dir + "/state/journal.db") + os.path.getsize(b.dir + "/state/journal.db-wal")
+        size = os.path.getsize(b.dir + "/state/journal.db")
         started = time.perf_counter()
         listed = len(json.loads(b.call("approvals", "-o", "json").stdout)["approvals"])
         listing = time.perf_counter() - started
