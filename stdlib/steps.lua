@@ -57,7 +57,12 @@ end
 
 local function run_step(context, step, one)
   if block_run.refused(context, step.id) then return "declined" end
-  if not step.run then return ask_step(context, step, one) end
+  if not step.run then
+    local result = ask_step(context, step, one)
+    if result ~= "done" then return result end
+    local verified, why = verify_step(context, step, one)
+    return verified and "done" or "not_verified", why
+  end
   block_run.rehearse(context, one)
   local answer = task.call("run.confirm", one.shown)
   if answer.answer ~= "yes" then return answer.answer == "no" and "declined" or "person" end

@@ -1,0 +1,57 @@
+-- backup of a real MariaDB, of real files.
+
+local function shop(d)
+  d.sql = d:mysql {}
+  d:secret("backup-password", "what only the backup knows")
+  d.sql:sql [[CREATE TABLE orders(id INT PRIMARY KEY, note TEXT); INSERT INTO orders VALUES (1, '一'), (2, 'two');
+    CREATE USER backup@'%' IDENTIFIED BY 'what only the backup knows'; GRANT ALL ON *.* TO backup@'%';]]
+  file.mkdir(d.dir .. "/nginx/ssl")
+  file.write(d.dir .. "/nginx/nginx.conf", "events {}\n")
+  file.write(d.dir .. "/nginx/ssl/key.pem", "a private key\n", { mode = "0600" })
+  d:set {
+    db_host = d.sql.host, db_port = d.sql.port, db_password = "backup-password", db_name = "app", db_admin = d.sql.admin,
+    backup_dir = d.dir .. "/backup", config_paths = { d.dir .. "/nginx" }, ssl_dir = d.dir .. "/nginx/ssl",
+  }
+end
+local function named(d, start)
+  for _, one in ipairs(try(file.list, d.p.backup_dir) or {}) do
+    if one.name:sub(1, #start) == start and not one.name:find "manifest" then return one.path end
+  end
+end
+local needs = { "mariadbd", "mysqldump", "python3" }
+
+drill "whole" {
+  needs = needs, inject = shop, expect = {}, result = "done",
+  prove = function(d)
+    for _, start in ipairs { "mall_", "config_backup-", "ssl_backup-" } do
+      local path = assert(named(d, start), start .. "… was not made")
+      assert(file.stat(path).mode & 63 == 0, path .. " is readable for others")
+      assert(backup.verify(path).state == "ok", path .. " is not whole")
+    end
+    for _, one in ipairs(archive.list(named(d, "config_backup-"))) do assert(not one.name:find "key.pem", "the key is in the configuration's archive") end
+    assert(file.read(named(d, "mall_")):find("一", 1, true), "a row is not in the dump")
+    assert(not d.sql:sql("SHOW DATABASES"):find "trial", "the trial database was left behind")
+  end,
+}
+drill "disk-full" {
+  needs = { "mariadbd", "mysqldump", "root" }, expect = {}, result = "failed",
+  inject = function(d)
+    shop(d)
+    d.sql:sql("INSERT INTO orders SELECT 10 + seq, REPEAT(MD5(RAND()), 100) FROM seq_1_to_3000")
+    d:set { backup_dir = d:tmpfs "1MB" }
+  end,
+  prove = function(d) assert(not backup.newest(d.p.backup_dir, { name = "mall_*.sql" }), "half a dump counts as a backup") end,
+}
+drill "server-down" {
+  needs = needs, inject = function(d) shop(d) d.sql:stop() end, expect = {}, result = "failed",
+  prove = function(d) assert(not file.stat(d.p.backup_dir), "something was written") end,
+}
+drill "shrunk" { -- a dump far smaller than the one before it
+  needs = needs, expect = {}, result = "failed", fails_at = "database",
+  inject = function(d)
+    shop(d)
+    file.mkdir(d.p.backup_dir)
+    file.write(d.p.backup_dir .. "/mall_20240120_120000.sql", ("-- rows\n"):rep(20000) .. "-- Dump completed\n")
+    d:age(d.p.backup_dir .. "/mall_20240120_120000.sql", "1d")
+  end,
+}
