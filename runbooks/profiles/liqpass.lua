@@ -24,3 +24,13 @@ param "jp_health_url" {
   type = "url", default = "http://localhost:3002/healthz",
   title = { zh = "验证服务的健康检查地址", en = "health URL of JP Verify" },
 }
+param "rpc_nodes" {
+  type = "list(string)", default = { "https://mainnet.base.org" }, min = 1,
+  title = { zh = "RPC 节点（最好两个不同的供应商）", en = "RPC nodes, best of two providers" },
+}
+param "chain_id" { type = "int", default = 8453, title = { zh = "链 ID", en = "chain id" } }
+param "contract" { type = "string", pattern = "0x[0-9a-fA-F]{40}", title = { zh = "合约地址", en = "the contract's address" } }
+param "ops_wallet" { type = "string", pattern = "0x[0-9a-fA-F]{40}", title = { zh = "运维钱包地址", en = "address of the operations wallet" } }
+param "ops_key" { type = "secret", default = "liqpass-ops-key", title = { zh = "运维钱包私钥（配置里的 secret）", en = "its private key, a secret of the configuration" } }
+param "contracts_dir" { type = "path", default = "{home}/contracts", title = { zh = "合约控制脚本的目录", en = "the folder of the contract scripts" } }
+param "channel" { type = "string", default = "oncall", title = { zh = "通知渠道（配置里的 channel）", en = "the channel to tell people on" } }
