@@ -31,4 +31,7 @@ size_t rb_bind_whole_chars(const char *s, size_t len);
 /* A whole small file of /proc, NUL-terminated, cut at size - 1. Its length or -1. */
 long rb_bind_slurp(const char *path, char *out, size_t size);
 
+/* The table that holds the receipts of writes; used where it is, never created. docs/crashes.md */
+#define RB_RECEIPTS "runbook_receipts"
+
 #endif

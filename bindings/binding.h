@@ -54,6 +54,10 @@ struct rb_verb {
     const char *returns;         /* "{ ok, code, out, err, ms }" */
     const char *en, *zh;         /* what it does, one or two sentences */
     double timeout;              /* default deadline in seconds; 0 = 30 */
+    /* A write that says by rb_call_announce (a work verb: rb_work_announce) when it comes to what cannot be taken back,
+     * and does nothing before. Its args then hold "$receipt", a name for this one write, and "$look": true when all that
+     * is asked is whether that receipt is there: then it answers true or false, and changes nothing. */
+    bool announces;
     /* New reference or NULL with err. Runs in a worker process. args is borrowed. */
     json_t *(*work)(const json_t *args, struct rb_work *work, struct rb_err *err);
     /* Begins; 0, or an error at once. Ends by exactly one rb_call_done or rb_call_fail, never inside start. */
@@ -109,6 +113,9 @@ void rb_call_output(struct rb_call *call, int stream, const char *data, size_t l
 void rb_call_leave(struct rb_call *call, struct rb_child *child);
 /* A remark for the record: "refused", "unenforced". text is copied. */
 void rb_call_remark(struct rb_call *call, const char *kind, const char *text);
+/* On disk when this returns 0; else nothing may be begun. facts, for whoever must find out after a crash: pid, or receipt
+ * (it is left in the same transaction) and decisive (where it is not, nothing was done). Takes facts. */
+int rb_call_announce(struct rb_call *call, json_t *facts, struct rb_err *err);
 void rb_call_done(struct rb_call *call, json_t *value); /* takes value */
 /* Before rb_call_fail of a write: it is known that nothing was changed, however it was cut off. */
 void rb_call_undone(struct rb_call *call);
@@ -120,6 +127,8 @@ void rb_call_fail(struct rb_call *call, const struct rb_err *err);
 void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *unit);
 /* Seconds until the deadline; never negative. */
 double rb_work_left(const struct rb_work *work);
+/* rb_call_announce of a work verb. Takes facts. */
+int rb_work_announce(struct rb_work *work, json_t *facts, struct rb_err *err);
 bool rb_work_read_only(const struct rb_work *work);
 /* When this run last wrote, in UTC microseconds; 0 = not yet. */
 int64_t rb_work_last_write(const struct rb_work *work);

@@ -43,6 +43,7 @@ static void job_free(uv_handle_t *timer)
     rb_buf_deinit(&job->text);
     rb_buf_deinit(&job->kill_text);
     rb_db_plan_free(&job->plan);
+    json_decref(job->receipt_params);
     free(job->steps);
     free(job);
     free(timer);

@@ -80,6 +80,9 @@ struct rb_db_driver {
     const char *calls;   /* one value, of (names, harmless): NULL, or the first that a read may not call */
     const char *const *pure;  /* or: what it may call */
     const char *const *probe; /* statements that write and leave nothing; ends with NULL */
+    /* One value: not NULL when there is a table of receipts that the account may use. Then: the two that use it, of
+     * (receipt). */
+    const char *receipts, *leave_receipt, *find_receipt;
     /* Did the server refuse only because a transaction was open? Then the statement goes alone. */
     bool (*wants_alone)(const struct rb_db *db);
 };

@@ -11,6 +11,7 @@
 static void connect_next(struct rb_job *job);
 static void session(struct rb_job *job);
 static void work(struct rb_job *job);
+static void run_statements(struct rb_job *job);
 
 /* An idle connection may have died without a word: once more on a new one, when it never answered. Whatever
  * was sent in a transaction is then gone with it. */
@@ -191,6 +192,16 @@ static const char *not_pure(const struct rb_job *job, const json_t *calls)
     return NULL;
 }
 
+/* Which of these does more than compute? */
+static void ask_about(struct rb_job *job, const json_t *calls, void (*done)(struct rb_db *db, int rc))
+{
+    char *names = rb_json_canonical(calls);
+    json_t *params = json_pack("[s, b]", names, job->db->harmless);
+    free(names);
+    json_object_set_new(job->plan.args, "$calls", params); /* lives as long as the job */
+    ask(job, job->driver->calls, params, done);
+}
+
 /* What a reading statement calls must be known not to write. */
 static void look_at_calls(struct rb_job *job)
 {
@@ -204,11 +215,7 @@ static void look_at_calls(struct rb_job *job)
         name ? refuse_call(job, name) : work(job);
         return;
     }
-    char *names = rb_json_canonical(calls);
-    json_t *params = json_pack("[s, b]", names, job->db->harmless);
-    free(names);
-    json_object_set_new(job->plan.args, "$calls", params); /* lives as long as the job */
-    ask(job, job->driver->calls, params, calls_asked);
+    ask_about(job, calls, calls_asked);
 }
 
 static void account_asked(struct rb_db *db, int rc)
@@ -411,8 +418,101 @@ static size_t add_probe(const struct rb_job *job, struct rb_db_step *steps)
     return n;
 }
 
-/* BEGIN, settings, the statements; reading ends with ROLLBACK in the same go. */
+/* ---- receipts ---- */
+
+/* Only the answer to this counts: a row that is there was committed. */
+static void receipt_asked(struct rb_db *db, int rc)
+{
+    struct rb_job *job = db->owner;
+    if (rc < 0) {
+        fail_at_look(job);
+    } else {
+        rb_job_done(job, json_boolean(asked_text(job) != NULL));
+    }
+}
+
+static json_t *facts(const struct rb_job *job)
+{
+    return job->receipt_params ? json_pack("{s:s, s:b}", "receipt", job->plan.receipt, "decisive", job->decisive)
+                               : json_object();
+}
+
+static void announce_and_do(struct rb_job *job)
+{
+    if (rb_call_announce(job->call, facts(job), &job->err) == 0) {
+        run_statements(job);
+    } else {
+        rb_job_fail(job, true);
+    }
+}
+
+static void effects_asked(struct rb_db *db, int rc)
+{
+    struct rb_job *job = db->owner;
+    job->decisive = rc == 0 && !asked_text(job);
+    rc < 0 ? fail_at_look(job) : announce_and_do(job);
+}
+
+/* Where all is rolled back, what was not committed left no trace: unless it called what acts by itself. */
+static void leave_receipt(struct rb_job *job)
+{
+    json_t *calls = json_array();
+    job->receipt_params = json_pack("[s]", job->plan.receipt);
+    for (size_t i = 0; i < job->plan.count; i++) {
+        json_array_extend(calls, job->plan.statements[i].calls);
+    }
+    if (job->driver->transactional) {
+        ask_about(job, calls, effects_asked);
+    } else {
+        announce_and_do(job);
+    }
+    json_decref(calls);
+}
+
+static void receipts_asked(struct rb_db *db, int rc)
+{
+    struct rb_job *job = db->owner;
+    bool kept = rc == 0 && asked_text(job) != NULL;
+    if (rc < 0) {
+        fail_at_look(job);
+    } else if (job->cancelled) {
+        rb_err_set(&job->err, RB_ECANCELLED, RB_T_servers_sql_cancelled, job->driver->name);
+        rb_job_fail(job, true);
+    } else if (job->plan.look && kept) {
+        job->receipt_params = json_pack("[s]", job->plan.receipt);
+        ask(job, job->driver->find_receipt, job->receipt_params, receipt_asked);
+    } else if (job->plan.look) {
+        rb_err_set(&job->err, RB_ENOT_FOUND, RB_T_bindings_sql_no_receipts, job->driver->name);
+        rb_job_fail(job, true);
+    } else if (kept) {
+        leave_receipt(job);
+    } else {
+        announce_and_do(job);
+    }
+}
+
+/* The last stage before it: a write says first that it comes, and whether a receipt will say that it was. */
 static void work(struct rb_job *job)
+{
+    if (job->plan.reading || job->plan.verb == RB_DB_PROBE) {
+        run_statements(job);
+    } else if (job->plan.receipt) {
+        json_decref(job->receipt_params);
+        job->receipt_params = NULL;
+        ask(job, job->driver->receipts, NULL, receipts_asked);
+    } else {
+        announce_and_do(job);
+    }
+}
+
+static size_t add_receipt(const struct rb_job *job, struct rb_db_step *steps)
+{
+    steps[0] = (struct rb_db_step){.sql = job->driver->leave_receipt, .params = job->receipt_params};
+    return job->receipt_params ? 1 : 0;
+}
+
+/* BEGIN, settings, the statements; reading ends with ROLLBACK in the same go. */
+static void run_statements(struct rb_job *job)
 {
     const struct rb_db_driver *driver = job->driver;
     size_t n = 0;
@@ -425,6 +525,7 @@ static void work(struct rb_job *job)
         driver->settings(job->db, &job->plan.limits, true, &job->text);
         job->steps[n++] = (struct rb_db_step){.sql = rb_buf_str(&job->text)};
     }
+    n += add_receipt(job, job->steps + n);
     n += add_statements(job, job->steps + n);
     n += add_probe(job, job->steps + n);
     if (job->plan.reading) {

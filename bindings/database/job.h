@@ -32,7 +32,8 @@ struct rb_job {
     struct rb_answer answer, asked;
     struct rb_buf text, kill_text;
     struct rb_db_step *steps, kill_step;
-    bool cancelled, retried;
+    json_t *receipt_params; /* NULL: this leaves none */
+    bool cancelled, retried, decisive;
     struct rb_err err;
 };
 

@@ -40,6 +40,16 @@ static bool is_plain_write(const struct rb_statement *s)
     return rb_statement_word_in(s->first, plain);
 }
 
+/* A statement that commits by itself would commit the receipt before it is done. */
+static bool commits_once(const struct rb_db_plan *plan)
+{
+    bool plain = true;
+    for (size_t i = 0; i < plan->count; i++) {
+        plain = plain && is_plain_write(&plan->statements[i]) && strcmp(plan->statements[i].first, "TRUNCATE") != 0;
+    }
+    return plain;
+}
+
 static int add(struct rb_db_plan *plan, const struct rb_db_driver *driver, const json_t *query,
                const json_t *params, struct rb_err *err)
 {
@@ -96,10 +106,14 @@ int rb_db_plan_read(struct rb_db_plan *plan, const struct rb_db_driver *driver, 
         .verb = verb, .args = json_incref((json_t *)args), .reading = verb <= RB_DB_VALUE};
     plan->target = json_object_get(args, "connection");
     plan->keeps_session = true;
+    plan->look = rb_json_bool(args, "$look", false);
     plan->max_rows = max > 0 ? (size_t)max : 0;
     plan->limits.timeout = rb_bind_real(args, "timeout", TIMEOUT);
     plan->limits.wait = rb_bind_real(args, "wait", verb == RB_DB_PROBE ? 0 : WAIT);
     int rc = add_all(plan, driver, err);
+    if (rc == 0 && verb >= RB_DB_EXEC && commits_once(plan)) {
+        plan->receipt = rb_json_str(args, "$receipt", NULL);
+    }
     if (rc == 0 && verb == RB_DB_PROBE && rb_json_int(args, "times", 1) != 1) {
         rc = rb_err_set(err, RB_EUSAGE, RB_T_servers_sql_times);
     }

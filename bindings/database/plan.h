@@ -14,6 +14,8 @@ struct rb_db_plan {
     size_t max_rows;
     bool reading,
         keeps_session; /* keeps_session: nothing of it stays in the session, which may be used again */
+    const char *receipt; /* its name, where a row of that name may say later that this was committed; else NULL */
+    bool look;           /* asks only whether that row is there */
     size_t count;
     struct rb_statement *statements;
     const json_t **params; /* one list for each, or NULL; borrowed from args */

@@ -5,6 +5,7 @@
 
 #include <mysqld_error.h>
 
+#include "bind.h"
 #include "binding.h"
 #include "database/plan.h"
 #include "mariadb/functions.h"
@@ -118,6 +119,10 @@ static const struct rb_db_driver driver = {
     .account = account,
     .pure = rb_my_pure,
     .probe = probe,
+    .receipts = "SELECT 'yes' FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '" RB_RECEIPTS
+                "' AND engine = 'InnoDB'",
+    .leave_receipt = "INSERT INTO " RB_RECEIPTS " (receipt) VALUES (?)",
+    .find_receipt = "SELECT 'yes' FROM " RB_RECEIPTS " WHERE receipt = ?",
     .wants_alone = wants_alone,
 };
 

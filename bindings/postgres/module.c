@@ -1,6 +1,7 @@
 /* The module `postgres`: the verbs of sql on a PostgreSQL server, by libpq. */
 #include <string.h>
 
+#include "bind.h"
 #include "binding.h"
 #include "database/plan.h"
 #include "postgres/postgres.h"
@@ -119,6 +120,10 @@ static const struct rb_db_driver driver = {
     .account = account,
     .calls = calls,
     .probe = probe,
+    .receipts = "SELECT CASE WHEN has_table_privilege(t, 'INSERT') AND has_table_privilege(t, 'SELECT') THEN 'yes' END "
+                "FROM to_regclass('" RB_RECEIPTS "') t WHERE t IS NOT NULL",
+    .leave_receipt = "INSERT INTO " RB_RECEIPTS " (receipt) VALUES ($1)",
+    .find_receipt = "SELECT 'yes' FROM " RB_RECEIPTS " WHERE receipt = $1",
     .wants_alone = wants_alone,
 };
 

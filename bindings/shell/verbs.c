@@ -24,7 +24,8 @@ struct shell {
     json_t *accepted; /* exit codes; NULL = 0 only */
     char *text;
     int64_t since;
-    bool write, stopped;
+    bool write, stopped, ran;
+    struct rb_err unsaid; /* it could not be announced, so it never ran */
 };
 
 static void shell_free(struct shell *s)
@@ -123,8 +124,13 @@ static void on_exit_event(struct rb_child *child, int status, bool orphaned, con
 
     int sig = rb_child_signal(child);
     rb_call_data_set(s->call, NULL); /* a cancel that comes now has nothing to stop */
+    if (s->write && !s->ran) {
+        rb_call_undone(s->call);
+    }
     if (err && err->code != 0) {
         rb_call_fail(s->call, err);
+    } else if (s->unsaid.code != 0) {
+        rb_call_fail(s->call, &s->unsaid);
     } else if (s->stopped) {
         rb_err_set(&stopped, RB_ECANCELLED, RB_T_bindings_shell_stopped, s->text);
         rb_call_fail(s->call, &stopped);
@@ -150,10 +156,25 @@ static int read_input(struct shell *s, const json_t *args, struct rb_err *err)
     return 0;
 }
 
+/* Held until it is on disk that it runs, and as which process. */
+static void on_started(struct rb_child *child, void *user)
+{
+    struct shell *s = user;
+    if (!s->write || s->stopped) {
+        return;
+    }
+    if (rb_call_announce(s->call, json_pack("{s:i}", "pid", (int)rb_child_pid(child)), &s->unsaid) == 0) {
+        s->ran = true;
+        rb_child_release(child);
+    } else {
+        rb_child_kill(child, 0);
+    }
+}
+
 static int launch(struct shell *s, const json_t *args, bool net, struct rb_err *err)
 {
     static const struct rb_child_events events = {
-        .output = on_output, .refused = on_refused, .granted = on_granted, .exit = on_exit_event};
+        .started = on_started, .output = on_output, .refused = on_refused, .granted = on_granted, .exit = on_exit_event};
     struct rb_err why = {.code = RB_EINTERNAL};
     struct rb_shell_command command;
     int rc = rb_shell_command_init(&command, args, err);
@@ -164,6 +185,7 @@ static int launch(struct shell *s, const json_t *args, bool net, struct rb_err *
     command.spec.stdin_data = rb_buf_str(&s->input);
     command.spec.stdin_len = s->input.len;
     command.spec.access = s->write ? RB_CHILD_WRITE : net ? RB_CHILD_READ_NET : RB_CHILD_READ;
+    command.spec.hold = s->write;
     s->child = rb_child_start(rb_call_spawner(s->call), &command.spec, &events, s, &why);
     rb_shell_command_deinit(&command);
     if (s->child) {
@@ -272,7 +294,7 @@ static const struct rb_verb verbs[] = {
      .zh = "执行只看不改的命令：任何写操作都会被内核拒绝。任何退出码都是结果。每个输出流保留头尾各 512 KiB。"
            "错误：missing denied not_found usage timeout。",
      .start = start_read, .cancel = cancel, .preview = rb_shell_command_text},
-    {.name = "run", .effect = RB_EFFECT_WRITE, .args = run_args,
+    {.name = "run", .effect = RB_EFFECT_WRITE, .args = run_args, .announces = true,
      .returns = "{ ok, code, out, err, ms, signal?, truncated?, orphaned_output? }", .timeout = 300,
      .en = "Runs a command that changes something. An exit code that is not in ok raises exit, with the last words of "
            "its error output. Errors: exit missing denied not_found usage timeout.",

@@ -132,6 +132,7 @@ static const struct rb_verb verbs[] = {
      .zh =
          "在自己的事务里执行一条写语句；rows 是 RETURNING 的结果。服务器不允许放进事务的语句（VACUUM、CREATE "
          "DATABASE）单独执行。PostgreSQL 没有 last_id。错误：同 rows。",
+     .announces = true,
      .work = rb_sqlite_exec,
      .module = module_of},
     {.name = "tx",
@@ -142,6 +143,7 @@ static const struct rb_verb verbs[] = {
            "COMMIT "
            "leaves it unknown. Errors: as rows.",
      .zh = "在一个事务里执行所有语句，要么全做，要么全不做。提交时连接断开，结果就是未知。错误：同 rows。",
+     .announces = true,
      .work = rb_sqlite_tx,
      .module = module_of},
     {.name = "backup",

@@ -15,6 +15,7 @@ struct rb_sqlite {
     const struct rb_work *work;
     struct stat file, wal; /* still: what must not have changed; wal.st_ino 0 = absent */
     bool wal_mode;
+    sqlite3_int64 own_changes; /* rows that were changed by us, not by the statements */
     bool denied; /* a statement wanted what its authorizer refuses */
     bool still;            /* nobody had it open and SQLite's locks do not protect us */
 };

@@ -11,7 +11,7 @@
 #define WAIT 5.0             /* seconds a statement waits for a lock */
 #define ROWS 1000            /* more of them are an error */
 
-static bool one_of(const char *word, const char *const *words)
+bool rb_sqlite_one_of(const char *word, const char *const *words)
 {
     for (; *words; words++) {
         if (sqlite3_stricmp(word, *words) == 0) {
@@ -31,7 +31,7 @@ static int authorize_pragma(const char *name, const char *value)
                                              "index_xinfo",       "integrity_check",  "quick_check", "table_info",
                                              "table_list",        "table_xinfo",      NULL};
 
-    if (one_of(name, with_value) || (!value && one_of(name, plain))) {
+    if (rb_sqlite_one_of(name, with_value) || (!value && rb_sqlite_one_of(name, plain))) {
         return SQLITE_OK;
     }
     return SQLITE_DENY;
@@ -62,16 +62,6 @@ static int authorize_read(void *user, int action, const char *a, const char *b, 
     (void)c, (void)d;
     connection->denied |= rc == SQLITE_DENY;
     return rc;
-}
-
-/* A write stays inside its one file. VACUUM attaches a nameless temporary one. */
-static int authorize_write(void *user, int action, const char *a, const char *b, const char *c, const char *d)
-{
-    (void)user, (void)b, (void)c, (void)d;
-    if (action == SQLITE_DETACH) {
-        return sqlite3_stricmp(a ? a : "", "vacuum_db") == 0 ? SQLITE_OK : SQLITE_DENY;
-    }
-    return action == SQLITE_ATTACH && (!a || *a) ? SQLITE_DENY : SQLITE_OK;
 }
 
 static int bind_one(sqlite3_stmt *stmt, int at, const json_t *value)
@@ -135,7 +125,7 @@ static bool only_space(sqlite3 *db, const char *tail)
     return none;
 }
 
-static int prepare(struct rb_sqlite *c, const char *query, const json_t *params, sqlite3_stmt **out, struct rb_err *err)
+int rb_sqlite_prepare(struct rb_sqlite *c, const char *query, const json_t *params, sqlite3_stmt **out, struct rb_err *err)
 {
     const char *tail = "";
     int rc = sqlite3_prepare_v2(c->db, query, -1, out, &tail);
@@ -202,7 +192,7 @@ static json_t *read_row(sqlite3_stmt *stmt, size_t *bytes, struct rb_err *err)
     return row;
 }
 
-static json_t *all_rows(struct rb_sqlite *c, sqlite3_stmt *stmt, size_t max, struct rb_err *err)
+json_t *rb_sqlite_all_rows(struct rb_sqlite *c, sqlite3_stmt *stmt, size_t max, struct rb_err *err)
 {
     json_t *rows = json_array(), *row;
     size_t bytes = 0;
@@ -235,13 +225,13 @@ static json_t *read_query(struct rb_sqlite *c, const json_t *args, struct rb_err
     json_t *rows = NULL;
 
     sqlite3_set_authorizer(c->db, authorize_read, c);
-    if (prepare(c, rb_json_str(args, "query", ""), json_object_get(args, "params"), &stmt, err) != 0) {
+    if (rb_sqlite_prepare(c, rb_json_str(args, "query", ""), json_object_get(args, "params"), &stmt, err) != 0) {
         return NULL;
     }
     if (!sqlite3_stmt_readonly(stmt)) {
         rb_err_set(err, RB_EUSAGE, RB_T_bindings_sql_not_here, c->path);
     } else {
-        rows = all_rows(c, stmt, max > 0 ? (size_t)max : 0, err);
+        rows = rb_sqlite_all_rows(c, stmt, max > 0 ? (size_t)max : 0, err);
     }
     sqlite3_finalize(stmt);
     return rows;
@@ -279,111 +269,4 @@ json_t *rb_sqlite_value(const json_t *args, struct rb_work *work, struct rb_err 
     value = json_is_object(row) ? json_incref(json_object_iter_value(json_object_iter(row))) : json_null();
     json_decref(row);
     return value;
-}
-
-/* RETURNING and pragmas answer: into *rows, unless that is not wanted (NULL). */
-static int run_one(struct rb_sqlite *c, const char *query, const json_t *params, json_t **rows, struct rb_err *err)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = prepare(c, query, params, &stmt, err);
-
-    if (rc != 0) {
-        return rc;
-    }
-    if (rows && sqlite3_column_count(stmt) > 0) {
-        *rows = all_rows(c, stmt, ROWS, err);
-        rc = *rows ? 0 : err->code;
-    } else {
-        while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        }
-        rc = rc == SQLITE_DONE ? 0 : rb_sqlite_err(err, c, rc);
-    }
-    sqlite3_finalize(stmt);
-    return rc;
-}
-
-static json_t *changed(struct rb_sqlite *c)
-{
-    return json_pack("{s:I, s:I}", "changes", (json_int_t)sqlite3_total_changes64(c->db), "last_id",
-                     (json_int_t)sqlite3_last_insert_rowid(c->db));
-}
-
-json_t *rb_sqlite_exec(const json_t *args, struct rb_work *work, struct rb_err *err)
-{
-    struct rb_sqlite c;
-    json_t *out = NULL, *rows = NULL;
-
-    if (rb_sqlite_open_write(&c, args, rb_bind_real(args, "wait", WAIT), work, err) != 0) {
-        return NULL;
-    }
-    sqlite3_set_authorizer(c.db, authorize_write, NULL);
-    if (run_one(&c, rb_json_str(args, "query", ""), json_object_get(args, "params"), &rows, err) == 0) {
-        if (sqlite3_get_autocommit(c.db)) {
-            out = changed(&c);
-            if (rows) {
-                json_object_set(out, "rows", rows);
-            }
-        } else { /* a lone BEGIN would be rolled back silently */
-            rb_err_set(err, RB_EUSAGE, RB_T_bindings_sql_use_tx);
-        }
-    }
-    json_decref(rows);
-    rb_sqlite_close(&c);
-    return out;
-}
-
-/* One statement of a transaction: { "query", { params } } or { query = …, params = … } or "query". */
-static int run_item(struct rb_sqlite *c, const json_t *item, struct rb_err *err)
-{
-    const json_t *query = json_is_array(item) ? json_array_get(item, 0) : json_object_get(item, "query");
-    const json_t *params = json_is_array(item) ? json_array_get(item, 1) : json_object_get(item, "params");
-
-    if (json_is_string(item)) {
-        query = item;
-    }
-    if (!json_is_string(query)) {
-        return rb_err_set(err, RB_EUSAGE, RB_T_bindings_sql_tx_item);
-    }
-    return run_one(c, json_string_value(query), params, NULL, err);
-}
-
-/* COMMIT or ROLLBACK among the statements would leave the first half done: only our own may. */
-static int authorize_tx(void *user, int action, const char *a, const char *b, const char *c, const char *d)
-{
-    const bool *ours = user;
-
-    return action == SQLITE_TRANSACTION && !*ours ? SQLITE_DENY : authorize_write(NULL, action, a, b, c, d);
-}
-
-static int run_items(struct rb_sqlite *c, const json_t *items, struct rb_err *err)
-{
-    bool ours = true;
-    int rc;
-
-    sqlite3_set_authorizer(c->db, authorize_tx, &ours);
-    rc = run_one(c, "BEGIN IMMEDIATE", NULL, NULL, err);
-    ours = false;
-    for (size_t i = 0; rc == 0 && i < json_array_size(items); i++) {
-        rc = run_item(c, json_array_get(items, i), err);
-    }
-    ours = true;
-    rc = rc == 0 ? run_one(c, "COMMIT", NULL, NULL, err) : rc;
-    sqlite3_set_authorizer(c->db, NULL, NULL);
-    return rc;
-}
-
-json_t *rb_sqlite_tx(const json_t *args, struct rb_work *work, struct rb_err *err)
-{
-    const json_t *items = json_object_get(args, "statements");
-    struct rb_sqlite c;
-    json_t *out = NULL;
-
-    if (rb_sqlite_open_write(&c, args, rb_bind_real(args, "wait", WAIT), work, err) != 0) {
-        return NULL;
-    }
-    if (run_items(&c, items, err) == 0) {
-        out = changed(&c);
-    }
-    rb_sqlite_close(&c); /* what was not committed is rolled back */
-    return out;
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -97,6 +98,8 @@ json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, st
 json_t *rb_journal_run(struct rb_journal *j, const char *run, struct rb_err *err);
 /* pid, start time (ticks) and boot id of this process: what says whether it is still there. New reference. */
 json_t *rb_journal_process(void);
+/* The same of another one. */
+json_t *rb_journal_process_of(pid_t pid);
 /* Is the process of such a body (run.started, run.resumed) still there? Never guessed from a pid alone. */
 bool rb_journal_alive(const json_t *process);
 

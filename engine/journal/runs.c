@@ -71,10 +71,14 @@ static void copy(json_t *to, const json_t *from, const char *key, const char *as
 
 json_t *rb_journal_process(void)
 {
+    return rb_journal_process_of(getpid());
+}
+
+json_t *rb_journal_process_of(pid_t pid)
+{
     struct rb_buf boot;
     rb_buf_init(&boot, 64);
-    json_t *process = json_pack("{s:I, s:I}", "pid", (json_int_t)getpid(), "started",
-                                (json_int_t)start_ticks(getpid()));
+    json_t *process = json_pack("{s:I, s:I}", "pid", (json_int_t)pid, "started", (json_int_t)start_ticks(pid));
     RB_REQUIRE(process);
     if (rb_files_read("/proc/sys/kernel/random/boot_id", 64, 0, &boot, NULL) == 0) {
         size_t len = strcspn(rb_buf_str(&boot), "\n");

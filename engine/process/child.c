@@ -141,6 +141,9 @@ void rb_child_on_told(struct rb_child *child, const struct rb_wire *msg)
     switch (msg->kind) {
     case RB_WIRE_STARTED:
         child->pid = msg->pid;
+        if (child->events.started) {
+            child->events.started(child, child->user);
+        }
         break;
     case RB_WIRE_FAILED:
         explain(child, msg);

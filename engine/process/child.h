@@ -45,6 +45,8 @@ struct rb_child_spec {
 struct rb_child_events {
     /* stream 1 or 2; commands only. */
     void (*output)(struct rb_child *child, int stream, const char *data, size_t len, void *user);
+    /* It is there and has its pid; a held one waits. */
+    void (*started)(struct rb_child *child, void *user);
     /* One frame from an entry; value is borrowed. */
     void (*frame)(struct rb_child *child, json_t *value, void *user);
     /* A system call the kernel refused in a read-only child: "unlink /tmp/x". */

@@ -15,7 +15,7 @@ static const char *tone_of(const char *result)
         {"healthy", "good"}, {"fixed", "good"},  {"done", "good"},   {"ok", "good"},      {"said_done", "good"},
         {"cleared", "good"}, {"yes", "good"},    {"failed", "bad"},  {"unknown", "bad"},  {"interrupted", "bad"},
         {"refused", "bad"},  {"timed_out", "bad"}, {"rejected", "bad"}, {"denied", "bad"}, {"not_verified", "bad"},
-        {"by_verify", "good"},
+        {"by_verify", "good"}, {"by_receipt", "good"},
     };
     for (size_t i = 0; i < sizeof tones / sizeof *tones; i++) {
         if (!strcmp(tones[i].result, result)) {

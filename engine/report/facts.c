@@ -39,7 +39,7 @@ static bool was_made(const json_t *story, const json_t *plan, const json_t *writ
 /* What was said last of this plan: "no", "person", a result, or that it was never carried out. */
 static const char *end_of(const json_t *story, const json_t *plan)
 {
-    const char *end = "not_reached";
+    const char *end = !strcmp(rb_json_str(story, "mode", ""), "dry-run") ? "dry_run" : "not_reached";
     size_t i;
     json_t *entry;
     json_array_foreach (json_object_get(story, "timeline"), i, entry) {
@@ -48,7 +48,7 @@ static const char *end_of(const json_t *story, const json_t *plan)
             continue;
         }
         if (!strcmp(t, "answer")) {
-            end = !strcmp(rb_json_str(entry, "how", ""), "dry-run") ? "dry_run" : rb_json_str(entry, "answer", end);
+            end = rb_json_str(entry, "answer", end);
         } else if (!strcmp(t, "over")) {
             end = rb_json_str(entry, "result", end);
         }

@@ -293,7 +293,17 @@ static void call_intent(struct teller *t, const struct rb_event *e, const json_t
     } else {
         json_object_set_new(entry, "again", json_true());
     }
-    json_object_set_new(entry, "result", json_string("unknown")); /* until there is an outcome */
+    bool announces = rb_json_bool(body, "announces", false);
+    json_object_set_new(entry, "result", json_string(announces ? "not_begun" : "unknown")); /* until there is an outcome */
+}
+
+static void call_began(struct teller *t, const struct rb_event *e, const json_t *body)
+{
+    json_t *effect = effect_of(t, body);
+    (void)e;
+    if (effect) {
+        json_object_set_new(effect, "result", json_string("unknown"));
+    }
 }
 
 static void read_ended(struct teller *t, const json_t *body)
@@ -313,6 +323,15 @@ static void read_ended(struct teller *t, const json_t *body)
     json_decref(read);
 }
 
+/* Seen to be done, or known from elsewhere? */
+static const char *how_known(const json_t *effect, const json_t *outcome)
+{
+    const json_t *remark = json_array_get(json_object_get(outcome, "remarks"), 0);
+    const char *kind = rb_json_str(remark, "kind", "");
+    return !strcmp(kind, "receipt") ? "by_receipt"
+           : !strcmp(kind, "resolved") && !strcmp(rb_json_str(effect, "result", ""), "said_done") ? "said_done" : "done";
+}
+
 static void call_outcome(struct teller *t, const struct rb_event *e, const json_t *body)
 {
     (void)e;
@@ -323,7 +342,8 @@ static void call_outcome(struct teller *t, const struct rb_event *e, const json_
         return;
     }
     bool ok = rb_json_bool(body, "ok", false);
-    json_object_set_new(effect, "result", json_string(ok ? "done" : !strcmp(code, "unknown") ? "unknown" : "failed"));
+    const char *result = ok ? how_known(effect, body) : !strcmp(code, "unknown") ? "unknown" : "failed";
+    json_object_set_new(effect, "result", json_string(result));
     json_object_set(effect, "took", json_object_get(body, "ms"));
     if (!ok) {
         json_object_set(effect, "error", json_object_get(body, "error"));
@@ -412,6 +432,7 @@ static const struct {
     {"confirm.answered", confirm_answered}, {"confirm.renewed", confirm_answered},
     {"block.started", block_started}, {"block.ended", block_ended},
     {"call.intent", call_intent},     {"call.outcome", call_outcome},
+    {"call.began", call_began},      
     {"call.resolved", call_resolved}, {"run.resolved", passed_over},
     {"fix.ended", block_over},        {"step.ended", block_over},
     {"input", input},                 {"note", note},

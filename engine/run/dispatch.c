@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "run/arguments.h"
+#include "run/settle.h"
 #include "run/state.h"
 
 #define TEXT_MAX 400             /* of a call in lists and plans */
@@ -56,6 +57,23 @@ static char *text_of(const struct rb_verb *verb, const json_t *args)
     return out.data ? rb_buf_take(&out) : rb_xstrdup("");
 }
 
+static void end_deadline(struct rb_call *call)
+{
+    if (call->deadline) {
+        uv_timer_stop(call->deadline);
+        uv_close((uv_handle_t *)call->deadline, (uv_close_cb)free);
+        call->deadline = NULL;
+    }
+}
+
+void rb_call_rewind(struct rb_call *call)
+{
+    end_deadline(call);
+    json_decref(call->filled);
+    call->filled = NULL;
+    call->begun = call->cancelled = call->timed_out = call->undone = false;
+}
+
 static void call_free(struct rb_call *call)
 {
     struct rb_run *run = call->run;
@@ -66,10 +84,7 @@ static void call_free(struct rb_call *call)
     if (*p) {
         *p = call->next;
     }
-    if (call->deadline) {
-        uv_timer_stop(call->deadline);
-        uv_close((uv_handle_t *)call->deadline, (uv_close_cb)free);
-    }
+    end_deadline(call);
     json_decref(call->args);
     json_decref(call->filled);
     json_decref(call->remarks);
@@ -284,6 +299,11 @@ static void end_output(struct rb_call *call)
 
 void rb_call_done(struct rb_call *call, json_t *value)
 {
+    if (call->looking) {
+        rb_settle_looked(call, value);
+        json_decref(value);
+        return;
+    }
     RB_CRASH_POINT("outcome");
     end_output(call);
     value = rb_secrets_clean(call->run->secrets, value); /* before the record cuts it */
@@ -305,6 +325,10 @@ void rb_call_details(struct rb_call *call, json_t *data)
 
 void rb_call_fail(struct rb_call *call, const struct rb_err *given)
 {
+    if (call->looking) {
+        rb_settle_looked(call, NULL);
+        return;
+    }
     struct rb_err *err = rb_xcalloc(1, sizeof *err);
     char what[TEXT_MAX * 4 + 128];
     *err = *given;
@@ -443,7 +467,7 @@ static struct rb_call *call_new(struct rb_run *run, json_t *frame, const struct 
 /* Before a write starts its intent is on disk; a probe's is recorded too, with its outcome. */
 static int record_intent(struct rb_call *call, const char *name, struct rb_err *err)
 {
-    if (call->verb->effect != RB_EFFECT_WRITE) {
+    if (call->verb->effect != RB_EFFECT_WRITE || call->looking) {
         return 0;
     }
     struct rb_run *run = call->run;
@@ -452,6 +476,10 @@ static int record_intent(struct rb_call *call, const char *name, struct rb_err *
                              run->now.id, "key", run->now.key, "at", call->at, "frame", call->frame);
     if (call->again) {
         json_object_set_new(body, "again", json_true());
+    }
+    if (call->verb->announces) { /* it does nothing before it announced that, in the same commit */
+        json_object_set_new(body, "announces", json_true());
+        return rb_record(run, "call.intent", body);
     }
     rb_record(run, "call.intent", body);
     RB_CRASH_POINT("intent");
@@ -516,10 +544,23 @@ static void go_on(struct rb_call *call)
     }
 }
 
+static void put_receipt(const struct rb_call *call)
+{
+    char receipt[RB_ID_MAX + 32];
+    snprintf(receipt, sizeof receipt, "%s.%lld", call->run->id, (long long)call->number);
+    json_object_set_new(call->filled, "$receipt", json_string(receipt));
+    if (call->looking) {
+        json_object_set_new(call->filled, "$look", json_true());
+    }
+}
+
 static void start(struct rb_call *call)
 {
     struct rb_err err = {0};
     call->filled = rb_fill_arguments(call, &err);
+    if (call->filled && call->verb->announces) {
+        put_receipt(call);
+    }
     if (call->filled) {
         go_on(call);
     } else {
@@ -562,6 +603,12 @@ void rb_call_go(struct rb_call *call)
     } else {
         start(call);
     }
+}
+
+void rb_call_look_back(struct rb_call *call)
+{
+    call->looking = true;
+    start(call);
 }
 
 static void take(struct rb_call *call)

@@ -116,9 +116,24 @@ static void remove_call(json_t *open, json_int_t call)
     }
 }
 
+/* A write that announces did nothing before it had. */
+static void drop_not_begun(struct rb_past *past, const json_t *began)
+{
+    char call[32];
+    for (size_t i = json_array_size(past->open); i > 0; i--) {
+        const json_t *intent = json_array_get(past->open, i - 1);
+        call_key(intent, call);
+        if (rb_json_bool(intent, "announces", false) && !json_object_get(began, call)) {
+            json_array_remove(past->open, i - 1);
+        }
+    }
+}
+
 /* An unknown outcome leaves a write open, until the verify of its block settled it. */
 static void find_open(struct rb_past *past)
 {
+    char call[32];
+    json_t *began = json_object();
     size_t i;
     json_t *event;
     json_array_foreach(past->events, i, event) {
@@ -127,12 +142,17 @@ static void find_open(struct rb_past *past)
         if (is(event, "call.intent")) {
             remove_call(past->open, rb_json_int(body, "call", 0));
             json_array_append(past->open, body);
+        } else if (is(event, "call.began")) {
+            call_key(body, call);
+            json_object_set_new(began, call, json_true());
         } else if (is(event, "call.outcome") && !is_unknown(body)) {
             remove_call(past->open, rb_json_int(body, "call", 0));
         } else if (ended && !strcmp(rb_json_str(body, "result", ""), "done")) {
             json_array_clear(past->open);
         }
     }
+    drop_not_begun(past, began);
+    json_decref(began);
 }
 
 static void drop_settled(struct rb_past *past)

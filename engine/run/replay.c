@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "run/past.h"
+#include "run/settle.h"
 #include "run/state.h"
 
 struct rb_replay {
@@ -263,21 +264,14 @@ static void settle_open(struct rb_run *run, struct rb_call *call, const json_t *
 {
     char number[32];
     bool idempotent = is_idempotent(run, rb_json_str(intent, "id", ""));
+    json_t *written = json_incref((json_t *)intent), *began = json_incref(find(run, "call.began"));
     snprintf(number, sizeof number, "%lld", (long long)call->number);
-    const json_t *done = json_object_get(run->replay->settled, number);
     run->wrote = true;
     forget(run, "call.intent"); /* what happens to it from here on is recorded anew */
-    if (json_is_true(done)) {
-        rb_call_remark(call, "resolved", rb_text(RB_T_run_resolved_said));
-        rb_call_done(call, json_null());
-    } else if (done || idempotent) {
-        call->again = true;
-        rb_call_go(call);
-    } else {
-        struct rb_err err = {0};
-        rb_err_set(&err, RB_EUNKNOWN, RB_T_run_host_died, call->text);
-        rb_call_fail(call, &err);
-    }
+    forget(run, "call.began");
+    rb_settle_open(call, written, began, json_object_get(run->replay->settled, number), idempotent);
+    json_decref(written);
+    json_decref(began);
 }
 
 bool rb_replay_holds_call(struct rb_run *run, struct rb_call *call)

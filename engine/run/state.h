@@ -22,6 +22,7 @@
  *   past.c         what the journal holds of a run
  *   undo.c         what of it can be taken back
  *   resume.c       taking up an interrupted run, and what a person says about it
+ *   settle.c       what became of a write whose host died
  *   replay.c       a run that goes on: what was recorded is answered from there */
 #ifndef RB_RUN_STATE_H
 #define RB_RUN_STATE_H
@@ -100,6 +101,8 @@ struct rb_call {
     bool held;         /* waits for its turn in the record, or to go on live */
     bool asking;       /* waits for consent to be renewed */
     bool again;        /* its intent of an earlier life may have led to something */
+    bool looking;      /* asks only whether its receipt is there */
+    bool decisive;     /* where it is not, nothing was done */
     bool begun;        /* handed to the binding */
     bool cancelled;    /* its deadline passed or the run stops: the outcome follows soon */
     bool timed_out;
@@ -221,6 +224,10 @@ void rb_dispatch(struct rb_run *run, json_t *frame);
 void rb_call_go(struct rb_call *call);
 /* The oldest that waits for consent to be renewed, or NULL. */
 struct rb_call *rb_call_asking(const struct rb_run *run);
+/* Asks the other side whether the receipt of an earlier life is there; rb_settle_looked gets the answer. */
+void rb_call_look_back(struct rb_call *call);
+/* Back to before it began. */
+void rb_call_rewind(struct rb_call *call);
 /* Its outcome from an earlier life. */
 void rb_call_recorded(struct rb_call *call, const json_t *outcome);
 void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call);

@@ -38,6 +38,20 @@ void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const c
     json_decref(frame);
 }
 
+int rb_work_announce(struct rb_work *work, json_t *facts, struct rb_err *err)
+{
+    struct rb_buf scratch;
+    json_t *frame = json_pack("{s:o}", "began", facts), *word = NULL;
+    rb_buf_init(&scratch, RB_FRAME_MAX + 64);
+    int rc = rb_frame_write(work->fd, frame, err);
+    rc = rc == 0 ? rb_frame_read(work->fd, &scratch, &word, err) : rc; /* the host is gone: its end is ours */
+    rc = rc < 0 ? rc : rb_json_bool(word, "go", false) ? 0 : rb_err_set(err, RB_EJOURNAL, RB_T_run_not_announced);
+    json_decref(word);
+    json_decref(frame);
+    rb_buf_deinit(&scratch);
+    return rc;
+}
+
 double rb_work_left(const struct rb_work *work)
 {
     int64_t left = work->deadline_ns - rb_clock_mono_ns();
@@ -223,6 +237,16 @@ static void serve_queue(struct rb_workers *pool)
     }
 }
 
+/* It waits for our word before it does what cannot be taken back. */
+static void answer_announced(struct worker *w, json_t *began)
+{
+    struct rb_err err = {0};
+    bool go = w->call && rb_call_announce(w->call, json_incref(began), &err) == 0;
+    json_t *word = json_pack("{s:b}", "go", go);
+    (void)rb_child_send(w->child, word, &err); /* gone: its end is on the way */
+    json_decref(word);
+}
+
 static void on_frame(struct rb_child *child, json_t *frame, void *user)
 {
     (void)child;
@@ -233,6 +257,11 @@ static void on_frame(struct rb_child *child, json_t *frame, void *user)
         if (call && w->pool->run->view->progress) {
             w->pool->run->view->progress(w->pool->run->user, progress);
         }
+        return;
+    }
+    json_t *began = json_object_get(frame, "began");
+    if (began) {
+        answer_announced(w, began);
         return;
     }
     w->call = NULL;

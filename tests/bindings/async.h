@@ -75,6 +75,17 @@ void rb_call_remark(struct rb_call *call, const char *kind, const char *text)
 {
     json_array_append_new(call->remarks, json_pack("{s:s, s:s}", "kind", kind, "text", text));
 }
+static json_t *announced; /* of the last write that did */
+static bool unrecordable;
+
+int rb_call_announce(struct rb_call *call, json_t *facts, struct rb_err *err)
+{
+    (void)call;
+    json_decref(announced);
+    announced = facts;
+    return unrecordable ? rb_err_set(err, RB_EJOURNAL, RB_T_run_not_announced) : 0;
+}
+
 void rb_call_done(struct rb_call *call, json_t *value)
 {
     assert_non_null(value);

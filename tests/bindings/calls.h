@@ -50,6 +50,14 @@ void rb_call_remark(struct rb_call *call, const char *kind, const char *text)
 {
     (void)call, (void)kind, (void)text;
 }
+int rb_call_announce(struct rb_call *call, json_t *facts, struct rb_err *err)
+{
+    (void)call;
+    (void)err;
+    json_decref(facts);
+    return 0;
+}
+
 void rb_call_done(struct rb_call *call, json_t *value)
 {
     (void)call;

@@ -253,4 +253,54 @@ static inline int open_files(void)
     return n;
 }
 
+/* ---- receipts ---- */
+
+static inline json_t *with_receipt(json_t *connection, const char *query, const char *receipt, bool look)
+{
+    json_t *args = with(connection, query, NULL);
+    json_object_set_new(args, "$receipt", json_string(receipt));
+    if (look) {
+        json_object_set_new(args, "$look", json_true());
+    }
+    return args;
+}
+
+static inline void has_announced(const char *json)
+{
+    json_t *expected = json_loads(json, 0, NULL);
+    assert_true(json_equal(announced, expected));
+    json_decref(expected);
+}
+
+/* A row in the same transaction, only where the table is, and only of writes that commit once. */
+static inline void receipts(json_t *connection, bool decisive)
+{
+    char with_row[96];
+    (void)snprintf(with_row, sizeof with_row, "{\"receipt\": \"r-1.1\", \"decisive\": %s}", decisive ? "true" : "false");
+    exec_ok(connection, "CREATE TABLE paid (n INT PRIMARY KEY)");
+    fails("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (1)", "r-1.1", true), RB_ENOT_FOUND, 0);
+    json_decref(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (1)", "r-1.1", false)));
+    has_announced("{}");
+    exec_ok(connection, "CREATE TABLE runbook_receipts (receipt VARCHAR(64) PRIMARY KEY, at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)");
+    is_json(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (2)", "r-1.1", true)), "false");
+    assert_int_equal(int_of(connection, "SELECT count(*) FROM paid"), 1);
+    fails("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (1)", "r-1.1", false), RB_ESQL, 0);
+    has_announced(with_row);
+    is_json(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (2)", "r-1.1", true)), "false");
+    json_decref(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (2)", "r-1.1", false)));
+    is_json(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (2)", "r-1.1", true)), "true");
+    fails("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (3)", "r-1.1", false), RB_ESQL, 0); /* not twice */
+    assert_int_equal(int_of(connection, "SELECT count(*) FROM paid"), 2);
+    json_decref(answer("sql.exec", with_receipt(connection, "TRUNCATE TABLE paid", "r-1.2", false)));
+    has_announced("{}");
+    unrecordable = true; /* what cannot be announced does not happen */
+    fails("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (4)", "r-1.3", false), RB_EJOURNAL, 0);
+    unrecordable = false;
+    assert_int_equal(int_of(connection, "SELECT count(*) FROM paid"), 0);
+    exec_ok(connection, "DROP TABLE paid");
+    exec_ok(connection, "DROP TABLE runbook_receipts");
+    json_decref(announced);
+    announced = NULL;
+}
+
 #endif

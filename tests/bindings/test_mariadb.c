@@ -542,6 +542,12 @@ static void a_killed_server(void **state)
     }
 }
 
+static void leaves_receipts(void **state)
+{
+    (void)state;
+    receipts(tcp, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +556,7 @@ int main(void)
         cmocka_unit_test(injection),
         cmocka_unit_test(rows_and_caps),
         cmocka_unit_test(writing),
+        cmocka_unit_test(leaves_receipts),
         cmocka_unit_test(probing),
         cmocka_unit_test(errors_of_connecting),
         cmocka_unit_test(impostors),

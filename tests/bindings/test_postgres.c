@@ -579,6 +579,12 @@ static void together(void **state)
     assert_int_equal(int_of(tcp, mine), before);
 }
 
+static void leaves_receipts(void **state)
+{
+    (void)state;
+    receipts(tcp, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +593,7 @@ int main(void)
         cmocka_unit_test(injection),
         cmocka_unit_test(rows_and_caps),
         cmocka_unit_test(writing),
+        cmocka_unit_test(leaves_receipts),
         cmocka_unit_test(probing),
         cmocka_unit_test(errors_of_connecting),
         cmocka_unit_test(impostors),

@@ -1,6 +1,6 @@
 """Ends the program at every point where it writes, syncs, or passes a named place; lets it go on; and compares.
 
-    torture.py RUNBOOK [--quick SECONDS] [--seed N] [--only NAME] [--modes kill,power,again,runner,spawn,worker,io,io+]
+    torture.py RUNBOOK [--quick SECONDS] [--seed N] [--jobs N] [--only NAME] [--modes kill,power,again,runner,spawn,worker,io,io+]
                        [--point NAME:MODE:N]
 
 The oracle is outside: effects are lines that commands append to a file, rows in a database, requests that a server
@@ -8,6 +8,7 @@ here counted. RUNBOOK must be built with RUNBOOK_CRASH_POINTS. Figures that must
 import argparse
 import http.server
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -49,6 +50,9 @@ fix "mend" { when = "bad", title = "mend", risk = "%s", no_undo = "-", key = "wo
 param "word" { type = "string", default = "orders", title = "w" }
 '''
 
+RECEIPTS = "CREATE TABLE runbook_receipts(receipt TEXT PRIMARY KEY, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP) WITHOUT ROWID"
+CHANNEL = 'channel "ops" { kind = "webhook", url = "http://127.0.0.1:%d/one" }\n'
+
 SCENARIOS = [
     Scenario("command", step("one", risk="low") + step("two"), ["one", "two"]),
     Scenario("verify", step("one", ', verify = seen "one"') + step("two", ', verify = seen "two"'), ["one", "two"]),
@@ -68,6 +72,11 @@ SCENARIOS = [
              + step("two", ''', verify = function(p)
       return sql(p.dir .. "/db"):value("SELECT count(*) FROM effects WHERE name = 'two'") == 1 end''',
                     run='function(p) sql(p.dir .. "/db"):exec("INSERT INTO effects VALUES (?)", "two") end'), ["one", "two"]),
+    Scenario("receipt", "".join(step(name, run='function(p) sql(p.dir .. "/db"):exec("INSERT INTO effects VALUES (?)", "%s") end'
+                                     % name) for name in ("one", "two"))
+             + step("three", run='''function(p) sql(p.dir .. "/db"):tx { { "INSERT INTO effects VALUES (?)", { "three" } },
+      { "UPDATE effects SET name = name" } } end'''), ["one", "two", "three"]),
+    Scenario("notify", step("one", run='function(p) notify("ops", "one") end') + step("two"), ["one", "two"]),
     Scenario("http", step("one", run='function(p) http.post("http://127.0.0.1:" .. p.port .. "/one", { body = "x" }) end')
              + step("two", ''', verify = function(p)
       return http.get("http://127.0.0.1:" .. p.port .. "/seen/two").body == "1" end''',
@@ -111,6 +120,13 @@ class Figures:
                     "unknowns self-resolved": [], "ends that are not true": [], "records that do not verify": [],
                     "locks left or lost": []}
 
+    def add_all(self, other):
+        self.points += other.points
+        self.unknown += other.unknown
+        self.compound += other.compound
+        for what, found in other.bad.items():
+            self.bad[what] += found
+
     def add(self, what, where, why):
         self.bad[what].append("%s: %s" % (where, why))
         print("!! %s  %s: %s" % (what, where, why), flush=True)
@@ -128,14 +144,21 @@ class Point:
         os.mkdir(self.dir + "/t")
         with open("%s/t/%s.lua" % (self.dir, scenario.name), "w") as f:
             f.write(scenario.text)
-        if scenario.name == "sql":
+        if scenario.name in ("sql", "receipt"):
             with sqlite3.connect(self.dir + "/db") as db:
                 db.execute("CREATE TABLE effects(name)")
+                if scenario.name == "receipt":
+                    db.execute(RECEIPTS)
             db.close()
         if scenario.others:  # two logins meet in a folder of their group
             os.chmod(self.dir, 0o755)
             os.makedirs(self.dir + "/state/runbook")
             os.chmod(self.dir + "/state/runbook", 0o2770)
+        if scenario.name == "notify":
+            os.makedirs(self.dir + "/config/runbook", mode=0o700)
+            with open(self.dir + "/config/runbook/config.lua", "w") as f:
+                f.write(CHANNEL % server.server_port)
+            os.chmod(f.name, 0o600)
         self.env = {"PATH": os.environ["PATH"], "HOME": self.dir, "LANG": "C.UTF-8", "RUNBOOK_PATH": self.dir,
                     "XDG_STATE_HOME": self.dir + "/state", "XDG_CONFIG_HOME": self.dir + "/config",
                     "XDG_CACHE_HOME": self.dir + "/cache"}
@@ -185,7 +208,7 @@ class Point:
         if os.path.exists(self.dir + "/effects"):
             with open(self.dir + "/effects") as f:
                 found += f.read().split()
-        if self.scenario.name == "sql":
+        if self.scenario.name in ("sql", "receipt"):
             db = sqlite3.connect(self.dir + "/db")
             found += [row[0] for row in db.execute("SELECT name FROM effects")]
             db.close()
@@ -206,10 +229,12 @@ class Point:
 
     def open_calls(self):
         """Writes without an outcome, or with an unknown one that no verify settled, and the blocks they are in."""
-        calls = {}
+        calls, announced = {}, {}
         for _, kind, body in self.events():
             if kind == "call.intent":
-                calls[body["call"]] = body
+                (announced if body.get("announces") else calls)[body["call"]] = body
+            elif kind == "call.began" and body["call"] in announced:
+                calls[body["call"]] = {**announced[body["call"]], "began": body}
             elif kind == "call.outcome" and body.get("error", {}).get("code") != "unknown":
                 calls.pop(body["call"], None)
         return calls
@@ -270,7 +295,9 @@ class Point:
             self.figures.add("ends that are not true", self.where, "exit %d" % code)
 
     def may_settle(self, call):
-        """By itself: a verify or idempotent stands in the block."""
+        """By itself: a verify or idempotent stands in the block, or a receipt says it."""
+        if "receipt" in call.get("began", {}):
+            return True
         for line in self.scenario.text.splitlines():
             if '"%s"' % call["id"] in line and ("verify" in line or "idempotent" in line):
                 return True
@@ -288,6 +315,10 @@ class Point:
             return args["url"].rsplit("/", 1)[-1]
         if "params" in args:
             return args["params"][0]
+        if "statements" in args:
+            return args["statements"][0][1][0]
+        if "channel" in args:
+            return "one"
         return "mend" if "mend" in args.get("argv", [""])[-1] else args.get("argv", [""])[-1]
 
     def person(self, run):
@@ -393,6 +424,41 @@ def plan(args, server, rng):
     return todo
 
 
+def counter_server():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counter)
+    server.key = ""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def begin_worker(runbook):
+    global own
+    own = (runbook, counter_server())
+
+
+def test_one(job):
+    """In a process of its own, with its own counter."""
+    name, mode, n, second = job
+    figures = Figures()
+    point = Point(own[0], next(s for s in SCENARIOS if s.name == name), mode, n, own[1], figures)
+    try:
+        point.test(second)
+    finally:
+        point.close()
+    return figures
+
+
+def each(args, todo, started):
+    rng = random.Random(args.seed)
+    jobs = ((s.name, mode, n, 1 + rng.randrange(60) if mode == "again" else 0) for s, mode, n in todo)
+    with multiprocessing.Pool(args.jobs, begin_worker, (args.runbook,)) as pool:
+        for one in pool.imap_unordered(test_one, jobs):
+            yield one
+            if args.quick and time.monotonic() - started > args.quick:
+                pool.terminate()
+                return
+
+
 def report(figures, seconds):
     print("\n%-28s %d" % ("points", figures.points))
     print("%-28s %d" % ("of them killed again", figures.compound))
@@ -408,27 +474,20 @@ def main():
     parser.add_argument("runbook")
     parser.add_argument("--quick", type=float, default=0, help="stop after so many seconds")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only")
     parser.add_argument("--modes", default="kill,power,again,runner,spawn,worker,io,io+")
     parser.add_argument("--point", help="one of them again")
     args = parser.parse_args()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counter)
-    server.key = ""
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = counter_server()
     rng, figures, started = random.Random(args.seed), Figures(), time.monotonic()
     if args.point:
         name, mode, n = args.point.split(":")
         todo = [(next(s for s in SCENARIOS if s.name == name), mode, int(n))]
     else:
         todo = plan(args, server, rng)
-    for scenario, mode, n in todo:
-        if args.quick and time.monotonic() - started > args.quick:
-            break
-        point = Point(args.runbook, scenario, mode, n, server, figures)
-        try:
-            point.test(second=1 + rng.randrange(60) if mode == "again" else 0)
-        finally:
-            point.close()
+    for one in each(args, todo, started):
+        figures.add_all(one)
     return report(figures, time.monotonic() - started)
 
 
