@@ -1,0 +1,86 @@
+-- db-recovery on real SQLite files; the backend is a real HTTP server with a keeper.
+
+local function fill(d, path, rows, mode)
+  d:sqlite(path, "PRAGMA journal_mode = " .. (mode or "delete"), "CREATE TABLE orders(id INTEGER PRIMARY KEY, note TEXT)",
+    "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < " .. rows .. ") INSERT INTO orders SELECT i, hex(zeroblob(50)) FROM n")
+end
+local function system_of(d, mode)
+  d.back = d:http {}
+  file.mkdir(d.dir .. "/data")
+  d:set { db = d.dir .. "/data/us.sqlite", backup_dir = d.dir .. "/backups", us_health_url = d.back.url .. "/healthz", keeper = "init:" .. d.back.service }
+  file.mkdir(d.p.backup_dir)
+  fill(d, d.p.db, 2000, mode)
+end
+local function saved(d, path, rows, age)
+  fill(d, path, rows)
+  d:age(path, age)
+end
+local function spoil(path)
+  shell.run { "/usr/bin/python3", "-c", "f = open(__import__('sys').argv[1], 'r+b'); f.seek(0); f.write(b'garbage ' * 2000)", path }
+end
+local function rows(d, n)
+  return function() assert(d:sqlite(d.p.db, "SELECT count(*) FROM orders") == n, "not the rows of the right backup") end
+end
+local function restored(n)
+  return function(d)
+    rows(d, n)()
+    assert(#file.find(d.p.backup_dir, { name = "us.sqlite" }) <= 1 and http.get(d.p.us_health_url).ok, "the backend does not run")
+  end
+end
+local answers = { ["catch-up"] = true }
+local needs = { "python3", "sqlite3" }
+
+drill "healthy" {
+  needs = needs, inject = function(d) system_of(d) d.sum = file.hash(d.p.db) end, expect = {},
+  prove = function(d) assert(file.hash(d.p.db) == d.sum, "a healthy database was changed") end,
+}
+drill "garbage" { -- the newest backup is bad itself: the older one counts
+  needs = needs, expect = { "corrupt" }, answers = answers, prove = restored(1000),
+  inject = function(d)
+    system_of(d)
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "2d")
+    saved(d, d.p.backup_dir .. "/us-2.sqlite", 1500, "1d")
+    spoil(d.p.backup_dir .. "/us-2.sqlite")
+    d:age(d.p.backup_dir .. "/us-2.sqlite", "1d")
+    spoil(d.p.db)
+  end,
+}
+drill "missing-with-a-dated-backup" {
+  needs = needs, expect = { "missing" }, answers = answers, prove = restored(800),
+  inject = function(d)
+    system_of(d)
+    file.move(d.p.db, d.dir .. "/lost")
+    saved(d, d.dir .. "/data/us.sqlite.backup.20240120", 800, "1d")
+  end,
+}
+local WRITER = [[
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA wal_autocheckpoint = 0"); db.execute("INSERT INTO orders SELECT id + 100000, 'late' FROM orders")
+os.kill(os.getpid(), 9)]]
+drill "stale-wal" { -- left in place it would be replayed into what was restored
+  needs = needs, expect = { "missing" }, answers = answers, prove = restored(1000),
+  inject = function(d)
+    system_of(d, "wal")
+    shell.run { "/usr/bin/python3", "-c", WRITER, d.p.db, ok = { 0, 137, -9 } }
+    assert(file.stat(d.p.db .. "-wal").size > 0, "no WAL was left")
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "1d")
+    file.remove(d.p.db)
+  end,
+}
+drill "no-backup" { -- nothing is stopped, nothing is touched
+  needs = needs, expect = { "corrupt", "no-backup" }, answers = answers, result = "found",
+  inject = function(d) system_of(d) spoil(d.p.db) d.sum, d.pid = file.hash(d.p.db), d.back:process().pid end,
+  prove  = function(d)
+    assert(file.hash(d.p.db) == d.sum, "the file was touched")
+    assert(d.back:process().pid == d.pid, "the backend was stopped")
+  end,
+}
+drill "empty-on-purpose" {
+  needs = needs, expect = { "missing" }, answers = answers, prove = restored(0),
+  inject = function(d)
+    system_of(d)
+    file.remove(d.p.db)
+    d:set { allow_init = true, init_dir = d.dir, init = { "sqlite3", d.p.db, "CREATE TABLE orders(id INTEGER PRIMARY KEY, note TEXT)" } }
+  end,
+}
