@@ -88,7 +88,7 @@ function run.prepare(context, collected, answer)
     finding.key = finding.key or {}
   end
   context.shapes = parameter_shapes(context.meta)
-  context.results, context.tried, context.round = {}, {}, 0
+  context.results, context.tried, context.round, context.passed_over = {}, {}, 0, {}
   context.found, context.first_now = {}, {}
   context.mono = function() return task.call("time.mono", {}) end -- recorded: what follows from it must be repeatable
   run.set_params(context, answer.params)
@@ -233,6 +233,15 @@ function run.check(context, check)
   keep_result(context, check.id, ended)
   if ended.result == "refused" then ended.result = "failed" end
   return ended
+end
+
+--- A person does not want this check; the record says why.
+function run.pass_over(context, check, reason)
+  context.results[check.id:gsub("-", "_")] = nil
+  task.call("run.enter", { phase = "check", block = "check", id = check.id, timeout = check.timeout, title = check.title })
+  local text = { en = rt.text_in("en", "passed_over", reason), zh = rt.text_in("zh", "passed_over", reason) }
+  task.call("run.leave", { result = "skipped", text = text })
+  return { result = "skipped" }
 end
 
 --- true, or false and why. A verify that raises counts as not yet.

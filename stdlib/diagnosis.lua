@@ -38,20 +38,35 @@ function diagnosis.stands(list, id)
   return false
 end
 
--- One round of all checks. Returns the standing instances and the errors of failed checks.
+local function names_of(instances)
+  local names = rt.array {}
+  for i, instance in ipairs(instances) do names[i] = { id = instance.id, key = instance.key } end
+  return names
+end
+
+local function needed(context, check)
+  local when = check.when and check.when[1]
+  return not when or diagnosis.stands(standing(context), when)
+end
+
+-- One round of all checks but those a person passed over. Returns the errors of failed ones.
 local function all_checks(context)
-  context.round = context.round + 1
-  context.found = {}
   local failed = {}
   for _, check in ipairs(context.meta.checks) do
-    local when = check.when and check.when[1]
-    if not when or diagnosis.stands(standing(context), when) then
+    if needed(context, check) and not context.passed_over[check.id] then
       local ended = block_run.check(context, check)
       if ended.result == "failed" then failed[#failed + 1] = ended end
       context.skipped = context.skipped or ended.result == "skipped"
     end
   end
   return failed
+end
+
+local function paced_checks(context)
+  return require("guide").walk(context, {
+    needed = function(check) return needed(context, check) end,
+    standing = function() return names_of(standing(context)) end,
+  })
 end
 
 -- Gone = no check finds it any more, and its verify holds. Only asked once something was written.
@@ -73,18 +88,19 @@ local function still_unverified(context, before)
 end
 
 --- One round. Leaves context.standing, context.failed_checks and the time of the look.
-function diagnosis.look(context)
+--- paced: in a guided run a person agrees to each check.
+function diagnosis.look(context, paced)
   local before = context.standing or {}
-  local failed = all_checks(context)
+  context.round = context.round + 1
+  context.found = {}
+  local failed = paced and context.options.guided and paced_checks(context) or all_checks(context)
   if context.wrote then
     for _, instance in ipairs(still_unverified(context, before)) do context.found[#context.found + 1] = instance end
   end
   context.standing = standing(context)
   context.failed_checks = failed
   context.looked_at = context.mono()
-  local names = rt.array {}
-  for i, instance in ipairs(context.standing) do names[i] = { id = instance.id, key = instance.key } end
-  task.call("run.diagnosis", { round = context.round, standing = names, failed = #failed })
+  task.call("run.diagnosis", { round = context.round, standing = names_of(context.standing), failed = #failed })
   return context.standing
 end
 

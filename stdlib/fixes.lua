@@ -111,7 +111,7 @@ local function choose(list)
   for _, one in ipairs(list) do
     if one.shown.fix == answer.fix and one.shown.key == (answer.key or one.shown.key) then return one end
   end
-  return nil
+  return nil, answer.back
 end
 
 local function same_still_standing(context, chosen)
@@ -177,6 +177,7 @@ local function carry_out(context, chosen)
   end
   block_run.rehearse(context, chosen)
   local answer = task.call("run.confirm", chosen.shown)
+  if answer.how == "back" then return "changed" end
   if answer.answer ~= "yes" then return answer.answer == "no" and "declined" or "person" end
   if not still_wanted(context, chosen) then return "changed" end
   context.wrote = true
@@ -223,12 +224,14 @@ function fixes.answer(context)
     local list = fixes.offers(context)
     fixes.look_at_guards(context, list)
     if #list == 0 then return end
-    local chosen = choose(list)
-    if not chosen then
+    local chosen, back = choose(list)
+    if not chosen and not back then
       context.left = list
       return
     end
-    if not one_fix(context, chosen) then
+    if back then
+      diagnosis.look(context, true)
+    elseif not one_fix(context, chosen) then
       context.left = fixes.offers(context)
       return
     end

@@ -21,6 +21,7 @@ local function result_of(context)
   if context.step_stopped then return "failed" end
   if standing_now then return context.fix_failed and "failed" or "found" end
   if #context.failed_checks > 0 or context.lua_error then return "failed" end
+  if next(context.passed_over) and not context.wrote then return "failed" end -- nobody knows that all is well
   if #context.meta.steps > 0 then
     if context.fix_failed then return "failed" end
     if not context.wrote and not context.stepped then return "healthy" end
@@ -64,7 +65,8 @@ local function finish(context)
   })
 end
 
-local function treat(context)
+local treat
+function treat(context)
   if context.options.diagnose or diagnosis.blocked(context) then
     context.left = diagnosis.blocked(context) and {} or fixes.offers(context)
     return
@@ -74,7 +76,10 @@ local function treat(context)
     if #context.failed_checks == 0 and steps.needed(context) then
       if context.options.dry_run then return require("preview").steps(context) end
       context.stepped = true
-      steps.go(context)
+      if steps.go(context) == "back" then
+        diagnosis.look(context, true)
+        return treat(context)
+      end
       if context.wrote then diagnosis.look(context) end
     end
     return
@@ -105,7 +110,7 @@ function flow.run(context, collected, answer)
     require("test").run(context, flow, collected)
     return
   end
-  diagnosis.look(context)
+  diagnosis.look(context, true)
   treat(context)
   finish(context)
 end

@@ -65,6 +65,7 @@ local function run_step(context, step, one)
   end
   block_run.rehearse(context, one)
   local answer = task.call("run.confirm", one.shown)
+  if answer.how == "back" then return "back" end
   if answer.answer ~= "yes" then return answer.answer == "no" and "declined" or "person" end
   if not context.wrote then diagnosis.refresh(context) end -- later steps change what the checks see
   if not context.wrote and not steps.needed(context) then return "declined", rt.text("no_longer_needed") end
@@ -82,13 +83,15 @@ local function undo_finished(context, done)
   end
 end
 
---- All steps, as far as they go.
+--- All steps, as far as they go. "back": nothing was written yet, and the person wants to look again.
 function steps.go(context)
   local done = {}
   for _, step in ipairs(context.meta.steps) do
     if steps.step_needed(context, step) then
       local one = steps.offer(context, step)
-      local result, why = run_step(context, step, one)
+      local result, why
+      repeat result, why = run_step(context, step, one) until result ~= "back" or not context.wrote
+      if result == "back" then return result end
       task.call("run.stepped", { id = step.id, result = result, why = why })
       if result == "done" then
         done[#done + 1] = step

@@ -268,6 +268,10 @@ static int dispatch(struct rb_cli *c)
         rb_err_set(&err, RB_EUSAGE, RB_T_cli_no_cases, rb_options_get(o, RB_O_OUTPUT), k->name);
         return rb_cli_fail(c, &err);
     }
+    if (c->format == RB_FORMAT_MERMAID && !rb_options_has(o, RB_O_GRAPH)) {
+        rb_err_set(&err, RB_EUSAGE, RB_T_guide_graph_mermaid);
+        return rb_cli_fail(c, &err);
+    }
     c->args = o->words + 1;
     c->nargs = o->nwords - 1;
     return k->run(c);

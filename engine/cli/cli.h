@@ -19,7 +19,7 @@ struct rb_spawner;
 enum rb_sink { RB_OUT, RB_ERR }; /* results / the rest */
 /* RB_COMMAND is a line to be copied: it is never broken into two. */
 enum rb_style { RB_PLAIN, RB_BOLD, RB_DIM, RB_GOOD, RB_BAD, RB_WARN, RB_COMMAND };
-enum rb_format { RB_FORMAT_TEXT, RB_FORMAT_JSON, RB_FORMAT_JSONL, RB_FORMAT_MD, RB_FORMAT_JUNIT, RB_FORMAT_TAP, RB_FORMAT_HTML };
+enum rb_format { RB_FORMAT_TEXT, RB_FORMAT_JSON, RB_FORMAT_JSONL, RB_FORMAT_MD, RB_FORMAT_JUNIT, RB_FORMAT_TAP, RB_FORMAT_HTML, RB_FORMAT_MERMAID };
 
 struct rb_cli {
     const char *program; /* how to call us again: "runbook" or an absolute path */

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "cli/exec.h"
+#include "cli/guide.h"
 #include "journal/journal.h"
 
 #define PARAM_FILE_MAX (8u << 20)
@@ -26,7 +27,7 @@ struct watch {
 /* ---- the options ---- */
 
 /* "name=value" into object; RB_EUSAGE when there is no name. */
-static int add_pair(json_t *object, const char *pair, const char *what, struct rb_err *err)
+int rb_exec_add_pair(json_t *object, const char *pair, const char *what, struct rb_err *err)
 {
     const char *equals = strchr(pair, '=');
     json_t *value = equals != NULL ? json_string(equals + 1) : NULL;
@@ -99,10 +100,10 @@ static int collect_params(const struct rb_cli *c, json_t *params, struct rb_err 
         rc = rc != 0 ? rc : add_param_file(params, json_string_value(item), err);
     }
     json_array_foreach (c->options.values[RB_O_PARAM], i, item) {
-        rc = rc != 0 ? rc : add_pair(params, json_string_value(item), "name=value", err);
+        rc = rc != 0 ? rc : rb_exec_add_pair(params, json_string_value(item), "name=value", err);
     }
     for (int k = names_runbook(c) ? 1 : 0; k < c->nargs && rc == 0; k++) {
-        rc = add_pair(params, c->args[k], "name=value", err);
+        rc = rb_exec_add_pair(params, c->args[k], "name=value", err);
     }
     if (rc != 0 && err->code != RB_EUSAGE) {
         err->code = RB_EUSAGE;
@@ -116,7 +117,7 @@ static int collect_answers(const struct rb_cli *c, json_t *answers, struct rb_er
     json_t *item;
     int rc = 0;
     json_array_foreach (c->options.values[RB_O_ANSWER], i, item) {
-        rc = rc != 0 ? rc : add_pair(answers, json_string_value(item), "--answer NAME=VALUE", err);
+        rc = rc != 0 ? rc : rb_exec_add_pair(answers, json_string_value(item), "--answer NAME=VALUE", err);
     }
     return rc;
 }
@@ -175,20 +176,22 @@ static void jsonl_event(void *user, const char *kind, const json_t *body)
     json_decref(line);
 }
 
-static const struct rb_run_view *view_of(const struct rb_cli *c)
+static const struct rb_run_view *view_of(const struct rb_cli *c, bool guided)
 {
+    static const struct rb_run_view paced = {.event = rb_guide_event, .output = rb_exec_output,
+                                             .progress = rb_exec_progress, .ask = rb_guide_ask, .ended = on_ended};
     static const struct rb_run_view text = {.event = rb_exec_event, .output = rb_exec_output,
                                             .progress = rb_exec_progress, .ask = rb_exec_ask, .ended = on_ended};
     static const struct rb_run_view lines = {.event = jsonl_event, .ask = rb_exec_ask, .ended = on_ended};
     static const struct rb_run_view whole = {.ask = rb_exec_ask, .ended = on_ended};
-    return c->format == RB_FORMAT_TEXT ? &text : c->format == RB_FORMAT_JSONL ? &lines : &whole;
+    return guided ? &paced : c->format == RB_FORMAT_TEXT ? &text : c->format == RB_FORMAT_JSONL ? &lines : &whole;
 }
 
 static void on_signal(uv_signal_t *handle, int signal)
 {
     struct watch *w = handle->data;
     struct rb_cli *c = w->e.c;
-    if (w->e.run == NULL) {
+    if (w->e.run == NULL || (w->e.guide != NULL && rb_guide_signal(w->e.guide, signal))) {
         return;
     }
     rb_prompt_cancel(&w->e.prompt);
@@ -263,6 +266,8 @@ static void put_end(struct rb_exec *e)
         rb_put_json(c, json_incref(e->result));
     } else if (c->format == RB_FORMAT_MD) {
         rb_report_md(c, e->result);
+    } else if (e->guide != NULL) {
+        rb_guide_end(e);
     } else if (c->format == RB_FORMAT_TEXT) {
         rb_exec_end(e);
     }
@@ -285,13 +290,22 @@ int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume
     watch_open(&w, c);
     o->no_input = c->no_input;
     exec_init(&w.e, c, o);
+    w.e.config = o->config;
+    json_t *past = resume != NULL && !o->replay && !o->undo ? rb_run_report(c->journal, resume, err) : NULL;
+    o->guided = o->guided || rb_json_bool(past, "guided", false);
+    bool guided = o->guided && !c->no_input && c->format == RB_FORMAT_TEXT;
+    w.e.guide = guided ? rb_guide_new(&w.e) : NULL;
+    if (guided && past != NULL) {
+        rb_guide_take_up(w.e.guide, past);
+    }
+    json_decref(past);
     if (w.e.dry_run && c->format == RB_FORMAT_TEXT) {
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", TX(dry_run_start));
     }
-    int rc = o->undo       ? rb_run_undo(&w.e.run, &engine, resume, o, view_of(c), &w.e, err)
-             : resume != NULL ? rb_run_resume(&w.e.run, &engine, resume, o, view_of(c), &w.e, err)
-                            : rb_run_start(&w.e.run, &engine, o, view_of(c), &w.e, err);
-    while (rc == 0 && w.e.result == NULL) {
+    int rc = o->undo       ? rb_run_undo(&w.e.run, &engine, resume, o, view_of(c, guided), &w.e, err)
+             : resume != NULL ? rb_run_resume(&w.e.run, &engine, resume, o, view_of(c, guided), &w.e, err)
+                            : rb_run_start(&w.e.run, &engine, o, view_of(c, guided), &w.e, err);
+    while (rc == 0 && (w.e.result == NULL || w.e.telling > 0)) {
         uv_run(&c->loop, UV_RUN_ONCE);
     }
     int code = 0;
@@ -299,6 +313,7 @@ int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume
         put_end(&w.e);
         code = exit_code(&w.e);
     }
+    rb_guide_free(w.e.guide);
     watch_close(&w);
     exec_deinit(&w.e);
     return rc != 0 ? rb_cli_fail(c, err) : code;

@@ -18,7 +18,7 @@ static char *join_args(const struct rb_cli *c)
     return rb_buf_take(&b);
 }
 
-static const char *field_word(struct rb_cli *c, const char *field)
+const char *rb_field_word(struct rb_cli *c, const char *field)
 {
     static const struct {
         const char *field;
@@ -48,7 +48,7 @@ static void put_hit(struct rb_cli *c, const json_t *entry, const json_t *hit, in
            rb_word_text(c, rb_entry_meta(entry, "title")));
     json_array_foreach (json_object_get(hit, "why"), i, why) {
         if (i < 3) {
-            rb_put(c, RB_OUT, RB_PLAIN, "     %s  %s\n", field_word(c, rb_json_str(why, "field", "")),
+            rb_put(c, RB_OUT, RB_PLAIN, "     %s  %s\n", rb_field_word(c, rb_json_str(why, "field", "")),
                    rb_word_text(c, json_object_get(why, "text")));
         }
     }

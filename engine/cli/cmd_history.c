@@ -134,6 +134,8 @@ int rb_cmd_history(struct rb_cli *c)
     if (rb_cli_journal(c, false, &err) != 0) {
         return rb_cli_fail(c, &err);
     }
+    bool trend = rb_options_has(&c->options, RB_O_TREND);
+    limit = trend && limit_text == NULL ? LIMIT_MAX : limit;
     bool all = last > 0 || rb_options_has(&c->options, RB_O_STATUS); /* a filter sees all, to show limit of them */
     json_t *runs = c->journal != NULL ? rb_journal_runs(c->journal, runbook_id(c), all ? LIMIT_MAX : (int)limit, &err)
                                       : json_array();
@@ -141,7 +143,9 @@ int rb_cmd_history(struct rb_cli *c)
         return rb_cli_fail(c, &err);
     }
     json_t *shown = filtered(c, runs, (int)limit, last);
-    if (c->format == RB_FORMAT_JSON) {
+    if (trend) {
+        rb_put_trend(c, shown);
+    } else if (c->format == RB_FORMAT_JSON) {
         rb_put_json(c, json_pack("{s:s, s:O}", "schema", "runbook.history/1", "runs", shown));
     } else if (c->format == RB_FORMAT_JSONL) {
         size_t i;

@@ -15,18 +15,23 @@
 #define STOP_SECONDS 30 /* a command that is asked to stop has 5 */
 
 /* The run the line names, and its entry of the list. RB_EUSAGE without a name. New reference. */
+static json_t *find_run(struct rb_cli *c, const char *prefix, bool write, char run[RB_ID_MAX], struct rb_err *err)
+{
+    int rc = write ? rb_exec_journal(c, err) : rb_cli_journal(c, false, err);
+    if (rc == 0 && c->journal == NULL) {
+        rc = rb_err_set(err, RB_ENOT_FOUND, RB_T_cli_no_run, prefix);
+    }
+    rc = rc != 0 ? rc : rb_journal_find_run(c->journal, prefix, run, err);
+    return rc != 0 ? NULL : rb_journal_run(c->journal, run, err);
+}
+
 static json_t *named_run(struct rb_cli *c, bool write, char run[RB_ID_MAX], struct rb_err *err)
 {
     if (c->nargs < 1) {
         rb_err_set(err, RB_EUSAGE, RB_T_cli_resume_what);
         return NULL;
     }
-    int rc = write ? rb_exec_journal(c, err) : rb_cli_journal(c, false, err);
-    if (rc == 0 && c->journal == NULL) {
-        rc = rb_err_set(err, RB_ENOT_FOUND, RB_T_cli_no_run, c->args[0]);
-    }
-    rc = rc != 0 ? rc : rb_journal_find_run(c->journal, c->args[0], run, err);
-    return rc != 0 ? NULL : rb_journal_run(c->journal, run, err);
+    return find_run(c, c->args[0], write, run, err);
 }
 
 /* ---- resume ---- */
@@ -50,22 +55,29 @@ static int show_end(struct rb_cli *c, const char *run, const json_t *entry)
     return (int)rb_json_int(entry, "exit", rb_run_exit_code(result));
 }
 
+int rb_exec_resume(struct rb_cli *c, const char *prefix, struct rb_run_options *o)
+{
+    struct rb_err err = {0};
+    char run[RB_ID_MAX];
+    json_t *entry = rb_cli_loop(c, &err) == 0 ? find_run(c, prefix, true, run, &err) : NULL;
+    int code = entry == NULL                              ? rb_cli_fail(c, &err)
+               : !json_is_null(json_object_get(entry, "ended")) ? show_end(c, run, entry)
+                                                          : rb_exec_watch(c, o, run, &err);
+    json_decref(entry);
+    return code;
+}
+
 int rb_cmd_resume(struct rb_cli *c)
 {
     struct rb_err err = {0};
     struct rb_run_options o = {0};
-    char run[RB_ID_MAX];
-    json_t *answers = json_object(), *repeat = rb_cli_repeat(c), *entry = NULL;
+    json_t *answers = json_object(), *repeat = rb_cli_repeat(c);
     int rc = rb_exec_consent(c, &o, answers, &err);
-    rc = rc != 0 ? rc : rb_cli_loop(c, &err);
-    entry = rc == 0 ? named_run(c, true, run, &err) : NULL;
+    rc = rc == 0 && c->nargs < 1 ? rb_err_set(&err, RB_EUSAGE, RB_T_cli_resume_what) : rc;
     o.repeat = repeat;
-    int code = entry == NULL                              ? rb_cli_fail(c, &err)
-               : !json_is_null(json_object_get(entry, "ended")) ? show_end(c, run, entry)
-                                                          : rb_exec_watch(c, &o, run, &err);
+    int code = rc != 0 ? rb_cli_fail(c, &err) : rb_exec_resume(c, c->args[0], &o);
     json_decref(answers);
     json_decref(repeat);
-    json_decref(entry);
     return code;
 }
 

@@ -260,6 +260,9 @@ static int show_runbook(struct rb_cli *c, const char *name)
     if (entry == NULL) {
         return rb_cli_fail(c, &err);
     }
+    if (rb_options_has(&c->options, RB_O_GRAPH)) {
+        return rb_show_graph(c, entry);
+    }
     if (c->format == RB_FORMAT_JSON) {
         json_t *out = json_copy((json_t *)entry);
         json_object_set_new(out, "schema", json_string("runbook.show/1"));
@@ -363,6 +366,11 @@ int rb_cmd_show(struct rb_cli *c)
         return rb_cli_fail(c, &err);
     }
     bool is_run = strncmp(c->args[0], "r-", 2) == 0, is_plan = strncmp(c->args[0], "p-", 2) == 0;
+    bool graph = rb_options_has(&c->options, RB_O_GRAPH);
+    if ((is_run || is_plan) && graph) {
+        rb_err_set(&err, RB_EUSAGE, RB_T_guide_graph_runbook);
+        return rb_cli_fail(c, &err);
+    }
     if (strncmp(c->args[0], "a-", 2) == 0) {
         return rb_show_approval(c, c->args[0]);
     }

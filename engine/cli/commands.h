@@ -8,6 +8,7 @@ int rb_cmd_list(struct rb_cli *c);
 int rb_cmd_find(struct rb_cli *c);
 int rb_cmd_show(struct rb_cli *c);
 int rb_cmd_exec(struct rb_cli *c);
+int rb_cmd_guide(struct rb_cli *c);
 int rb_cmd_resume(struct rb_cli *c);
 int rb_cmd_undo(struct rb_cli *c);
 int rb_cmd_resolve(struct rb_cli *c);
@@ -47,6 +48,15 @@ void rb_show_entry(struct rb_cli *c, const json_t *entry);
 const json_t *rb_entry_find(const json_t *loaded, const char *name, struct rb_err *err);
 /* entry.meta's field, or NULL. */
 const json_t *rb_entry_meta(const json_t *entry, const char *key);
+
+/* trend.c: one line a runbook, from runs, newest first. */
+void rb_put_trend(struct rb_cli *c, const json_t *runs);
+
+/* graph.c: its decision tree, as text, Mermaid or JSON. */
+int rb_show_graph(struct rb_cli *c, const json_t *entry);
+
+/* cmd_find.c: the word for a field that matched. */
+const char *rb_field_word(struct rb_cli *c, const char *field);
 
 /* cmd_list.c: newest run and drill of each runbook: {id: {"run": {…}, "drill": {…}}}. New reference, never NULL. */
 json_t *rb_last_runs(struct rb_cli *c);

@@ -5,8 +5,9 @@
 
 #include "base/json.h"
 #include "cli/exec.h"
+#include "cli/guide.h"
 
-static void answer(struct rb_exec *e, json_t *value)
+void rb_exec_answer(struct rb_exec *e, json_t *value)
 {
     json_t *question = e->question;
     e->question = NULL;
@@ -24,7 +25,7 @@ static void prompt(struct rb_exec *e, void (*answered)(const char *line, void *u
 
 /* ---- choose ---- */
 
-static void put_offer(struct rb_exec *e, const json_t *offer, int n)
+void rb_exec_offer(struct rb_exec *e, const json_t *offer, int n)
 {
     struct rb_cli *c = e->c;
     char name[512];
@@ -50,7 +51,7 @@ static void put_offer(struct rb_exec *e, const json_t *offer, int n)
 }
 
 /* The nth offer that may be chosen, from 1. */
-static const json_t *nth(const json_t *offers, long n)
+const json_t *rb_exec_nth(const json_t *offers, long n)
 {
     size_t i;
     json_t *offer;
@@ -73,7 +74,7 @@ static void prompt_choose(struct rb_exec *e, int count)
 static int count_offers(const json_t *offers)
 {
     int n = 0;
-    while (nth(offers, n + 1) != NULL) {
+    while (rb_exec_nth(offers, n + 1) != NULL) {
         n++;
     }
     return n;
@@ -86,14 +87,14 @@ static void chosen(const char *line, void *user)
     int count = count_offers(offers);
     char *end = NULL;
     long n = line != NULL && line[0] != '\0' ? strtol(line, &end, 10) : count + 1;
-    const json_t *offer = end != NULL && *end != '\0' ? NULL : nth(offers, n);
+    const json_t *offer = end != NULL && *end != '\0' ? NULL : rb_exec_nth(offers, n);
     if (line == NULL) {
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
     }
     if (offer != NULL && n > 0) {
-        answer(e, json_pack("{s:O, s:O}", "fix", json_object_get(offer, "fix"), "key", json_object_get(offer, "key")));
+        rb_exec_answer(e, json_pack("{s:O, s:O}", "fix", json_object_get(offer, "fix"), "key", json_object_get(offer, "key")));
     } else if (end == NULL || (*end == '\0' && n == count + 1)) {
-        answer(e, json_object());
+        rb_exec_answer(e, json_object());
     } else {
         rb_put(e->c, RB_ERR, RB_PLAIN, TX(choose_again), count + 1);
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
@@ -110,7 +111,7 @@ static void ask_choose(struct rb_exec *e)
     rb_put(e->c, RB_ERR, RB_BOLD, "\n%s\n", TX(choose_head));
     json_array_foreach ((json_t *)offers, i, offer) {
         n += rb_word_is_empty(json_object_get(offer, "grey"));
-        put_offer(e, offer, n);
+        rb_exec_offer(e, offer, n);
     }
     rb_put(e->c, RB_ERR, RB_BOLD, "  %d  ", n + 1);
     rb_put(e->c, RB_ERR, RB_PLAIN, "%s\n", TX(choose_none));
@@ -126,7 +127,7 @@ static void confirmed(const char *line, void *user)
     if (line == NULL) {
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
     }
-    answer(e, line != NULL && line[0] != '\0' ? json_pack("{s:s%}", "typed", line, strlen(line)) : json_object());
+    rb_exec_answer(e, line != NULL && line[0] != '\0' ? json_pack("{s:s%}", "typed", line, strlen(line)) : json_object());
 }
 
 static void ask_confirm(struct rb_exec *e)
@@ -185,15 +186,19 @@ static void asked(const char *line, void *user)
     const json_t *standard = json_object_get(ask, "default");
     json_t *value = NULL;
     bool empty = line == NULL || line[0] == '\0', has_default = standard != NULL && !json_is_null(standard);
+    if (line == NULL && e->guide != NULL) {
+        rb_guide_leave(e->guide);
+        return;
+    }
     if (line == NULL) { /* Ctrl-D: not now */
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
-        answer(e, json_object());
+        rb_exec_answer(e, json_object());
         return;
     }
     if (empty && has_default) {
         value = json_incref((json_t *)standard);
     } else if (empty && rb_json_bool(ask, "required", true)) {
-        answer(e, json_object());
+        rb_exec_answer(e, json_object());
         return;
     } else if (!empty && json_array_size(choices) > 0 && !choice_value(choices, line, &value)) {
         rb_put(e->c, RB_ERR, RB_PLAIN, TX(choose_again), (int)json_array_size(choices));
@@ -228,7 +233,7 @@ static void ask_next(struct rb_exec *e)
     if (e->ask_iter == NULL) {
         json_t *answers = e->answers;
         e->answers = NULL;
-        answer(e, json_pack("{s:o}", "answers", answers));
+        rb_exec_answer(e, json_pack("{s:o}", "answers", answers));
         return;
     }
     e->ask_name = json_object_iter_key(e->ask_iter);
@@ -252,20 +257,24 @@ static void done_by_hand(const char *line, void *user)
     if (line == NULL) {
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
     }
-    answer(e, yes ? json_pack("{s:{}}", "answers") : json_object());
+    rb_exec_answer(e, yes ? json_pack("{s:{}}", "answers") : json_object());
+}
+
+void rb_exec_ask_fields(struct rb_exec *e)
+{
+    json_decref(e->answers);
+    e->answers = json_object();
+    e->ask_iter = json_object_iter(json_object_get(e->question, "asks"));
+    ask_next(e);
 }
 
 static void ask_person(struct rb_exec *e)
 {
     struct rb_cli *c = e->c;
-    json_t *asks = json_object_get(e->question, "asks");
     rb_put(c, RB_ERR, RB_BOLD, "\n%s  %s\n", TX(by_hand), rb_word_text(c, json_object_get(e->question, "title")));
     rb_put_block(c, RB_ERR, 2, json_object_get(e->question, "text"));
-    if (json_object_size(asks) > 0) {
-        json_decref(e->answers);
-        e->answers = json_object();
-        e->ask_iter = json_object_iter(asks);
-        ask_next(e);
+    if (json_object_size(json_object_get(e->question, "asks")) > 0) {
+        rb_exec_ask_fields(e);
         return;
     }
     rb_put(c, RB_ERR, RB_DIM, "%s  --answer %s=done\n", TX(twin), rb_word(c, rb_json_str(e->question, "id", "")));
@@ -273,16 +282,26 @@ static void ask_person(struct rb_exec *e)
     prompt(e, done_by_hand);
 }
 
-void rb_exec_ask(void *user, struct rb_run *run, const char *kind, const json_t *question)
+bool rb_exec_question(struct rb_exec *e, struct rb_run *run, const json_t *question)
 {
-    struct rb_exec *e = user;
     e->run = run;
     rb_status(e->c, NULL);
     json_decref(e->question);
     e->question = json_deep_copy(question);
     if (!e->prompt.open || e->c->no_input) {
-        answer(e, json_object()); /* nobody is there: not now */
-    } else if (strcmp(kind, "choose") == 0) {
+        rb_exec_answer(e, json_object()); /* nobody is there: not now */
+        return false;
+    }
+    return true;
+}
+
+void rb_exec_ask(void *user, struct rb_run *run, const char *kind, const json_t *question)
+{
+    struct rb_exec *e = user;
+    if (!rb_exec_question(e, run, question)) {
+        return;
+    }
+    if (strcmp(kind, "choose") == 0) {
         ask_choose(e);
     } else if (strcmp(kind, "confirm") == 0) {
         ask_confirm(e);

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "cli/exec.h"
 
-static const char *sentence(const char *result)
+const char *rb_exec_sentence(const char *result)
 {
     static const struct {
         const char *result;
@@ -64,6 +64,12 @@ static void put_error(struct rb_cli *c, const json_t *error)
     rb_put(c, RB_ERR, RB_PLAIN, " %s\n", text[0] != '\0' ? text : rb_word_json(c, error, 500));
 }
 
+void rb_exec_error(struct rb_cli *c, const json_t *result)
+{
+    put_error(c, json_object_get(result, "error"));
+    put_error(c, json_object_get(result, "unsealed"));
+}
+
 static void put_next(struct rb_exec *e, const json_t *result)
 {
     struct rb_cli *c = e->c;
@@ -96,18 +102,17 @@ void rb_exec_end(struct rb_exec *e)
         return;
     }
     if (e->interactive) {
-        rb_put(c, RB_OUT, rb_result_style(result), "\n%s", sentence(result));
+        rb_put(c, RB_OUT, rb_result_style(result), "\n%s", rb_exec_sentence(result));
         rb_put(c, RB_OUT, RB_PLAIN, TX(took), rb_word_ms(c, (rb_clock_mono_ns() - e->started_ns) / 1000000));
         rb_put(c, RB_OUT, RB_PLAIN, "\n");
     } else {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s\n", TX(result), rb_word(c, result), sentence(result));
+        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s\n", TX(result), rb_word(c, result), rb_exec_sentence(result));
     }
     put_done(e, result);
     if (e->round > 1) { /* what still stands is listed by name only: its advice was shown long above */
         put_advice(c, e->result);
     }
-    put_error(c, json_object_get(e->result, "error"));
-    put_error(c, json_object_get(e->result, "unsealed"));
+    rb_exec_error(c, e->result);
     if (e->dry_run) {
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", TX(dry_run_end));
     }

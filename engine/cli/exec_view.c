@@ -127,7 +127,7 @@ static const char *instance_key(struct rb_exec *e, const json_t *instance)
     return rb_word(e->c, text);
 }
 
-static void put_finding(struct rb_exec *e, const json_t *f, int indent)
+void rb_exec_finding(struct rb_exec *e, const json_t *f, int indent)
 {
     struct rb_cli *c = e->c;
     const char *title = rb_word_text(c, json_object_get(f, "title"));
@@ -145,7 +145,9 @@ static void put_finding(struct rb_exec *e, const json_t *f, int indent)
     rb_put_mark(c, RB_OUT, RB_WARN);
     rb_put(c, RB_OUT, RB_BOLD, "%s", name_of(e, f));
     rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s\n", title, severity);
-    rb_put_evidence(c, json_object_get(f, "evidence"), indent + 4);
+    if (!e->brief) {
+        rb_put_evidence(c, json_object_get(f, "evidence"), indent + 4);
+    }
     if (advice[0] != '\0') {
         rb_put(c, RB_OUT, RB_PLAIN, "%*s%s\n", indent + 4, "", TX(advice));
         rb_put_block(c, RB_OUT, indent + 6, json_object_get(f, "advice"));
@@ -178,7 +180,7 @@ static void put_tree(struct rb_exec *e, const json_t *standing, const char *pare
         if (f == NULL || !here || depth > DEPTH_MAX) {
             continue;
         }
-        put_finding(e, f, (e->interactive ? 4 : 0) + 2 * depth);
+        rb_exec_finding(e, f, (e->interactive ? 4 : 0) + 2 * depth);
         const char *id = rb_json_str(s, "id", "");
         const json_t *after = json_array_get(standing, i + 1);
         last = id;
@@ -187,6 +189,11 @@ static void put_tree(struct rb_exec *e, const json_t *standing, const char *pare
             put_tree(e, standing, id, depth + 1);
         }
     }
+}
+
+void rb_exec_tree(struct rb_exec *e, const json_t *standing)
+{
+    put_tree(e, standing, NULL, 0);
 }
 
 static void put_still(struct rb_exec *e, const json_t *standing)
@@ -216,13 +223,24 @@ static void finding(struct rb_exec *e, const json_t *body)
     json_object_set(e->found, instance_key(e, body), (json_t *)body);
 }
 
+void rb_exec_learn(struct rb_exec *e, const json_t *report)
+{
+    size_t i, k;
+    json_t *check, *one;
+    json_array_foreach (json_object_get(report, "checks"), i, check) {
+        json_array_foreach (json_object_get(check, "findings"), k, one) {
+            finding(e, one);
+        }
+    }
+}
+
 static void diagnosis(struct rb_exec *e, const json_t *body)
 {
     const json_t *standing = json_object_get(body, "standing");
     bool same = e->standing_shown != NULL && json_equal(e->standing_shown, standing);
     rb_status(e->c, NULL);
     if (e->round == 0) {
-        put_tree(e, standing, NULL, 0);
+        rb_exec_tree(e, standing);
     } else if (!same) {
         put_still(e, standing);
     }
@@ -445,7 +463,7 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         {"call.outcome", call_outcome, false}, {"note", note, true},
         {"attachment", attachment, true},      {"run.resumed", run_resumed, true},
         {"run.interrupted", run_interrupted, false}, {"plan.made", plan_made, false},
-        {"approval.asked", approval_asked, false},
+        {"approval.asked", approval_asked, false}, {"escalated", rb_exec_escalated, false},
         {"undo.started", undo_started, false}, {"undo.ended", undo_ended, false},
     };
     struct rb_exec *e = user;

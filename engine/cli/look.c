@@ -68,7 +68,7 @@ static bool color_wanted(const struct rb_cli *c, enum rb_sink sink)
 
 void rb_look_apply(struct rb_cli *c)
 {
-    static const char *const formats[] = {"text", "json", "jsonl", "md", "junit", "tap", "html"};
+    static const char *const formats[] = {"text", "json", "jsonl", "md", "junit", "tap", "html", "mermaid"};
     const char *output = rb_options_get(&c->options, RB_O_OUTPUT);
     if (rb_options_has(&c->options, RB_O_JSON)) {
         c->format = RB_FORMAT_JSON;

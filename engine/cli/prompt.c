@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 static void finish(struct rb_prompt *p, const char *line)
@@ -71,6 +73,18 @@ void rb_prompt_read(struct rb_prompt *p, void (*answered)(const char *line, void
     if (!take_line(p)) {
         uv_poll_start(&p->poll, UV_READABLE, on_readable);
     }
+}
+
+bool rb_prompt_waiting(const struct rb_prompt *p)
+{
+    struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
+    return p->len > 0 || poll(&fd, 1, 0) > 0;
+}
+
+void rb_prompt_flush(struct rb_prompt *p)
+{
+    p->len = 0;
+    (void)tcflush(STDIN_FILENO, TCIFLUSH); /* no terminal: nobody typed */
 }
 
 void rb_prompt_cancel(struct rb_prompt *p)

@@ -21,6 +21,9 @@ struct rb_prompt {
 /* 0 or a libuv error. Only when fd 0 is a terminal. */
 int rb_prompt_open(struct rb_prompt *p, uv_loop_t *loop);
 void rb_prompt_read(struct rb_prompt *p, void (*answered)(const char *line, void *user), void *user);
+/* Is more there already? / What was typed so far is thrown away. */
+bool rb_prompt_waiting(const struct rb_prompt *p);
+void rb_prompt_flush(struct rb_prompt *p);
 /* No answer is wanted any more. */
 void rb_prompt_cancel(struct rb_prompt *p);
 /* open becomes false once the loop has closed it. */

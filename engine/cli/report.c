@@ -261,8 +261,10 @@ static void md_findings(struct rb_cli *c, const json_t *run)
     size_t i, k;
     json_t *check, *f;
     json_array_foreach (json_object_get(run, "checks"), i, check) {
-        rb_put(c, RB_OUT, RB_PLAIN, "- **%s** %s\n", md(c, rb_json_str(check, "id", "?")),
-               rb_result_word(c, rb_json_str(check, "result", "?")));
+        const json_t *error = json_object_get(check, "error");
+        const char *text = md(c, rb_text_json(error != NULL && !json_is_null(error) ? error : json_object_get(check, "text")));
+        rb_put(c, RB_OUT, RB_PLAIN, "- **%s** %s%s%s\n", md(c, rb_json_str(check, "id", "?")),
+               rb_result_word(c, rb_json_str(check, "result", "?")), text[0] != '\0' ? "  " : "", text);
         json_array_foreach (json_object_get(check, "findings"), k, f) {
             const char *key;
             json_t *value;
@@ -284,11 +286,45 @@ static void md_acts(struct rb_cli *c, const char *label, const json_t *list)
         rb_put(c, RB_OUT, RB_PLAIN, "\n## %s\n\n", label);
     }
     json_array_foreach ((json_t *)list, i, act) {
-        rb_put(c, RB_OUT, RB_PLAIN, "- **%s** %s: %s\n", md(c, rb_json_str(act, "id", "?")),
-               md(c, rb_text_json(json_object_get(act, "title"))), rb_result_word(c, rb_json_str(act, "result", "?")));
+        const json_t *confirmed = json_object_get(act, "confirmed");
+        const char *reason = md(c, rb_json_str(confirmed, "reason", ""));
+        bool declined = strcmp(rb_json_str(confirmed, "answer", "yes"), "no") == 0;
+        rb_put(c, RB_OUT, RB_PLAIN, "- **%s** %s: %s%s%s\n", md(c, rb_json_str(act, "id", "?")),
+               md(c, rb_text_json(json_object_get(act, "title"))),
+               rb_result_word(c, rb_json_str(act, "result", declined ? "declined" : "?")), reason[0] != '\0' ? "  " : "", reason);
         json_array_foreach (json_object_get(act, "effects"), k, effect) {
             rb_put(c, RB_OUT, RB_PLAIN, "  - %s%s\n", md(c, rb_effect_line(c, effect)), rb_json_bool(effect, "ok", true) ? "" : TX(audit_failed));
         }
+    }
+}
+
+/* The severity, how soon it had to be answered, and whether it was. */
+static void put_response(struct rb_cli *c, const json_t *run)
+{
+    const json_t *within = json_object_get(run, "within"), *escalated = json_object_get(run, "escalated");
+    char text[RB_TIME_MAX], after[RB_TIME_MAX];
+    if (!json_is_number(within) || json_number_value(within) <= 0) {
+        return;
+    }
+    rb_duration_format(json_number_value(within), text);
+    rb_put(c, RB_OUT, RB_PLAIN, "- %s: %s %s", rb_text(RB_T_guide_response), rb_json_str(run, "severity", "-"), text);
+    if (escalated != NULL) {
+        rb_duration_format(json_number_value(json_object_get(escalated, "after")), after);
+        rb_put(c, RB_OUT, RB_PLAIN, ", ");
+        rb_put(c, RB_OUT, RB_PLAIN, rb_text(RB_T_guide_response_late), after);
+    }
+    rb_put(c, RB_OUT, RB_PLAIN, "\n");
+}
+
+static void md_notes(struct rb_cli *c, const json_t *notes)
+{
+    size_t i;
+    json_t *note;
+    if (json_array_size(notes) > 0) {
+        rb_put(c, RB_OUT, RB_PLAIN, "\n## %s\n\n", rb_text(RB_T_guide_md_notes));
+    }
+    json_array_foreach ((json_t *)notes, i, note) {
+        rb_put(c, RB_OUT, RB_PLAIN, "- %s\n", md(c, rb_text_json(json_object_get(note, "text"))));
     }
 }
 
@@ -302,11 +338,13 @@ void rb_report_md(struct rb_cli *c, const json_t *run)
            md(c, rb_json_str(run, "run", "?")), TX(result), rb_result_word(c, rb_json_str(run, "result", "?")),
            TX(md_who), md(c, rb_actor_word(c, json_object_get(run, "actor"))), TX(md_started),
            rb_json_str(run, "started", "?"), TX(md_ended), rb_json_str(run, "ended", "-"));
+    put_response(c, run);
     rb_put(c, RB_OUT, RB_PLAIN, "- %s: %s\n\n## %s\n\n", TX(params), md(c, rb_evidence_line(c, json_object_get(run, "params"))),
            TX(diagnosis));
     md_findings(c, run);
     md_acts(c, TX(show_fixes), json_object_get(run, "fixes"));
     md_acts(c, TX(show_steps), json_object_get(run, "steps"));
+    md_notes(c, json_object_get(run, "notes"));
     if (json_array_size(json_object_get(run, "next")) > 0) {
         rb_put(c, RB_OUT, RB_PLAIN, "\n## %s\n\n", TX(next));
     }

@@ -10,6 +10,7 @@ const struct rb_command rb_commands[] = {
     COMMAND("find", NULL, "TEXT...", rb_cmd_find, find),
     COMMAND("show", NULL, "RUNBOOK | RUN | PLAN | APPROVAL", rb_cmd_show, show),
     COMMAND("exec", NULL, "RUNBOOK [name=value ...]", rb_cmd_exec, exec),
+    {"guide", NULL, false, RB_T_guide_c_guide, "[RUNBOOK [name=value ...] | TEXT]", RB_T_guide_h_guide, rb_cmd_guide},
     COMMAND("resume", NULL, "RUN", rb_cmd_resume, resume),
     TRUST(undo, "RUN", rb_cmd_undo),
     COMMAND("stop", NULL, "RUN", rb_cmd_stop, stop),

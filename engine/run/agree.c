@@ -26,16 +26,29 @@ static void record_plan(struct rb_run *run, const json_t *shown)
     rb_record(run, "plan", body);
 }
 
-static void decide(struct rb_run *run, json_int_t seq, const json_t *shown, const char *answer, const char *how)
+/* word: {answer, how, reason?} */
+static void decided(struct rb_run *run, json_int_t seq, const json_t *shown, const json_t *word)
 {
+    const char *answer = rb_json_str(word, "answer", "no"), *how = rb_json_str(word, "how", "");
     run->plan.consented = !strcmp(answer, "yes");
+    if (run->plan.consented) {
+        rb_response_end(run); /* somebody decided */
+    }
     json_t *body = json_pack("{s:O*, s:O*, s:O*, s:s, s:s, s:O*}", "fix", json_object_get(shown, "fix"), "key",
                              json_object_get(shown, "key"), "risk", json_object_get(shown, "risk"), "answer", answer,
                              "how", how, "approval", json_object_get(shown, "approval"));
+    json_object_set(body, "reason", json_object_get(word, "reason"));
     rb_record(run, "confirm.answered", body);
     RB_CRASH_POINT("agreed");
     rb_record_soon(run); /* at the latest with the first intent, in one transaction */
     rb_run_reply(run, seq, json_pack("{s:s, s:s}", "answer", answer, "how", how));
+}
+
+static void decide(struct rb_run *run, json_int_t seq, const json_t *shown, const char *answer, const char *how)
+{
+    json_t *word = json_pack("{s:s, s:s}", "answer", answer, "how", how);
+    decided(run, seq, shown, word);
+    json_decref(word);
 }
 
 static bool risk_is(const json_t *shown, const char *risk)
@@ -52,7 +65,7 @@ static const char *agreed(const struct rb_run *run, const json_t *shown)
     if (rb_consent_beforehand(run, shown)) {
         return "flag";
     }
-    if (!risk_is(shown, "low")) {
+    if (!risk_is(shown, "low") || run->guided) {
         return NULL;
     }
     return !run->no_input || rb_consent_chosen(run, shown) ? "risk" : NULL;
@@ -186,7 +199,7 @@ static void confirm(struct rb_run *run, json_int_t seq, json_t *shown)
         if (json_object_get(run->recorded, "approval")) {
             json_object_set(shown, "approval", json_object_get(run->recorded, "approval"));
         }
-        decide(run, seq, shown, rb_json_str(run->recorded, "answer", "no"), rb_json_str(run->recorded, "how", ""));
+        decided(run, seq, shown, run->recorded);
         return;
     }
     int planned = run->only && !undo ? rb_plan_agrees(run, shown) : 0;
@@ -277,8 +290,13 @@ void rb_confirm_answered(struct rb_run *run, json_int_t seq, json_t *question, c
     bool yes = key ? !strcmp(typed, key) : !strcasecmp(typed, "y") || !strcasecmp(typed, "yes");
     if (yes) {
         consented(run, seq, question, how);
-    } else {
+    } else if (seq == RENEW) {
         rb_confirm_settle(run, seq, question, "no", how);
+    } else {
+        json_t *word = json_pack("{s:s, s:s, s:O*}", "answer", "no", "how", rb_json_bool(answer, "back", false) ? "back" : how,
+                                 "reason", json_object_get(answer, "reason"));
+        decided(run, seq, question, word);
+        json_decref(word);
     }
 }
 

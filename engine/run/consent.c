@@ -240,6 +240,26 @@ void rb_consent_go_on(struct rb_run *run, json_int_t seq, const json_t *args)
     rb_run_input(run, run->frame, seq, "run.go_on", json_pack("{s:b}", "yes", yes));
 }
 
+/* ---- a guided run ---- */
+
+void rb_consent_pace(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    if (run->no_input) {
+        rb_run_leave(run); /* nothing runs that nobody asked for */
+    } else {
+        rb_consent_person(run, seq, "pace", args);
+    }
+}
+
+void rb_consent_begin(struct rb_run *run, json_int_t seq, const json_t *question)
+{
+    if (run->no_input) {
+        rb_run_leave(run);
+    } else {
+        rb_consent_person(run, seq, "begin", question);
+    }
+}
+
 void rb_consent_answered(struct rb_run *run, const json_t *answer)
 {
     json_int_t seq = run->question_seq;
@@ -249,10 +269,13 @@ void rb_consent_answered(struct rb_run *run, const json_t *answer)
     snprintf(run->frame, sizeof run->frame, "%s", run->question_frame);
     if (!strcmp(run->question_kind, "confirm")) {
         rb_confirm_answered(run, seq, question, answer);
+    } else if (!strcmp(run->question_kind, "begin")) {
+        rb_engine_begin(run, seq, answer);
     } else if (!strcmp(run->question_kind, "ask") && !json_object_get(answer, "answers")) {
         rb_run_input(run, run->frame, seq, "run.ask", json_pack("{s:b}", "person", 1));
     } else {
-        const char *verb = !strcmp(run->question_kind, "ask") ? "run.ask" : "run.offer";
+        const char *kind = run->question_kind;
+        const char *verb = !strcmp(kind, "ask") ? "run.ask" : !strcmp(kind, "pace") ? "run.pace" : "run.offer";
         rb_run_input(run, run->frame, seq, verb, json_deep_copy(answer));
     }
     run->frame[0] = '\0';

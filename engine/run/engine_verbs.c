@@ -46,8 +46,8 @@ static void load_failed(struct rb_run *run, const json_t *problem)
 
 static json_t *options_of(const struct rb_run *run)
 {
-    json_t *options = json_pack("{s:b, s:b, s:s}", "diagnose", run->mode == RB_MODE_DIAGNOSE, "dry_run",
-                                run->mode == RB_MODE_DRY_RUN, "run", run->id);
+    json_t *options = json_pack("{s:b, s:b, s:b, s:s}", "diagnose", run->mode == RB_MODE_DIAGNOSE, "dry_run",
+                                run->mode == RB_MODE_DRY_RUN, "guided", run->guided, "run", run->id);
     if (run->drill) {
         json_object_set_new(options, run->mode == RB_MODE_TEST ? "test" : "drill", json_string(run->drill));
     }
@@ -136,6 +136,21 @@ static void usage_failed(struct rb_run *run, const struct rb_err *err)
     rb_run_fail(run, "failed", 2, text);
 }
 
+static void reply_declared(struct rb_run *run, json_int_t seq)
+{
+    rb_run_reply(run, seq,
+                 json_pack("{s:O, s:O, s:o}", "meta", run->meta, "params", run->params, "options", options_of(run)));
+}
+
+/* A guided run: with these parameters? problem: why they do not do yet. */
+static void ask_to_begin(struct rb_run *run, json_int_t seq, const struct rb_err *problem)
+{
+    json_t *question = run->params ? json_pack("{s:O}", "params", run->params)
+                                   : json_pack("{s:s, s:s}", "problem", problem->text, "hint", problem->hint);
+    rb_consent_begin(run, seq, question);
+    json_decref(question);
+}
+
 static void declare(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     struct rb_err err = {0};
@@ -154,18 +169,37 @@ static void declare(struct rb_run *run, json_int_t seq, const json_t *args)
         load_failed(run, error);
     } else {
         run->meta = rb_language_meta(rb_json_str(run->file, "id", "?"), args);
+        run->response = rb_response_of(run->config, rb_json_str(run->file, "id", "?"), rb_json_str(run->meta, "severity", "P3"),
+                                       json_object_get(run->meta, "escalate"));
         int rc = choose_profile(run, &err);
         if (rc == 0 && !run->params) { /* those of a run that goes on stay as they were */
             run->params = resolve(run, &err);
         }
-        if (run->params) {
-            rb_run_reply(run, seq, json_pack("{s:O, s:O, s:o}", "meta", run->meta, "params", run->params, "options",
-                                             options_of(run)));
+        if (run->guided && rc == 0 && !run->archive) {
+            ask_to_begin(run, seq, &err);
+        } else if (run->params) {
+            reply_declared(run, seq);
         } else {
             usage_failed(run, &err);
         }
     }
     json_decref(problems);
+}
+
+void rb_engine_begin(struct rb_run *run, json_int_t seq, const json_t *answer)
+{
+    struct rb_err err = {0};
+    const json_t *changed = json_object_get(answer, "params");
+    if (changed) {
+        json_object_update(run->given, (json_t *)changed);
+        json_decref(run->params);
+        run->params = resolve(run, &err);
+        ask_to_begin(run, seq, &err);
+    } else if (run->params && rb_json_bool(answer, "go", false)) {
+        reply_declared(run, seq);
+    } else {
+        rb_run_leave(run);
+    }
 }
 
 /* Default target: this runbook, host, and every parameter that names a thing (design.md 3, promise 6). */
@@ -214,6 +248,10 @@ static json_t *started_body(const struct rb_run *run, const char *target)
     json_object_set_new(body, "given", given_names(run));
     json_object_set(body, "given_values", run->given);
     json_object_set_new(body, "lang", json_string(run->lang));
+    if (run->guided) {
+        json_object_set_new(body, "guided", json_true());
+    }
+    json_object_set(body, "within", json_object_get(run->response, "within"));
     json_t *process = rb_journal_process();
     json_object_update(body, process);
     json_decref(process);
@@ -345,6 +383,7 @@ static void begin(struct rb_run *run, json_int_t seq, const json_t *args)
         rb_run_fail(run, rc == RB_EBUSY ? "busy" : "failed", rc == RB_EBUSY ? 8 : RB_EXIT_JOURNAL, text);
     } else {
         run->begun = true;
+        rb_response_begin(run);
         tell_interrupted(run);
         rb_plan_begin(run);
         begin_undo(run, seq);
@@ -671,6 +710,7 @@ static const struct engine_verb {
     {"run.confirm", rb_consent_confirm, true},
     {"run.preview", rb_plan_preview, false},
     {"run.ask", rb_consent_ask, true},
+    {"run.pace", rb_consent_pace, true},
     {"run.go_on", rb_consent_go_on, true},
     {"run.previous", previous_value, true},
     {"run.stale", stale, true},

@@ -183,6 +183,16 @@ json_t *rb_next_resume(const struct rb_run *run, const json_t *shown)
     return argv;
 }
 
+/* Where it waits, somebody has to be asked: the guide goes on. */
+json_t *rb_next_guide(const struct rb_run *run)
+{
+    json_t *argv = json_copy(run->repeat);
+    add(argv, "guide");
+    add(argv, "--resume");
+    add(argv, run->id);
+    return json_pack("[{s:o, s:O*}]", "argv", argv, "why", json_object_get(run->meta, "title"));
+}
+
 /* What is grey or only by hand is not one command away. */
 static bool one_command_away(const json_t *offer)
 {

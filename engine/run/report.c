@@ -42,7 +42,7 @@ static void take(json_t *to, const json_t *from, const char *const *keys)
 static void run_started(json_t *report, const json_t *body, int64_t utc_us)
 {
     static const char *const keys[] = {"run",    "runbook", "title",  "severity", "sha256", "mode",
-                                       "params", "target",  "source", "actor",    "reason", NULL};
+                                       "params", "target",  "source", "actor",    "reason", "guided", "within", NULL};
     take(report, body, keys);
     json_object_set_new(report, "dry_run", json_boolean(!strcmp(rb_json_str(body, "mode", ""), "dry-run")));
     set_time(report, "started", utc_us);
@@ -205,7 +205,7 @@ static void plan_used(json_t *report, const json_t *body, int64_t utc_us)
 static void confirm_answered(json_t *report, const json_t *body, int64_t utc_us)
 {
     (void)utc_us;
-    static const char *const keys[] = {"answer", "how", "approval", NULL};
+    static const char *const keys[] = {"answer", "how", "approval", "reason", NULL};
     json_t *entry = entry_of(report, rb_json_str(report, "_block", "fix"), body), *confirmed = json_object();
     take(confirmed, body, keys);
     json_object_set_new(entry, "confirmed", confirmed);
@@ -258,6 +258,15 @@ static void step_ended(json_t *report, const json_t *body, int64_t utc_us)
     take(entry_of(report, "step", body), body, keys);
 }
 
+static void escalated(json_t *report, const json_t *body, int64_t utc_us)
+{
+    static const char *const keys[] = {"severity", "within", "after", "contacts", "escalate", NULL};
+    (void)utc_us;
+    json_t *one = json_object();
+    take(one, body, keys);
+    json_object_set_new(report, "escalated", one);
+}
+
 static void note(json_t *report, const json_t *body, int64_t utc_us)
 {
     (void)utc_us;
@@ -287,7 +296,8 @@ static const struct {
     {"undo.started", undo_started}, {"undo.ended", undo_ended},       {"approval.asked", approval_asked}, {"plan.made", plan_made},       {"plan.used", plan_used},
     {"confirm.answered", confirm_answered}, {"block.ended", block_ended},
     {"call.outcome", call_outcome}, {"fix.ended", fix_ended},         {"step.ended", step_ended},
-    {"note", note},                 {"run.ended", run_ended},
+    {"note", note},                 {"escalated", escalated},
+                    {"run.ended", run_ended},
 };
 
 void rb_report_apply(json_t *report, const char *kind, const json_t *body, int64_t utc_us)

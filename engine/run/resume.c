@@ -118,6 +118,7 @@ static void adopt(struct rb_past *past, struct rb_run *run, bool only)
     run->params = json_deep_copy(json_object_get(past->started, "params"));
     run->lang = strcmp(rb_json_str(past->started, "lang", "en"), "zh") ? "en" : "zh";
     run->call_count = last_call(past);
+    run->guided = rb_json_bool(past->started, "guided", false);
     if (!only) {
         adopt_words(past, run);
         rb_past_forget(past, &run->cut);

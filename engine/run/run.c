@@ -10,6 +10,7 @@
 #include "run/state.h"
 
 #define DEFAULT_RUN_SECONDS 3600
+#define GUIDED_RUN_SECONDS 86400 /* a person thinks in between */
 #define RUNNER_MEMORY (64 << 20)
 #define LOAD_SECONDS 2.5 /* the runner's own limit is 2 */
 #define KILL_AFTER_MS 1500 /* after a block's deadline, when its own courtesy stop did not come */
@@ -61,8 +62,9 @@ struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_op
     run->planned = json_array();
     run->yes = o->yes;
     run->wait = o->wait || o->plan; /* a plan is used by one run: that one waits */
+    run->guided = o->guided;
     run->no_input = o->no_input || !view->ask;
-    run->timeout = o->timeout > 0 ? o->timeout : DEFAULT_RUN_SECONDS;
+    run->timeout = o->timeout > 0 ? o->timeout : o->guided ? GUIDED_RUN_SECONDS : DEFAULT_RUN_SECONDS;
     run->report = rb_report_new();
     run->pending = json_array();
     run->plan.writes = json_array();
@@ -102,7 +104,7 @@ static void run_free(struct rb_run *run)
 {
     json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
                         run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
-                        run->interrupted, run->first_started, run->actor, run->config,  run->standing, run->evidence,
+                        run->interrupted, run->response, run->first_started, run->actor, run->config,  run->standing, run->evidence,
                         run->planned, run->made,  run->only};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
@@ -355,6 +357,7 @@ static void finalize(struct rb_run *run)
     timer_free(run->block_deadline);
     timer_free(run->flush_timer);
     timer_free(run->answer_timer);
+    timer_free(run->response_timer);
     rb_locks_release(run, run->parked || !strcmp(rb_json_str(run->report, "result", ""), "unknown"));
     run->view->ended(run->user, run->report);
     run_free(run);
@@ -383,6 +386,7 @@ void rb_run_end(struct rb_run *run)
         run->runner = NULL;
     }
     uv_timer_stop(run->run_deadline);
+    rb_response_end(run);
     /* Settled by the loop, never inside the caller's frame: the run must outlive it. */
     uv_timer_start(run->block_deadline, settle_now, 0, 0);
     rb_dispatch_cancel_all(run);
@@ -402,6 +406,43 @@ void rb_run_park(struct rb_run *run, const char *result, int exit_code, const ch
 {
     run->parked = run->parked || (!run->failure && !run->ending);
     rb_run_fail(run, result, exit_code, text);
+}
+
+void rb_run_leave(struct rb_run *run)
+{
+    char text[256];
+    struct rb_err err = {0};
+    if (run->ending) {
+        return;
+    }
+    if (!run->begun) {
+        rb_run_fail(run, "aborted", 130, rb_text(RB_T_run_not_begun));
+        return;
+    }
+    (void)rb_record_flush(run, &err); /* what is not on disk is asked again */
+    snprintf(text, sizeof text, rb_text(RB_T_run_left), run->id);
+    rb_run_park(run, "waiting", 4, text);
+    json_object_set_new(run->failure, "next", rb_next_guide(run));
+}
+
+void rb_run_remark(struct rb_run *run, const char *text)
+{
+    char frame[RB_PLACE_MAX];
+    memcpy(frame, run->frame, sizeof frame);
+    run->frame[0] = '\0'; /* nothing of the runner caused it */
+    rb_record(run, "note", json_pack("{s:o}", "text", rb_json_bytes(text, strlen(text))));
+    rb_record_soon(run);
+    memcpy(run->frame, frame, sizeof frame);
+}
+
+const json_t *rb_run_meta(const struct rb_run *run)
+{
+    return run->meta;
+}
+
+const json_t *rb_run_file(const struct rb_run *run)
+{
+    return run->file;
 }
 
 void rb_run_stop(struct rb_run *run, int signal)
@@ -554,6 +595,7 @@ int rb_run_launch(struct rb_run **out, struct rb_run *run, struct rb_err *err)
     run->block_deadline = timer_new(run);
     run->flush_timer = timer_new(run);
     run->answer_timer = timer_new(run);
+    run->response_timer = timer_new(run);
     run->ended_last = &run->ended;
     int rc = start_runner(run, err);
     if (rc < 0) {
@@ -561,6 +603,7 @@ int rb_run_launch(struct rb_run **out, struct rb_run *run, struct rb_err *err)
         timer_free(run->block_deadline);
         timer_free(run->flush_timer);
         timer_free(run->answer_timer);
+        timer_free(run->response_timer);
         if (!run->runner) {
             free(run->link);
         } else {

@@ -42,8 +42,9 @@ struct rb_run_options {
     bool undo;             /* rb_exec_watch: the run that is named is undone, not resumed */
     const char *undoes;    /* RB_MODE_UNDO: the run */
     const json_t *plan;    /* of rb_plan_find: exactly this is applied, or nothing */
-    double timeout;        /* seconds for the whole run, 0 = 1 h */
+    double timeout;        /* seconds for the whole run, 0 = 1 h; guided: 1 day */
     const char *unrecorded; /* why there is no journal: the run only looks, says so, and ends with 10 */
+    bool guided;           /* a person paces it: asked before it begins, before each check, and for low risk too */
     bool replay;           /* rb_run_resume: show what the record holds, do and record nothing */
     const json_t *config;  /* of rb_config_load; NULL = none (a drill has its own) */
     const json_t *repeat;  /* argv of the program and the global flags, to print commands that go on */
@@ -56,7 +57,8 @@ struct rb_run_view {
     /* Live output of a command, raw bytes. */
     void (*output)(void *user, int stream, const char *data, size_t len);
     void (*progress)(void *user, const json_t *body); /* {done, total, unit, text} */
-    /* A person is needed; answer by rb_run_answer, later or at once. kind: "choose", "confirm", "ask". */
+    /* A person is needed; answer by rb_run_answer, later or at once. kind: "choose", "confirm", "ask", and
+     * "begin", "pace" of a guided run. */
     void (*ask)(void *user, struct rb_run *run, const char *kind, const json_t *question);
     /* The run is over: result is the runbook.run/1 object, borrowed. The run is freed after this returns. */
     void (*ended)(void *user, const json_t *result);
@@ -86,6 +88,15 @@ json_t *rb_run_resolve(struct rb_journal *journal, const char *run, const struct
 int rb_run_abort(struct rb_journal *journal, const char *run, const char *reason, struct rb_err *err);
 /* choose: {"fix", "key"} or {} (not now). confirm: {"typed": text} or {} (no). ask: {"answers": {…}} or {}. */
 void rb_run_answer(struct rb_run *run, const json_t *answer);
+/* More answers of a guided run. choose, confirm: {"reason": why not}, {"back": true}. begin: {"params": {…}} to change
+ * some, {"go": true}. pace: {"action": "run", "skip" (with "reason"), "back", "again"}. */
+/* The person goes: a run that waits for an answer ends here, unfinished, and can be resumed. */
+void rb_run_leave(struct rb_run *run);
+/* What the person says, as a note of the record. */
+void rb_run_remark(struct rb_run *run, const char *text);
+/* Its blocks (rb_language_meta) and its files (of rb_catalog_find_file); borrowed. NULL before they are known. */
+const json_t *rb_run_meta(const struct rb_run *run);
+const json_t *rb_run_file(const struct rb_run *run);
 /* Ctrl-C: the running call is cancelled, nothing new starts, the run ends 130 or 143. Twice: at once. */
 void rb_run_stop(struct rb_run *run, int signal);
 
@@ -96,6 +107,10 @@ json_t *rb_plan_find(struct rb_journal *journal, const char *id, struct rb_err *
 const char *rb_policy_unattended(const json_t *config, const char *runbook);
 /* Is the policy about this runbook? */
 bool rb_policy_names(const json_t *policy, const char *runbook);
+
+/* {"severity", "within": seconds, "contacts": [{name, title, phone?, email?, channel?}], "escalate": the runbook's own
+ * words or null}. New reference. */
+json_t *rb_response_of(const json_t *config, const char *runbook, const char *severity, const json_t *escalate);
 
 /* The exit code of design.md 5 for a result. */
 int rb_run_exit_code(const char *result);

@@ -16,6 +16,7 @@
  *   approval.c     consent of other people
  *   drill_verbs.c  drill.*: the lab of a drill
  *   record.c       events: journal first, then report and view
+ *   response.c     how soon somebody must decide, and what happens then
  *   report.c       events -> the runbook.run/1 object
  *   next.c         the commands that go on
  *   lock.c         runs on one target, or with one named lock, exclude each other
@@ -130,7 +131,7 @@ struct rb_run {
     json_t *file, *given, *confirm, *fixes, *answers, *repeat;
     char *drill, *reason, *profile, *unrecorded;
     enum rb_run_mode mode;
-    bool yes, no_input, wait;
+    bool yes, no_input, wait, guided;
     int allow;                 /* rank of the risk that needs nobody; -1 = none */
     json_t *actor;             /* NULL = who the journal knows */
     double timeout;
@@ -174,7 +175,8 @@ struct rb_run {
     struct rb_lock *locks;
     json_t *interrupted;       /* {run, step}: the one before us on this target, which did not end */
 
-    uv_timer_t *run_deadline, *block_deadline, *flush_timer, *answer_timer;
+    json_t *response;          /* of rb_response_of: how soon somebody must decide, and whom to turn to then */
+    uv_timer_t *run_deadline, *block_deadline, *flush_timer, *answer_timer, *response_timer;
     json_int_t question_seq;   /* the call that waits for a person, 0 = none */
     char *question_kind, question_frame[RB_PLACE_MAX];
     json_t *question;
@@ -187,6 +189,13 @@ struct rb_run {
     json_t *finish;            /* what run.finish said */
     json_t *failure;           /* {result, exit, error}: an end that the runner did not announce */
 };
+
+/* engine_verbs.c: a person's answer to "begin". */
+void rb_engine_begin(struct rb_run *run, json_int_t seq, const json_t *answer);
+
+/* response.c: from the begin of a run that a person watches … to their consent to a repair. */
+void rb_response_begin(struct rb_run *run);
+void rb_response_end(struct rb_run *run);
 
 /* record.c */
 int rb_record(struct rb_run *run, const char *kind, json_t *body); /* takes body; queued */
@@ -293,6 +302,8 @@ void rb_consent_others(struct rb_run *run, json_int_t seq, json_t *shown, const 
 /* The run waits without a process. what: approval, confirm, ask; text names block and id. */
 void rb_consent_park(struct rb_run *run, const char *what, const json_t *shown, enum rb_text_id text);
 void rb_confirm_answered(struct rb_run *run, json_int_t seq, json_t *question, const json_t *answer);
+void rb_consent_pace(struct rb_run *run, json_int_t seq, const json_t *args);
+void rb_consent_begin(struct rb_run *run, json_int_t seq, const json_t *question);
 void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args);
@@ -343,6 +354,8 @@ json_t *rb_next_commands(const struct rb_run *run, const json_t *left);
 json_t *rb_next_dry_run(const struct rb_run *run);
 /* The command that takes the run up again and agrees to what is shown. New reference. */
 json_t *rb_next_resume(const struct rb_run *run, const json_t *shown);
+/* The list of commands for a guided run that was left. New reference. */
+json_t *rb_next_guide(const struct rb_run *run);
 
 /* lock.c: 0, or RB_EBUSY with who holds it, since when and at which step. what is the name for people. */
 int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct rb_err *err);

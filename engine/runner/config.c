@@ -214,7 +214,7 @@ static void check_channel(struct rb_lint *lint, const struct rb_declared *block)
 static const struct {
     const char *kind, *field, *names; /* the field names blocks of that kind */
 } named[] = {
-    {"contact", "channel", "channel"}, {"user", "contact", "contact"}, {"severity", "channels", "channel"},
+    {"contact", "channel", "channel"}, {"user", "contact", "contact"}, {"severity", "channels", "channel"}, {"severity", "escalate", "contact"},
 };
 
 static void check_names(struct rb_lint *lint, const struct rb_declared *block)

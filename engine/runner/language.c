@@ -10,6 +10,7 @@
 
 #define WHY {"why", "text", 0, "Why it is done this way, for the person reading.", "为什么这样做，给读的人看。"}
 #define SOURCE {"source", "text", 0, "Where the manual says so.", "手册里的出处。"}
+#define QUOTE {"quote", "text", 0, "The manual's own words or commands.", "手册的原文或原命令。"}
 #define WITHIN(en, zh) {"within", "duration", 0, en, zh}
 
 static const struct rb_field runbook_fields[] = {
@@ -32,11 +33,13 @@ static const struct rb_field runbook_fields[] = {
     {"tags", "words", 0, "Words to group and find by.", "用来归类和查找的词。"},
     {"owner", "string", 0, "The team that keeps it.", "负责维护的团队。"},
     SOURCE,
+    QUOTE,
     {"reviewed", "date", 0, "The day it was last reviewed, \"2026-06-30\"; a warning after 365 days.",
      "最近一次复核的日期，\"2026-06-30\"；超过 365 天给警告。"},
     {"status", "enum:live|draft|retired", 0, "Default: live.", "默认：live。"},
     {"impact", "text", 0, "What users notice.", "对用户有什么影响。"},
-    {"escalate", "text", 0, "Whom to turn to when it does not help.", "不奏效时找谁。"},
+    {"escalate", "text", 0, "Whom to turn to when it does not help: words, or the name of a contact block of the configuration.",
+     "不奏效时找谁：文字，或配置里 contact 块的名字。"},
     {"links", "words or map", 0, "Pages to look at.", "可参考的页面。"},
     END};
 
@@ -77,6 +80,7 @@ static const struct rb_field check_fields[] = {
     {"when", "finding", 0, "Only if that finding stands.", "只有那个 finding 成立时才做。"},
     WHY,
     SOURCE,
+    QUOTE,
     {"timeout", "duration", 0, "Default: 60s.", "默认：60s。"},
     END};
 
@@ -87,6 +91,7 @@ static const struct rb_field prevent_fields[] = {
     {"by_hand", "text", 0, "A reminder for a person.", "给人的提醒。"},
     WHY,
     SOURCE,
+    QUOTE,
     {"timeout", "duration", 0, "Default: 60s.", "默认：60s。"},
     END};
 
@@ -108,7 +113,7 @@ static const struct rb_field prevent_fields[] = {
          "除请求人外还要几个人同意。默认：配置了 user 时，critical 为 1。"},                                   \
         {"idempotent", "bool", 0, "May be repeated after a crash without a person. Default: false.",               \
          "崩溃后可以不问人就重做。默认：false。"},                                                      \
-        WHY, SOURCE, {"timeout", "duration", 0, "Default: 10m.", "默认：10m。"}
+        WHY, SOURCE, QUOTE, {"timeout", "duration", 0, "Default: 10m.", "默认：10m。"}
 
 static const struct rb_field fix_fields[] = {
     {"when", "findings", REQ, "The findings it answers, or \"asked\": only by the operator's own choice.",

@@ -125,6 +125,9 @@ const struct rb_field rb_policy_fields[] = {
 
 const struct rb_field rb_severity_fields[] = {
     {"channels", "words", 0, "Channel blocks of this configuration, all of them told.", "本配置里的 channel 块，全部通知。"},
-    {"within", "duration", 0, "How soon somebody should look.", "多久内应有人处理。"},
+    {"within", "duration", 0, "How soon somebody must have decided. Default: P0 5m, P1 15m, P2 1h, P3 1d, P4 5d.",
+     "多久内必须有人做出处理决定。默认：P0 5m、P1 15m、P2 1h、P3 1d、P4 5d。"},
+    {"escalate", "words", 0, "Contact blocks of this configuration: shown, and told if they have a channel, when nobody decided in time.",
+     "本配置里的 contact 块：到时没人做出决定，就显示他们，有 channel 的还会通知。"},
     TITLE,
     END};

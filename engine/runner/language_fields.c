@@ -27,7 +27,8 @@ static void check_id(struct rb_lint *lint, const struct rb_declared *block)
     bool param = strcmp(block->kind, "param") == 0;
     path = path || (strcmp(block->kind, "schedule") == 0 && overrides(block));
     if (strcmp(block->kind, "severity") == 0) {
-        if (!rb_severity_valid(block->id)) {
+        const char *slash = strchr(block->id, '/'); /* "mall/P1": of one system */
+        if (!rb_severity_valid(slash && slash > block->id ? slash + 1 : block->id)) {
             rb_lint_error(lint, block, NULL, RB_T_config_severity_name);
         }
     } else if (!block->id[0]) {

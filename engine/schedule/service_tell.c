@@ -10,20 +10,12 @@
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "schedule/service_state.h"
+#include "schedule/tell.h"
 
 #define TOGETHER_MS 3000
 #define CALM_SECONDS 900
 #define AGAIN_SECONDS 86400
 #define TEXT_MAX 6000 /* bytes of one message */
-
-static const char tell_runbook[] =
-    "runbook \"runbook/tell\" { title = { zh = \"通知\", en = \"tell people\" }, severity = \"P4\" }\n"
-    "param \"channel\" { type = \"string\", title = { zh = \"渠道\", en = \"channel\" }, required = true }\n"
-    "param \"message\" { type = \"string\", title = { zh = \"消息\", en = \"message\" }, required = true }\n"
-    "step \"tell\" {\n"
-    "  title = { zh = \"发给 {channel}\", en = \"tell {channel}\" }, risk = \"low\",\n"
-    "  run = function(p) notify(p.channel, json.decode(p.message)) end,\n"
-    "}\n";
 
 /* The worse, the higher. */
 static const struct {
@@ -266,27 +258,15 @@ static void send_to(struct rb_service *s, const char *channel, const json_t *let
 {
     static const struct rb_run_view view = {.ended = on_told};
     struct rb_err err = {0};
-    struct rb_run *run;
     json_t *message = message_of(s, letters);
-    char *text = json_dumps(message, JSON_COMPACT);
-    json_t *file = rb_catalog_own_file("runbook/tell", tell_runbook);
-    json_t *params = json_pack("{s:s, s:s}", "channel", channel, "message", text);
-    const struct rb_run_options o = {.file = file,
-                                     .params = params,
-                                     .allow = "low",
-                                     .actor = s->actor,
-                                     .config = s->config,
-                                     .no_input = true,
-                                     .repeat = s->o.repeat};
+    const struct rb_tell tell = {.channel = channel, .message = message, .config = s->config, .actor = s->actor,
+                                 .repeat = s->o.repeat};
     s->telling++;
-    if (rb_run_start(&run, &s->o.engine, &o, &view, s, &err)) {
+    if (rb_tell(&s->o.engine, &tell, &view, s, &err)) {
         s->telling--;
         rb_service_say(s, "tell.failed", json_pack("{s:s}", "error", err.text));
     }
-    free(text);
     json_decref(message);
-    json_decref(file);
-    json_decref(params);
 }
 
 void rb_service_letters(struct rb_service *s)

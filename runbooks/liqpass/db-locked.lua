@@ -121,6 +121,7 @@ end
 
 check "file" {
   title = { zh = "数据库文件", en = "the database file" },
+  quote = "ls -la us-backend/data/",
   run = function(p)
     local db = part(p, "") or fail { zh = "没有这个文件：{db}", en = "no such file: {db}" }
     for _, suffix in ipairs { "", "-wal", "-journal" } do
@@ -135,6 +136,7 @@ check "lock" {
   why   = { zh = "手册的 PRAGMA database_list 列的是附加库，不是连接，数据库锁死时也照样成功；这里看内核的锁表，自己不去加锁",
             en = "the manual's PRAGMA database_list lists attached files, not connections, and succeeds on a locked database; "
               .. "this reads the kernel's lock table and takes no lock" },
+  quote = 'sqlite3 us.sqlite "PRAGMA database_list;"',
   run = function(p)
     local l = sqlite.locks(p.db, { wait = p.wait })
     if l.hot_journal then found("hot-journal", { bytes = l.files.journal.size }) end
@@ -147,6 +149,7 @@ check "holders" {
   title = { zh = "谁占着锁", en = "who holds the lock" },
   why   = { zh = "手册的 fuser 列出所有打开文件的进程，空闲的连接池也在内；只有这里列的占着锁",
             en = "the manual's fuser lists everybody who has the file open, idle pools too; only those listed here hold a lock" },
+  quote = "fuser us.sqlite",
   run = function(p, r)
     local l = r.lock
     for _, h in ipairs(l.holders) do
@@ -188,6 +191,7 @@ check "wal" {
 check "log" {
   title = { zh = "日志里的 SQLITE_BUSY", en = "SQLITE_BUSY in the log" },
   why   = { zh = "手册的 tail -f 不会自己结束；这里只看最后 1 MB", en = "the manual's tail -f never ends; this reads the last 1 MB" },
+  quote = "tail -f us-backend/logs/db.log",
   run = function(p)
     if not file.stat(p.db_log) then skip { zh = "没有 {db_log}", en = "no {db_log}" } end
     local count = 0
@@ -231,6 +235,7 @@ fix "restart-service" {
 }
 fix "stop-process" {
   when = { "process", "suspended", "service" }, risk = "high", within = "10s", no_undo = lost, why = not_fuser,
+  quote = "fuser -k us.sqlite",
   title = { zh = "能备份就先备份，再停掉进程 {pid}（{command}）", en = "back up if the lock allows it, then stop process {pid} ({command})" },
   run   = function(p, f)
     back_up(p, f)
@@ -239,6 +244,7 @@ fix "stop-process" {
 }
 fix "recover-journal" {
   when = "hot-journal", risk = "medium", within = "5s",
+  quote = "cp us.sqlite /tmp/us.sqlite.backup; rm us.sqlite*",
   no_undo = { zh = "回滚前的文件留在 {backup_dir}", en = "the files as they were stay in {backup_dir}" },
   title = { zh = "保存原样，再打开一次数据库，让 SQLite 回滚未完成的写入",
             en = "keep the files as they are, then open the database once so that SQLite rolls the unfinished write back" },
