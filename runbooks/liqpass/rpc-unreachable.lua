@@ -9,13 +9,10 @@ runbook "liqpass/rpc-unreachable" {
   escalate = { zh = "主备都不通时：暂停接单，再找节点服务商", en = "when neither answers: stop taking orders, then call the node's provider" },
 }
 
-param "env_file" { type = "path", default = "{backend_dir}/.env.us", title = { zh = "后端的环境变量文件", en = "the backend's environment file" } }
+param "env_file"
+param "backend_keeper"
 param "env_key" { type = "string", default = "BASE_RPC_URL", title = { zh = "RPC 地址的变量名", en = "variable that holds the RPC address" } }
 param "backups" { type = "list(url)", default = {}, title = { zh = "备用 RPC 地址，按顺序", en = "spare RPC addresses, in order" } }
-param "backend_keeper" {
-  type = "string", default = "pm2:us-backend", pattern = "(systemd|pm2|compose|docker|init):.+",
-  title = { zh = "后端由谁守护", en = "who keeps the backend running" },
-}
 param "chain_id" { type = "int", default = 8453, title = { zh = "应当在哪条链上", en = "the chain it must be" } }
 param "slow" { type = "duration", default = "5s", title = { zh = "多慢算慢", en = "a slower answer counts as slow" } }
 param "lag" { type = "int", default = 10, min = 0, title = { zh = "最多落后多少块", en = "blocks it may be behind" } }

@@ -34,3 +34,11 @@ param "ops_wallet" { type = "string", pattern = "0x[0-9a-fA-F]{40}", title = { z
 param "ops_key" { type = "secret", default = "liqpass-ops-key", title = { zh = "运维钱包私钥（配置里的 secret）", en = "its private key, a secret of the configuration" } }
 param "contracts_dir" { type = "path", default = "{home}/contracts", title = { zh = "合约控制脚本的目录", en = "the folder of the contract scripts" } }
 param "channel" { type = "string", default = "oncall", title = { zh = "通知渠道（配置里的 channel）", en = "the channel to tell people on" } }
+param "env_file" {
+  type = "path", default = "{backend_dir}/.env.us",
+  title = { zh = "后端的环境变量文件", en = "the backend's environment file" },
+}
+param "backend_keeper" {
+  type = "string", default = "pm2:us-backend", pattern = "(systemd|pm2|compose|docker|init):.+",
+  title = { zh = "后端由谁守护", en = "who keeps the backend running" },
+}
