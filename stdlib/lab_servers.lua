@@ -160,7 +160,8 @@ end
 
 servers.http = {
   argv = function(s, o, t)
-    --- Until it is restarted, when it answers as it was made to: { ["/health"] = { status = 503, body = "…", delay = 2, headers = { … } }, ["*"] = … } from now on.
+    --- { ["/health"] = { status = 503, body = "…", delay = 2, headers = { … } }, ["*"] = … } from now on; after a restart it
+    --- answers as it was made to.
     function s:routes(routes) t.write(s.dir .. "/routes.json", rt.json_encode(routes)) end
     --- What it was asked so far: a list of { method, path, headers, body }.
     function s:requests()
@@ -268,7 +269,7 @@ rm -rf "$root"
 ]]
 
 servers.dockerd = {
-  argv = function(s, _, t)
+  argv = function(s, o, t)
     s.socket = s.dir .. "/d.sock"
     local env = { DOCKER_HOST = "unix://" .. s.socket }
     function s:docker(...) return t.run({ "docker", ... }, { env = env }) end
@@ -291,7 +292,7 @@ servers.dockerd = {
       return project
     end
     t.program "docker"
-    return { t.program "dockerd", "--data-root", s.dir .. "/data", "--exec-root", s.dir .. "/exec", "-p", s.dir .. "/dockerd.pid", "-H",
+    return { t.program "dockerd", "--data-root", o.data or s.dir .. "/data", "--exec-root", s.dir .. "/exec", "-p", s.dir .. "/dockerd.pid", "-H",
       "unix://" .. s.socket, "--default-ulimit", "nofile=4096:4096", "--bridge=none", "--iptables=false" }
   end,
   answers = function(s) return s:docker("version").ok end,

@@ -69,3 +69,21 @@ drill "backend-left-behind" { -- the database is fine, the backend has not notic
   needs = needs, expect = { "backend" }, repair = "restart-backend",
   inject = function(d) database(d) d.backend:routes { ["/api/v1/health"] = { status = 503 } } end,
 }
+drill "corrupt" { -- its write-ahead log is gone: nobody restarts or deletes anything
+  needs = needs, expect = { "down", "stopped", "corrupt" }, repair = "restart", result = "found",
+  inject = function(d)
+    local s = database(d)
+    s:stop()
+    shell.run { sh = 'find "$1/pg_wal" -type f -delete', args = { s.data } }
+    shell.run { s.service, "start" }
+    wait_until(function() return s:logs():find("PANIC", 1, true) and not s:process() end, { within = "30s", every = "200ms" })
+  end,
+}
+drill "full-disk" {
+  needs = { "root", table.unpack(needs) }, expect = { "disk-full" }, result = "found",
+  inject = function(d)
+    database(d)
+    d:set { db_data = d:tmpfs "4MB", min_free = "2MB" }
+    d:fill(d.p.db_data .. "/wal", "3MB")
+  end,
+}

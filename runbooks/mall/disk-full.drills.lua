@@ -91,3 +91,45 @@ drill "read-only" { -- and nothing is changed
     shell.run { "mount", "-o", "remount,ro", d.mount }
   end,
 }
+
+-- Docker with its data on the full disk.
+local with_docker = { "root", "dockerd", "docker", "busybox" }
+local function docker_on(d)
+  mount(d)
+  local s = d:dockerd { data = d.mount .. "/docker" }
+  s:image("lab/busy:1", {})
+  d:set { docker_dir = d.mount .. "/docker", docker_socket = s.socket }
+  return s
+end
+drill "container-log" {
+  needs = with_docker, expect = { "full", "container" }, repair = "cut-container-log",
+  inject = function(d)
+    local s = docker_on(d)
+    local chatter = "/bin/busybox yes 'an order came in' | /bin/busybox head -n 500000; exec /bin/busybox sleep 600"
+    s:docker("run", "--detach", "--name", "chatty", "--network", "none", "lab/busy:1", "/bin/sh", "-c", chatter)
+    d:defer(function() s:docker("rm", "--force", "chatty") end)
+    wait_until(function() return system.disk(d.mount).free_pct < 30 end, { within = "60s", every = "500ms" })
+    d.docker = s
+  end,
+  prove = function(d)
+    free(d)
+    assert(docker.inspect("chatty", { socket = d.docker.socket }).running, "the container was stopped")
+  end,
+}
+drill "dangling-layers" { -- what has a name, and a stopped container's image, stay
+  needs = with_docker, expect = { "full", "layers" }, repair = "prune-layers",
+  inject = function(d)
+    local s = docker_on(d)
+    s:docker("create", "--name", "stopped", "--network", "none", "lab/busy:1", "/bin/sh")
+    d:defer(function() s:docker("rm", "--force", "stopped") end)
+    local import = 'head --bytes="$2" /dev/urandom >"$1/blob"; tar -C "$1" -c blob | DOCKER_HOST="unix://$3" docker import - lab/big:1; rm "$1/blob"'
+    for _, size in ipairs { "52000000", "1000" } do shell.run { sh = import, args = { d.dir, size, s.socket }, timeout = "1m" } end
+    d.docker = s
+  end,
+  prove = function(d)
+    free(d)
+    local images = d.docker:docker("images", "--format", "{{.Repository}}").out
+    assert(images:find("lab/big", 1, true) and images:find("lab/busy", 1, true), "an image with a name is gone: " .. images)
+    assert(docker.inspect("stopped", { socket = d.docker.socket }), "the stopped container is gone")
+  end,
+}

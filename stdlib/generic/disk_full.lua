@@ -17,6 +17,7 @@ return function(o)
     title = { zh = "永远不动的日志", en = "logs never touched" },
   }
   param "docker_dir" { type = "path", default = "/var/lib/docker", title = { zh = "Docker 的数据目录", en = "Docker's folder" } }
+  param "docker_socket" { type = "path", default = "/var/run/docker.sock", title = { zh = "Docker 的 socket", en = "Docker's socket" } }
   param "larger" { type = "size", default = "50MB", title = { zh = "多大的才值得动", en = "what is worth touching" } }
 
   finding "full" {
@@ -53,7 +54,10 @@ return function(o)
   finding "old-dump" { explains = "full", key = "path", title = { zh = "旧备份 {path} {bytes:size}", en = "old backup {path}, {bytes:size}" } }
 
   -- Only what lies on the full disk can help it.
-  local function on_it(p, path) return file.stat(path) ~= nil and system.disk(path).mount == system.disk(p.mount).mount end
+  local function on_it(p, path)
+    local there = file.stat(path)
+    return there ~= nil and there.dev == file.stat(p.mount).dev -- not by the mount's name: Docker mounts its folder once more
+  end
 
   check "space" {
     title = { zh = "剩余空间", en = "free space" }, why = why.find,
@@ -90,8 +94,8 @@ return function(o)
     when = "full", title = "Docker",
     run = function(p)
       if not on_it(p, p.docker_dir) then skip { zh = "不在这个盘上", en = "not on this disk" } end
-      for _, one in ipairs(docker.log_sizes { larger = p.larger }) do found("container", one) end
-      local usage = docker.usage()
+      for _, one in ipairs(docker.log_sizes { larger = p.larger, socket = p.docker_socket }) do found("container", one) end
+      local usage = docker.usage { socket = p.docker_socket }
       if usage.dangling.bytes >= p.larger then found("layers", usage.dangling) end
       if usage.build_cache.bytes >= p.larger then found("build-cache", usage.build_cache) end
     end,
@@ -120,13 +124,15 @@ return function(o)
     return done
   end
 
+  local function prune(p, what) shell.run { "docker", what, "prune", "--force", env = { DOCKER_HOST = "unix://" .. p.docker_socket } } end
+
   fix "vacuum-journal" {
     when = "journal", risk = "low", title = { zh = "系统日志压到 200 MB", en = "shrink the system's journal to 200 MB" },
     run  = function() shell.run { "journalctl", "--vacuum-size=200M" } end,
   }
   fix "prune-build-cache" {
     when = "build-cache", risk = "low", title = { zh = "清掉构建缓存", en = "remove the build cache" },
-    run  = function() shell.run { "docker", "builder", "prune", "--force" } end,
+    run  = function(p) prune(p, "builder") end,
   }
   fix "empty-deleted-log" {
     when = "deleted-log", risk = "medium", no_undo = { zh = "日志早就删了，只是空间没还", en = "the log was deleted already, only its space was not" },
@@ -147,7 +153,7 @@ return function(o)
   fix "prune-layers" {
     when = "layers", risk = "medium", no_undo = { zh = "可以重新构建", en = "they can be built again" }, why = why.images,
     title = { zh = "删掉没有名字也没人用的镜像层", en = "remove image layers without a name that nothing uses" },
-    run   = function() shell.run { "docker", "image", "prune", "--force" } end,
+    run   = function(p) prune(p, "image") end,
   }
   fix "delete-dumps" {
     when = "old-dump", batch = true, risk = "high", no_undo = { zh = "删除后无法恢复", en = "they cannot be brought back" }, why = why.backups,
