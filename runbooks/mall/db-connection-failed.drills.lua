@@ -1,4 +1,4 @@
--- A real MariaDB, foreign clients in it. Loaded with db-connection.lua; drill and test only.
+-- A real MariaDB, foreign clients in it. Loaded with db-connection-failed.lua; drill and test only.
 
 local needs = { "mariadbd", "mariadb-install-db", "mariadb", "python3" }
 

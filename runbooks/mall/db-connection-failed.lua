@@ -1,4 +1,4 @@
-runbook "mall/db-connection" {
+runbook "mall/db-connection-failed" {
   title    = { zh = "数据库连接失败", en = "Database connection failed" },
   severity = "P1", kind = "incident",
   target   = "{db_keeper}",
