@@ -585,8 +585,11 @@ static void test_lost_spawner(void **state)
     harness_sh(&h, &r, RB_CHILD_WRITE, "awk '/^PPid/ { print $2 }' /proc/$PPID/status");
     (void)snprintf(pid, sizeof(pid), "%s", rb_buf_str(&r.out));
     result_free(&r);
-    assert_int_equal(0, kill((pid_t)strtol(pid, NULL, 10), SIGKILL));
-    pause_ms(50);
+    pid_t spawner = (pid_t)strtol(pid, NULL, 10);
+    assert_int_equal(0, kill(spawner, SIGKILL));
+    while (is_alive(spawner)) {
+        pause_ms(10);
+    }
     harness_sh(&h, &r, RB_CHILD_WRITE, "echo x");
     assert_int_equal(RB_EINTERNAL, r.error.code);
     assert_true(r.error.text[0] != '\0');
