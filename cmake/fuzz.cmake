@@ -21,3 +21,6 @@ target_sources(fuzz_notify PRIVATE ${notify_files})
 target_sources(fuzz_rpc PRIVATE ${CMAKE_SOURCE_DIR}/bindings/rpc/message.c)
 target_sources(fuzz_ws PRIVATE ${CMAKE_SOURCE_DIR}/bindings/ws/handshake.c ${CMAKE_SOURCE_DIR}/bindings/net/headers.c)
 target_link_libraries(fuzz_ws PRIVATE rb_lib_curl)
+target_sources(fuzz_http PRIVATE ${CMAKE_SOURCE_DIR}/bindings/net/certificate.c ${CMAKE_SOURCE_DIR}/bindings/net/headers.c
+               ${CMAKE_SOURCE_DIR}/bindings/net/url.c)
+target_link_libraries(fuzz_http PRIVATE rb_lib_curl)

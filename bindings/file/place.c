@@ -46,6 +46,9 @@ static int open_place(struct rb_place *place, const char *path, uint64_t resolve
                           path[0] == '/' ? RB_T_bindings_path_long : RB_T_bindings_path_absolute, "path",
                           path);
     }
+    if (strstr(path, "/../")) { /* a name from elsewhere stays in the folder that it was put behind */
+        return rb_err_set(err, RB_EUSAGE, RB_T_bindings_path_absolute, "path", path);
+    }
     if (name_of(place, path, err) != 0) {
         return RB_EUSAGE;
     }

@@ -109,7 +109,7 @@ struct replacing {
 /* A new name PATH.bak-TIME. Its descriptor or a negative RB_E*. */
 static int create_backup(struct replacing *r, struct rb_err *err)
 {
-    char time[RB_TIME_MAX], suffix[RB_TIME_MAX + 16];
+    char time[RB_TIME_MAX], suffix[RB_TIME_MAX + 32];
     struct rb_err why = {0};
     int fd = RB_EEXISTS;
 

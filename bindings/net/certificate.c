@@ -61,14 +61,9 @@ static json_t *bytes_of(const char *text)
     return text ? rb_json_bytes(text, strlen(text)) : json_string("");
 }
 
-json_t *rb_certificate(CURL *easy)
+json_t *rb_certificate_of(const struct curl_slist *lines)
 {
-    struct curl_certinfo *chain = NULL;
     int64_t expires;
-    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain || chain->num_of_certs < 1) {
-        return NULL;
-    }
-    const struct curl_slist *lines = chain->certinfo[0];
     json_t *out = json_pack("{s:o, s:o, s:o}", "subject", bytes_of(line_of(lines, "Subject")), "issuer",
                             bytes_of(line_of(lines, "Issuer")), "names",
                             names_of(line_of(lines, "X509v3 Subject Alternative Name")));
@@ -79,4 +74,13 @@ json_t *rb_certificate(CURL *easy)
         json_object_set_new(out, "days", json_integer((left - (left < 0 ? day - 1 : 0)) / day)); /* rounded down */
     }
     return out;
+}
+
+json_t *rb_certificate(CURL *easy)
+{
+    struct curl_certinfo *chain = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain || chain->num_of_certs < 1) {
+        return NULL;
+    }
+    return rb_certificate_of(chain->certinfo[0]);
 }

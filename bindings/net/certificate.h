@@ -7,5 +7,7 @@
 
 /* {subject, issuer, names, starts_at, expires_at, days} of a handle with CURLOPT_CERTINFO; NULL when it saw none. */
 json_t *rb_certificate(CURL *easy);
+/* The same of the lines of one certificate, "Subject:CN = example.com". Never NULL. */
+json_t *rb_certificate_of(const struct curl_slist *lines);
 
 #endif
