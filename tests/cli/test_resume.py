@@ -1,4 +1,5 @@
 """A run whose host is killed: what is in the record is not done again, what may have happened is not done twice."""
+import json
 import os
 import subprocess
 import time
@@ -107,6 +108,7 @@ class Killed(Lab):
         self.assertIn("resume " + run, busy.err)
         result = self.json("resume", run, "--yes", code=9)
         self.assertEqual("unknown", result["result"])
+        self.assertRegex(json.dumps(result), r"its process \d+ ended with it")
         self.assertEqual(["one", "two"], self.effects())
         self.run_it("exec", "demo/long", f"dir={self.dir}", "--yes", code=8)
         self.run_it("resume", run, "--yes", code=9)

@@ -476,6 +476,7 @@ def main():
     parser.add_argument("runbook")
     parser.add_argument("--quick", type=float, default=0, help="stop after so many seconds")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", action="store_true", help="stop at the first that is not as it must be")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only")
     parser.add_argument("--modes", default="kill,power,again,runner,spawn,worker,io,io+")
@@ -490,6 +491,8 @@ def main():
         todo = plan(args, server, rng)
     for one in each(args, todo, started):
         figures.add_all(one)
+        if args.first and any(figures.bad.values()):
+            break
     return report(figures, time.monotonic() - started)
 
 
