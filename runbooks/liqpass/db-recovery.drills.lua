@@ -84,3 +84,50 @@ drill "empty-on-purpose" {
     d:set { allow_init = true, init_dir = d.dir, init = { "sqlite3", d.p.db, "CREATE TABLE orders(id INTEGER PRIMARY KEY, note TEXT)" } }
   end,
 }
+drill "emptied-file" { -- 0 bytes are a whole database to SQLite; it gets back its owner, too, whom a backup does not have
+  needs = { "python3", "root", "sqlite3" }, expect = { "corrupt" }, answers = answers,
+  inject = function(d)
+    system_of(d)
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "1d")
+    file.chmod(d.p.backup_dir .. "/us-1.sqlite", "0600")
+    shell.run { "truncate", "--size=0", d.p.db }
+    file.chown(d.p.db, { owner = 65534, group = 65534 })
+    file.chmod(d.p.db, "0640")
+  end,
+  prove = function(d)
+    restored(1000)(d)
+    local stat = file.stat(d.p.db)
+    assert(stat.uid == 65534 and stat.mode & 511 == 416, "the service cannot open it")
+  end,
+}
+drill "newest-is-empty" { -- somebody has run init-db.js before, and the nightly backup came after
+  needs = needs, expect = { "corrupt" }, answers = answers, prove = restored(1000),
+  inject = function(d)
+    system_of(d)
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "2d")
+    saved(d, d.p.backup_dir .. "/us-2.sqlite", 1500, "1d")
+    d:sqlite(d.p.backup_dir .. "/us-2.sqlite", "DELETE FROM orders")
+    d:age(d.p.backup_dir .. "/us-2.sqlite", "1d")
+    spoil(d.p.db)
+  end,
+}
+drill "changed-backup" { -- whole, but not what its manifest says was saved
+  needs = needs, expect = { "corrupt" }, answers = answers, prove = restored(1000),
+  inject = function(d)
+    system_of(d)
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "2d")
+    d:sqlite(backup.sqlite(d.p.db, d.p.backup_dir).path, "DELETE FROM orders WHERE id > 5")
+    spoil(d.p.db)
+  end,
+}
+drill "still-open" { -- somebody else has it open: nothing is moved, and the backend may be started again
+  needs = needs, expect = { "corrupt" }, answers = answers, result = "failed", fails_at = "stop",
+  inject = function(d)
+    system_of(d)
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "1d")
+    spoil(d.p.db)
+    d.sum = file.hash(d.p.db)
+    d:spawn { ready = "open", "python3", "-c", "import sys, time; f = open(sys.argv[1]); print('open', flush=True); time.sleep(600)", d.p.db }
+  end,
+  prove = function(d) assert(file.hash(d.p.db) == d.sum, "the file was touched") end,
+}

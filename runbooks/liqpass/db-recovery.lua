@@ -56,13 +56,28 @@ local function counts(path)
   return all
 end
 
+-- Why this file is nothing to go back to, or nil and the rows of its tables. An empty database is whole, too: init-db.js makes one.
+local function unusable(path)
+  local kept = backup.verify(path)
+  if kept.state == "damaged" or kept.state == "missing" then return kept.why or kept.state end
+  local whole = sqlite.integrity(path, { quick = false, timeout = "2m" })
+  if whole.state ~= "ok" then return whole.message or whole.state end
+  local rows, sum = counts(path), 0
+  for _, n in pairs(rows) do sum = sum + n end
+  return sum == 0 and "no rows" or nil, rows
+end
+
 check "database" {
   title = { zh = "数据库文件", en = "the database file" }, timeout = "5m",
   run   = function(p)
-    if not file.stat(p.db) then found "missing" return end
+    local stat = file.stat(p.db)
+    if not stat then found "missing" return {} end
+    local was = { owner = stat.uid, group = stat.gid, mode = ("%o"):format(stat.mode & 511) }
+    if stat.size == 0 then found("corrupt", { message = "0 bytes" }) return was end
     local whole = sqlite.integrity(p.db, { quick = false })
     if whole.state == "corrupt" or whole.state == "not_a_database" then found("corrupt", { message = whole.message or whole.state })
     elseif whole.state ~= "ok" then fail({ zh = "查不了：{message}（先运行 db-locked）", en = "cannot be judged: {message} (see db-locked first)" }, { message = whole.message or whole.state }) end
+    return was
   end,
 }
 check "backups" {
@@ -74,11 +89,13 @@ check "backups" {
     if not is_bad() then return end
     local list = candidates(p)
     for i, one in ipairs(list) do
-      local whole = sqlite.integrity(one.path, { quick = false })
-      if whole.state == "ok" then
+      local why, rows = unusable(one.path)
+      if why then
+        note({ zh = "跳过 {path}：{why}", en = "passed over {path}: {why}" }, { path = one.path, why = text.cut(why, 120) })
+      else
         local age = math.floor(now() - one.mtime)
         ok({ zh = "{path}，{age:duration}之前，跳过 {n} 份坏的", en = "{path}, {age:duration} old, {n} bad ones passed over" }, { path = one.path, age = age, n = i - 1 })
-        return { path = one.path, age = age, rows = counts(one.path) }
+        return { path = one.path, age = age, rows = rows }
       end
     end
     if not p.allow_init then found("no-backup", { n = #list }) end
@@ -92,7 +109,11 @@ step "stop" {
   why    = { zh = "手册的 pkill -f 会杀掉所有 node 服务，守护程序又马上拉起来；要让守护程序停，并确认没有人再打开数据库",
              en = "the manual's pkill -f kills every node service, and the supervisor starts them again; the supervisor must stop it, and nobody may have the file open" },
   run    = function(p) keeper.stop(p.keeper) end,
-  verify = function(p) return not file.stat(p.db) or #system.openers(p.db).openers == 0, { zh = "还有进程打开着数据库", en = "a process still has it open" } end,
+  verify = function(p)
+    local open = 0
+    for _, path in ipairs(parts(p)) do open = open + (file.stat(path) and #system.openers(path).openers or 0) end
+    return open == 0, { zh = "还有进程打开着数据库", en = "a process still has it open" }
+  end,
   undo   = function(p) keeper.start(p.keeper) end,
 }
 step "set-aside" {
@@ -116,7 +137,10 @@ step "restore" {
   title = { zh = "从 {backups.path} 恢复", en = "restore {backups.path}" },
   confirm = { zh = "备份之后 {backups.age:duration} 的数据不在里面", en = "what came in the {backups.age:duration} since is not in it" },
   run   = function(p, r)
-    file.copy(r.backups.path, p.db .. ".restoring")
+    local dir, was = file.stat(folder(p.db)), r.database
+    file.copy(r.backups.path, p.db .. ".restoring", { overwrite = true })
+    file.chown(p.db .. ".restoring", { owner = was.owner or dir.uid, group = was.group or dir.gid }) -- a backup is root's, the service is not
+    file.chmod(p.db .. ".restoring", was.mode or "640")
     file.move(p.db .. ".restoring", p.db) -- in one step: nobody opens half a copy
     return { from = r.backups.path }
   end,
