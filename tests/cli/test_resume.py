@@ -1,6 +1,7 @@
 """A run whose host is killed: what is in the record is not done again, what may have happened is not done twice."""
 import json
 import os
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -101,6 +102,15 @@ class Killed(Lab):
         self.assertEqual(result, {**result, **{"run": run}})
         self.assertEqual([], [e for e in self.effects()])
         self.assertEqual(0, self.run_it("audit", "verify").returncode)
+
+    def test_what_does_not_do_what_the_record_says_stops(self):
+        run = self.interrupted_at("two")
+        with sqlite3.connect(os.path.join(self.dir, "state", "runbook", "journal.db")) as db:
+            db.execute("UPDATE events SET body = replace(body, '\"done\"', '\"failed\"') WHERE kind = 'step.ended'")
+        db.close()
+        result = self.json("resume", run, "--yes", code=1)
+        self.assertIn("step.ended", result["error"])
+        self.assertEqual(["one", "two"], self.effects())
 
     def test_a_write_under_way_is_unknown_and_only_a_person_says(self):
         run = self.interrupted_at("two")
