@@ -171,6 +171,11 @@ local function values(d, context)
     task.call("drill.connection", { name = name, fields = fields })
     return name
   end
+  --- A channel for notify: d:channel("chat", { kind = "webhook", url = …}).
+  function d:channel(name, fields)
+    task.call("drill.channel", { name = name, fields = fields })
+    return name
+  end
 end
 
 local function process_tools(d)

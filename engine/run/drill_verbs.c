@@ -147,24 +147,28 @@ static void drill_set(struct rb_run *run, json_int_t seq, const json_t *args)
     rb_run_reply(run, seq, json_pack("{s:O}", "params", params));
 }
 
-/* Secrets and connections of the lab: a drill never sees the operator's own. */
+/* Secrets, connections and channels of the lab: a drill never sees the operator's own. */
 static void drill_secret(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     rb_secrets_give(run->secrets, rb_json_str(args, "name", "?"), rb_json_str(args, "value", ""));
     rb_run_reply(run, seq, json_object());
 }
 
-static void drill_connection(struct rb_run *run, json_int_t seq, const json_t *args)
+static void configure(struct rb_run *run, json_int_t seq, const json_t *args, const char *kind)
 {
-    json_t *all = json_object_get(run->config, "connection");
+    json_t *all = json_object_get(run->config, kind);
     if (!all) {
         all = json_object();
-        json_object_set_new(run->config, "connection", all);
+        json_object_set_new(run->config, kind, all);
     }
     json_t *fields = json_object_get(args, "fields");
     json_object_set_new(all, rb_json_str(args, "name", "?"), json_is_object(fields) ? json_deep_copy(fields) : json_object());
     rb_run_reply(run, seq, json_object());
 }
+
+static void drill_connection(struct rb_run *run, json_int_t seq, const json_t *args) { configure(run, seq, args, "connection"); }
+
+static void drill_channel(struct rb_run *run, json_int_t seq, const json_t *args) { configure(run, seq, args, "channel"); }
 
 /* ---- processes ---- */
 
@@ -335,8 +339,8 @@ static const struct {
     const char *name;
     void (*serve)(struct rb_run *run, json_int_t seq, const json_t *args);
 } verbs[] = {
-    {"drill.connection", drill_connection}, {"drill.dir", drill_dir}, {"drill.port", drill_port},
-    {"drill.secret", drill_secret},         {"drill.set", drill_set}, {"drill.spawn", drill_spawn},
+    {"drill.channel", drill_channel}, {"drill.connection", drill_connection}, {"drill.dir", drill_dir},     {"drill.port", drill_port},
+    {"drill.secret", drill_secret},   {"drill.set", drill_set},               {"drill.spawn", drill_spawn},
 };
 
 int rb_drill_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args)
