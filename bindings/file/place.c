@@ -23,6 +23,11 @@ static int name_of(struct rb_place *place, const char *path, struct rb_err *err)
     return 0;
 }
 
+int rb_place_stays(const char *path, struct rb_err *err)
+{
+    return strstr(path, "/../") ? rb_err_set(err, RB_EUSAGE, RB_T_bindings_path_absolute, "path", path) : 0;
+}
+
 /* resolve: of openat2, 0 = links in the way are followed. */
 static int open_folder(const char *path, uint64_t resolve)
 {
@@ -46,10 +51,7 @@ static int open_place(struct rb_place *place, const char *path, uint64_t resolve
                           path[0] == '/' ? RB_T_bindings_path_long : RB_T_bindings_path_absolute, "path",
                           path);
     }
-    if (strstr(path, "/../")) { /* a name from elsewhere stays in the folder that it was put behind */
-        return rb_err_set(err, RB_EUSAGE, RB_T_bindings_path_absolute, "path", path);
-    }
-    if (name_of(place, path, err) != 0) {
+    if (rb_place_stays(path, err) != 0 || name_of(place, path, err) != 0) {
         return RB_EUSAGE;
     }
     len = (size_t)(strrchr(path, '/') - path);

@@ -12,6 +12,8 @@ struct rb_place {
     char name[NAME_MAX + 1];
 };
 
+/* A path to write has no .. in it: a name from elsewhere stays in the folder that it was put behind. */
+int rb_place_stays(const char *path, struct rb_err *err);
 /* Of an absolute path whose last part is a name, not "." or "..". 0 or a negative RB_E*. */
 int rb_place_open(struct rb_place *place, const char *path, struct rb_err *err);
 /* The same of a path that is real already: a link that took a folder's place since then is refused. */

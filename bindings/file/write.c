@@ -179,6 +179,9 @@ static int real_path(const char *path, char out[PATH_MAX], struct rb_err *err)
     char parent[PATH_MAX], *slash;
     size_t len;
 
+    if (rb_place_stays(path, err) != 0) {
+        return RB_EUSAGE;
+    }
     if (realpath(path, out)) {
         return 0;
     }
