@@ -91,9 +91,10 @@ end
 
 --- items: newest first, as the host read them from the record. Stops at the first that is not taken back.
 function undo.run(context, items)
-  local result, one, why = "done", nil, nil
+  local result, one = "done", nil
   for _, item in ipairs(items) do
     one = chosen_of(context, item)
+    local why
     result, why = take_back(context, one)
     task.call("run.undone", { block = item.block, id = item.id, key = item.key, result = result, why = why })
     if result ~= "done" and result ~= "no_undo" then break end

@@ -2,7 +2,8 @@
 
 local UPGRADE = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 local function site(d, lines)
-  return ("server { listen @PORT@;\n  location /ws {\n    proxy_pass http://127.0.0.1:%d;\n    %s\n  }\n  location / { return 200 'ok'; }\n}"):format(d.back.port, lines)
+  return ("server { listen @PORT@;\n  location /ws {\n    proxy_pass http://127.0.0.1:%d;\n    %s\n  }\n"
+    .. "  location / { return 200 'ok'; }\n}"):format(d.back.port, lines)
 end
 local function live(d, lines)
   d.back = d:websocket { mood = { greet = { "price 1" } } }

@@ -3,15 +3,18 @@ runbook "aicoin/websocket-disconnect" {
   alias    = "websocket-disconnect",
   severity = "P2", kind = "incident",
   target   = "{public_ws_url}",
-  symptoms = { { zh = "前端无法接收实时数据", en = "the front end gets no live data" }, "WebSocket connection failed", "WebSocket is closed before the connection is established" },
+  symptoms = { { zh = "前端无法接收实时数据",
+                 en = "the front end gets no live data" }, "WebSocket connection failed", "WebSocket is closed before the connection is established" },
   source   = "AICOIN 故障排查手册 1.5",
 }
 
 param "backend_keeper"
 param "ws_url"        { type = "url", default = "ws://localhost:8000/ws", title = { zh = "后端的 WebSocket 地址", en = "the backend's WebSocket" } }
-param "public_ws_url" { type = "url", default = "ws://localhost/ws", title = { zh = "用户用的 WebSocket 地址（经过 Nginx）", en = "the WebSocket users open, through nginx" } }
+param "public_ws_url" { type = "url", default = "ws://localhost/ws", title = { zh = "用户用的 WebSocket 地址（经过 Nginx）",
+                                                                               en = "the WebSocket users open, through nginx" } }
 param "nginx_conf"    { type = "path", default = "/etc/nginx/nginx.conf", title = { zh = "Nginx 配置", en = "nginx's configuration" } }
-param "conf_backups"  { type = "path", default = "/var/backups/runbook/nginx", title = { zh = "改配置前的备份放在哪里", en = "where configurations are kept before a change" } }
+param "conf_backups"  { type = "path", default = "/var/backups/runbook/nginx", title = { zh = "改配置前的备份放在哪里",
+                                                                                         en = "where configurations are kept before a change" } }
 param "ufw_dir"       { type = "path", default = "/etc/ufw", title = { zh = "ufw 的目录", en = "ufw's folder" } }
 param "expect_message" { type = "duration", default = "10s", min = "1s", max = "25s", title = { zh = "多久之内必须收到消息", en = "how soon a message must come" } }
 param "idle" { type = "duration", default = "65s", min = "1s", max = "4m", title = { zh = "连接必须能保持多久", en = "how long a connection must last" } }
@@ -32,7 +35,8 @@ end
 
 finding "ws-broken" {
   title  = { zh = "{public_ws_url} 不能用：{why}", en = "{public_ws_url} does not work: {why}" },
-  advice = { zh = "没有找到原因：查 CDN、负载均衡是否支持 WebSocket，以及后端日志（附件）", en = "no cause in sight: see whether CDN and balancer pass WebSockets on, and the backend's log (attached)" },
+  advice = { zh = "没有找到原因：查 CDN、负载均衡是否支持 WebSocket，以及后端日志（附件）",
+             en = "no cause in sight: see whether CDN and balancer pass WebSockets on, and the backend's log (attached)" },
   verify = function(p)
     local state, why = look(p, p.public_ws_url)
     if state ~= "well" then return false, why end
@@ -40,7 +44,8 @@ finding "ws-broken" {
   end,
 }
 finding "backend-down"   { explains = "ws-broken", title = { zh = "后端 {ws_url} 连不上：{why}", en = "the backend {ws_url} cannot be reached: {why}" } }
-finding "no-data"        { explains = "ws-broken", title = { zh = "后端连得上，但 {expect_message} 内不发消息", en = "the backend connects, but sends nothing within {expect_message}" } }
+finding "no-data"        { explains = "ws-broken", title = { zh = "后端连得上，但 {expect_message} 内不发消息",
+                                                             en = "the backend connects, but sends nothing within {expect_message}" } }
 finding "backend-closes" { explains = "ws-broken", title = { zh = "后端自己断开连接：{why}", en = "the backend itself closes: {why}" } }
 local place = { "file", "line" }
 finding "no-upgrade" {
@@ -49,7 +54,8 @@ finding "no-upgrade" {
 }
 finding "read-timeout-short" {
   explains = "ws-broken", key = place,
-  title = { zh = "Nginx 空闲 {seconds:duration} 就断开（{file}:{line}），要求 {idle}", en = "nginx closes after {seconds:duration} without data ({file}:{line}); it must last {idle}" },
+  title = { zh = "Nginx 空闲 {seconds:duration} 就断开（{file}:{line}），要求 {idle}",
+            en = "nginx closes after {seconds:duration} without data ({file}:{line}); it must last {idle}" },
 }
 finding "proxy-broken" {
   explains = "ws-broken", title = { zh = "直连后端正常，经过 Nginx 不行：{why}", en = "the backend is well, through nginx it is not: {why}" },
@@ -95,7 +101,8 @@ local function proxy_of(p)
 end
 check "proxy" {
   when  = "ws-broken", title = { zh = "Nginx 的转发配置", en = "how nginx passes it on" },
-  why   = { zh = "手册看 sites-available，生效的是 nginx.conf 引入的文件；这里按引入关系读", en = "the manual reads sites-available; what counts is what nginx.conf includes, and that is read here" },
+  why   = { zh = "手册看 sites-available，生效的是 nginx.conf 引入的文件；这里按引入关系读",
+            en = "the manual reads sites-available; what counts is what nginx.conf includes, and that is read here" },
   run   = function(p, r)
     if r.direct ~= "well" then skip { zh = "后端恢复后再查", en = "looked at once the backend is well" } end
     if r.public.code == "timeout" then return end -- nothing came through to nginx
@@ -105,7 +112,8 @@ check "proxy" {
     if one.headers.upgrade ~= "$http_upgrade" then missing[#missing + 1] = "Upgrade" end
     if not one.headers.connection then missing[#missing + 1] = "Connection" end
     if #missing > 0 then found("no-upgrade", { file = one.file, line = one.line, missing = missing })
-    elseif r.public.state == "idle-closed" and one.read_timeout <= p.idle then found("read-timeout-short", { file = one.file, line = one.line, seconds = one.read_timeout })
+    elseif r.public.state == "idle-closed" and one.read_timeout <= p.idle then
+      found("read-timeout-short", { file = one.file, line = one.line, seconds = one.read_timeout })
     else found("proxy-broken", { why = r.public.why }) end
   end,
 }
@@ -130,7 +138,8 @@ check "log" {
 
 -- In place of what the location says of them already.
 local OLD = "proxy_(http_version|read_timeout)\\s[^;]*;|proxy_set_header\\s+(?i:upgrade|connection)\\s[^;]*;"
-local NEW = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; proxy_set_header Host $host; proxy_read_timeout 3600s; proxy_pass'
+local NEW = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; '
+  .. 'proxy_set_header Host $host; proxy_read_timeout 3600s; proxy_pass'
 fix "correct-proxy" {
   when  = { "no-upgrade", "read-timeout-short" }, risk = "medium", within = "10s",
   title = { zh = "在 {file}:{line} 写入 WebSocket 转发配置，检查后平滑加载", en = "write what WebSockets need into {file}:{line}; test, then reload" },
@@ -162,4 +171,6 @@ fix "allow-port" {
   run   = function(_, f) shell.run { "ufw", "allow", f.port .. "/tcp" } end,
   undo  = function(_, f) shell.run { "ufw", "delete", "allow", f.port .. "/tcp" } end,
 }
-prevent "reconnect" { title = { zh = "断线重连", en = "reconnecting" }, by_hand = { zh = "前端断线后退避重连；后端每 30 秒发一次 ping", en = "clients reconnect, waiting longer each time; the backend pings every 30 seconds" } }
+prevent "reconnect" { title = { zh = "断线重连", en = "reconnecting" }, by_hand = { zh = "前端断线后退避重连；后端每 30 秒发一次 ping", en = "clients reconnect, waiting "
+                                                                                                                     .. "longer each time; the "
+                                                                                                                       .. "backend pings every 30 seconds" } }

@@ -114,7 +114,8 @@ check "backups" {
     local one, passed = newest(p)
     for _, bad in ipairs(passed) do found("backup-damaged", { path = bad.path, why = bad.why }) end
     local due = not one or now() - one.mtime > p.backup_age
-    local room, need = system.disk(file.stat(p.backup_dir) and p.backup_dir or file.parent(p.backup_dir) or "/"), math.floor((r.database.size or 0) * p.room_factor)
+    local need = math.floor((r.database.size or 0) * p.room_factor)
+    local room = system.disk(file.stat(p.backup_dir) and p.backup_dir or file.parent(p.backup_dir) or "/")
     if due and r.database.there then
       if room.free < need then found("no-room", { free = room.free, need = need }) end
       found("backup-due", { last = one and one.path:match("([^/]+)$") or "-" })

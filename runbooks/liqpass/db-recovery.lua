@@ -30,7 +30,8 @@ finding "corrupt" { title = { zh = "数据库文件损坏：{message}", en = "th
 finding "no-backup" {
   blocks = true,
   title  = { zh = "没有一份可用的备份（看过 {n} 份）", en = "not one backup is usable ({n} were looked at)" },
-  advice = { zh = "不要动原文件，先复制走再用 sqlite3 .recover 抢救；确定要空库时加 allow_init=true", en = "leave the file alone, copy it away, and try sqlite3 .recover; for an empty database add allow_init=true" },
+  advice = { zh = "不要动原文件，先复制走再用 sqlite3 .recover 抢救；确定要空库时加 allow_init=true",
+             en = "leave the file alone, copy it away, and try sqlite3 .recover; for an empty database add allow_init=true" },
 }
 
 local function folder(path) return path:match("^(.*)/") end
@@ -76,14 +77,16 @@ check "database" {
     if stat.size == 0 then found("corrupt", { message = "0 bytes" }) return was end
     local whole = sqlite.integrity(p.db, { quick = false })
     if whole.state == "corrupt" or whole.state == "not_a_database" then found("corrupt", { message = whole.message or whole.state })
-    elseif whole.state ~= "ok" then fail({ zh = "查不了：{message}（先运行 db-locked）", en = "cannot be judged: {message} (see db-locked first)" }, { message = whole.message or whole.state }) end
+    elseif whole.state ~= "ok" then fail({ zh = "查不了：{message}（先运行 db-locked）",
+                                           en = "cannot be judged: {message} (see db-locked first)" }, { message = whole.message or whole.state }) end
     return was
   end,
 }
 check "backups" {
   title = { zh = "有哪些备份", en = "the backups" }, timeout = "5m",
   why   = { zh = "手册只找 us.sqlite.backup，而没有一个步骤写过这个名字，结果总是建空库；这里看所有名字，从新到旧，逐份做完整性检查",
-            en = "the manual looks for us.sqlite.backup alone, which none of its procedures writes, and so always makes an empty database; this looks at all names, "
+            en = "the manual looks for us.sqlite.backup alone, which none of its procedures writes, and so always makes an empty database; this looks "
+              .. "at all names, "
               .. "the newest first, each with an integrity check" },
   run   = function(p)
     if not is_bad() then return end
@@ -94,7 +97,8 @@ check "backups" {
         note({ zh = "跳过 {path}：{why}", en = "passed over {path}: {why}" }, { path = one.path, why = text.cut(why, 120) })
       else
         local age = math.floor(now() - one.mtime)
-        ok({ zh = "{path}，{age:duration}之前，跳过 {n} 份坏的", en = "{path}, {age:duration} old, {n} bad ones passed over" }, { path = one.path, age = age, n = i - 1 })
+        ok({ zh = "{path}，{age:duration}之前，跳过 {n} 份坏的",
+             en = "{path}, {age:duration} old, {n} bad ones passed over" }, { path = one.path, age = age, n = i - 1 })
         return { path = one.path, age = age, rows = rows }
       end
     end
@@ -107,7 +111,8 @@ step "stop" {
   risk   = "high", key = "keeper", within = "20s",
   title  = { zh = "停掉后端 {keeper}", en = "stop the backend, {keeper}" },
   why    = { zh = "手册的 pkill -f 会杀掉所有 node 服务，守护程序又马上拉起来；要让守护程序停，并确认没有人再打开数据库",
-             en = "the manual's pkill -f kills every node service, and the supervisor starts them again; the supervisor must stop it, and nobody may have the file open" },
+             en = "the manual's pkill -f kills every node service, and the supervisor starts them again; the supervisor must stop it, and nobody may "
+               .. "have the file open" },
   run    = function(p) keeper.stop(p.keeper) end,
   verify = function(p)
     local open = 0
@@ -123,8 +128,10 @@ step "set-aside" {
     end
     return false
   end,
-  risk  = "medium", title = { zh = "把坏掉的 {db} 连同 -wal、-shm、-journal 移到 {backup_dir}", en = "move the bad {db} with its -wal, -shm and -journal to {backup_dir}" },
-  why   = { zh = "手册只复制主文件，旧的 -wal 留在原地，会重放进恢复的库，等于没恢复", en = "the manual copies the main file alone; the old -wal stays, is replayed into what was restored, and undoes it" },
+  risk  = "medium", title = { zh = "把坏掉的 {db} 连同 -wal、-shm、-journal 移到 {backup_dir}",
+                              en = "move the bad {db} with its -wal, -shm and -journal to {backup_dir}" },
+  why   = { zh = "手册只复制主文件，旧的 -wal 留在原地，会重放进恢复的库，等于没恢复",
+            en = "the manual copies the main file alone; the old -wal stays, is replayed into what was restored, and undoes it" },
   run   = function(p)
     file.mkdir(p.backup_dir, { mode = "0700" })
     return { dir = backup.quarantine(parts(p), p.backup_dir).dir }
@@ -182,7 +189,12 @@ step "start" {
 }
 step "catch-up" {
   title   = { zh = "补上备份之后的数据", en = "what came after the backup" },
-  by_hand = { zh = "依次运行 liqpass/order-consistency（订单核对）和 liqpass/chain-state-sync（从链上补）", en = "run liqpass/order-consistency, then liqpass/chain-state-sync, which takes it from the chain" },
+  by_hand = { zh = "依次运行 liqpass/order-consistency（订单核对）和 liqpass/chain-state-sync（从链上补）",
+              en = "run liqpass/order-consistency, then liqpass/chain-state-sync, which takes it from the chain" },
 }
 
-prevent "backups" { title = { zh = "备份", en = "backups" }, by_hand = { zh = "每天在线备份并试恢复；备份不要叫 us.sqlite*，否则会被 rm us.sqlite* 一起删掉", en = "back up online every day and try to restore; never name one us.sqlite*, which rm us.sqlite* takes along" } }
+prevent "backups" {
+  title = { zh = "备份", en = "backups" },
+  by_hand = { zh = "每天在线备份并试恢复；备份不要叫 us.sqlite*，否则会被 rm us.sqlite* 一起删掉",
+              en = "back up online every day and try to restore; never name one us.sqlite*, which rm us.sqlite* takes along" },
+}

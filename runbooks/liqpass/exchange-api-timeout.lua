@@ -91,7 +91,8 @@ check "exchanges" {
     local looks = parallel(p.endpoints, function(word) local id, f = probe(p, word) return { id = id, f = f } end)
     for _, one in ipairs(looks) do
       if one.id then found(one.id, one.f) bad = one.f.exchange else others[#others + 1] = one.f.exchange end
-      note({ zh = "{exchange}：{code}，{took}", en = "{exchange}: {code}, {took}" }, { exchange = one.f.exchange, code = one.f.code, took = (one.f.ms or "-") .. " ms" })
+      note({ zh = "{exchange}：{code}，{took}",
+             en = "{exchange}: {code}, {took}" }, { exchange = one.f.exchange, code = one.f.code, took = (one.f.ms or "-") .. " ms" })
     end
     if #looks - #others == 1 and #others > 0 then found("single-exchange", { exchange = bad, others = others }) end
     ok({ zh = "{n} 家正常", en = "{n} well" }, { n = #others })
@@ -118,11 +119,14 @@ generic.env_config {
     { name = "BINANCE_SECRET_KEY", param = "binance_secret_key", title = { zh = "新的 Binance Secret Key", en = "the new Binance secret key" } },
   },
   why = {
-    read    = { zh = "手册的 cat .env.us | grep API_KEY 会把密钥打在屏幕上；这里只看有没有、是不是占位符", en = "the manual's cat .env.us | grep API_KEY shows the keys; this says only whether they are there and real" },
-    loaded  = { zh = "改了文件不重启等于没改；这里拿进程启动时的环境和文件比，不显示值", en = "a changed file counts for nothing without a restart; this compares it with what the process was started with" },
+    read    = { zh = "手册的 cat .env.us | grep API_KEY 会把密钥打在屏幕上；这里只看有没有、是不是占位符",
+                en = "the manual's cat .env.us | grep API_KEY shows the keys; this says only whether they are there and real" },
+    loaded  = { zh = "改了文件不重启等于没改；这里拿进程启动时的环境和文件比，不显示值",
+                en = "a changed file counts for nothing without a restart; this compares it with what the process was started with" },
     set     = not_export,
     restart = { zh = "手册的 npm restart 没有 stop 脚本时会 EADDRINUSE；这里由守护程序重启，再盯 {quiet} 日志",
-                en = "the manual's npm restart ends in EADDRINUSE where there is no stop script; this lets the keeper restart it and watches the log for {quiet}" },
+                en = "the manual's npm restart ends in EADDRINUSE where there is no stop script; this lets the keeper restart it and watches the log "
+                  .. "for {quiet}" },
   },
 }
 
@@ -153,7 +157,9 @@ fix "raise-timeout" {
   title = { zh = "把 API_TIMEOUT 提高到 {api_timeout}，重启后端", en = "raise API_TIMEOUT to {api_timeout} and restart the backend" },
   guard = function(p, f)
     if limit(p) >= p.api_timeout then return false, { zh = "已经是 {api_timeout} 了", en = "it is {api_timeout} already" } end
-    return not probe(p, f.exchange .. "=" .. f.url, p.api_timeout), { zh = "等 {api_timeout} 也没有正常应答，加超时没有用", en = "it does not answer well within {api_timeout} either, so waiting longer does not help" }
+    return not probe(p, f.exchange .. "=" .. f.url, p.api_timeout), { zh = "等 {api_timeout} 也没有正常应答，加超时没有用", en = "it does not answer well within "
+                                                                                                               .. "{api_timeout} either, so waiting "
+                                                                                                                 .. "longer does not help" }
   end,
   run  = function(p)
     local set = envfile.set(p.env_file, "API_TIMEOUT", ("%d"):format(p.api_timeout * 1000))
@@ -169,11 +175,16 @@ fix "raise-timeout" {
 }
 fix "call-less" {
   when = { "rate-limited", "exchange-rate-limited" }, title = { zh = "降低调用频率", en = "call less often" },
-  by_hand = { zh = "停掉多余的轮询，等过 Retry-After 再恢复；继续请求会从 429 变成 418 封 IP", en = "stop what polls too often and wait for Retry-After; going on turns 429 into 418, a ban of our address" },
+  by_hand = { zh = "停掉多余的轮询，等过 Retry-After 再恢复；继续请求会从 429 变成 418 封 IP",
+              en = "stop what polls too often and wait for Retry-After; going on turns 429 into 418, a ban of our address" },
 }
 fix "switch-source" {
   when = { "exchange-down", "exchange-geo-blocked", "exchange-dns", "exchange-timeout" }, title = { zh = "换价格来源", en = "use another source of prices" },
-  by_hand = { zh = "通知值班和风控，把价格来源切到还正常的交易所；恢复后再切回。这里会再探测 {exchange}", en = "tell those on duty and risk, and take prices from an exchange that answers; go back later. {exchange} is then tried again" },
+  by_hand = { zh = "通知值班和风控，把价格来源切到还正常的交易所；恢复后再切回。这里会再探测 {exchange}",
+              en = "tell those on duty and risk, and take prices from an exchange that answers; go back later. {exchange} is then tried again" },
 }
 
-prevent "two-sources" { title = { zh = "价格来源", en = "sources of prices" }, by_hand = { zh = "至少两家交易所，自动切换；对 {endpoints:list} 每分钟拨测", en = "have two exchanges that stand in for each other, and probe {endpoints:list} each minute" } }
+prevent "two-sources" {
+  title = { zh = "价格来源", en = "sources of prices" },
+  by_hand = { zh = "至少两家交易所，自动切换；对 {endpoints:list} 每分钟拨测", en = "have two exchanges that stand in for each other, and probe {endpoints:list} each minute" },
+}

@@ -46,7 +46,9 @@ drill "missing" {
 }
 
 local down = { ok = false, status = 503 }
-local sound = { ["http.get"] = down, ["file.stat"] = { size = 4096 }, ["sql.locks"] = { locked = false }, ["sql.integrity"] = { state = "ok" }, ["sql.value"] = 3 }
+local sound = {
+  ["http.get"] = down, ["file.stat"] = { size = 4096 }, ["sql.locks"] = { locked = false }, ["sql.integrity"] = { state = "ok" }, ["sql.value"] = 3,
+}
 local function after(times)
   local given = { previous = { us = { in_a_row = times }, jp = { in_a_row = 0 } } }
   for name, value in pairs(sound) do given[name] = value end

@@ -8,7 +8,8 @@ runbook "mall/backup" {
 param "db_host"
 param "db_port"
 param "db_user"     { type = "string", default = "backup", title = { zh = "备份用的数据库账号", en = "the database account for backups" } }
-param "db_password" { type = "secret", default = "mall-backup-password", title = { zh = "它的密码（配置里的 secret）", en = "its password, a secret of the configuration" } }
+param "db_password" { type = "secret", default = "mall-backup-password", title = { zh = "它的密码（配置里的 secret）",
+                                                                                   en = "its password, a secret of the configuration" } }
 param "db_name"     { type = "string", default = "mall", title = { zh = "库名", en = "the database" } }
 param "db_admin"    { title = { zh = "管理账号的连接，试恢复时建库用", en = "an administrator's connection, for the trial restore" } }
 param "backup_dir"  { type = "path", default = "/data/backup", title = { zh = "备份放在哪里", en = "where backups go" } }
@@ -17,7 +18,9 @@ param "ssl_dir"     { type = "path", default = "/etc/nginx/ssl", title = { zh = 
 param "shrink_pct"  { type = "int", default = 50, min = 0, max = 100, title = { zh = "比上一份小百分之多少就算异常", en = "smaller than the last one by so much is wrong" } }
 param "keep"        { type = "duration", default = "30d", title = { zh = "保留多久", en = "how long they are kept" } }
 
-local function server(p, database) return { host = p.db_host, port = p.db_port, user = p.db_user, password = p.db_password, database = database or p.db_name } end
+local function server(p, database)
+  return { host = p.db_host, port = p.db_port, user = p.db_user, password = p.db_password, database = database or p.db_name }
+end
 local function scratch(r) return "runbook_trial_" .. r.database.path:match("(%d+_%d+)") end
 local function whole(path)
   local answer = backup.verify(path)
@@ -101,10 +104,12 @@ prevent "old" {
   title = { zh = "过期的备份", en = "old backups" },
   run   = function(p)
     local old = file.stat(p.backup_dir) and backup.expired(p.backup_dir, { older = p.keep, keep_min = 7, name = "mall_*.sql" }) or {}
-    if #old > 0 then advise({ zh = "{n} 份已过期，用 runbook exec mall/disk-full 清理", en = "{n} are older than they need be; runbook exec mall/disk-full removes them" }, { n = #old }) end
+    if #old > 0 then advise({ zh = "{n} 份已过期，用 runbook exec mall/disk-full 清理",
+                              en = "{n} are older than they need be; runbook exec mall/disk-full removes them" }, { n = #old }) end
   end,
 }
 prevent "elsewhere" {
   title   = { zh = "异地和加密", en = "another place, encrypted" },
-  by_hand = { zh = "归档里有 .env.prod 和私钥：用 gpg --encrypt 加密后再复制到另一台机器，同盘的备份不算备份", en = "the archives hold .env.prod and private keys: gpg --encrypt them, then copy them to another machine; one on the same disk is none" },
+  by_hand = { zh = "归档里有 .env.prod 和私钥：用 gpg --encrypt 加密后再复制到另一台机器，同盘的备份不算备份",
+              en = "the archives hold .env.prod and private keys: gpg --encrypt them, then copy them to another machine; one on the same disk is none" },
 }

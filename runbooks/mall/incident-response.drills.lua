@@ -10,7 +10,8 @@ local function people(more)
     discovered = { how = "alert", what = "shop is down" }, level = { level = "P0" }, scope = { scope = "all users", degree = "total" },
     plan = { plan = "restart" }, metrics = { seen = "no requests" }, logs = { seen = "out of memory" }, reproduce = { how = "not needed" },
     cause = { cause = "memory", run = "r-1" }, act = repaired, effect = { seen = "requests" }, verified = true, normal = { at = "03:10" },
-    analysis = { root = "no memory limit" }, lessons = { lessons = "alert earlier" }, measures = { measures = "limit, by Friday" }, documents = { changed = "2.8" },
+    analysis = { root = "no memory limit" }, lessons = { lessons = "alert earlier" }, measures = { measures = "limit, by Friday" },
+    documents = { changed = "2.8" },
   }
   for name, value in pairs(more or {}) do answers[name] = value end
   return answers
@@ -21,11 +22,14 @@ drill "whole" {
   needs = { "python3" }, inject = service, expect = {}, answers = people(), result = "done",
   prove = function(d)
     local text = file.read(reports(d)[1].path)
-    for _, word in ipairs { "P0", "shop is down", "no memory limit", "limit, by Friday", "r-1" } do assert(text:find(word, 1, true), word .. " is not in the report") end
+    for _, word in ipairs { "P0", "shop is down", "no memory limit", "limit, by Friday", "r-1" } do
+      assert(text:find(word, 1, true), word .. " is not in the report")
+    end
   end,
 }
 drill "not-over" { -- whatever the person says: while the service is down it is not closed
-  needs = { "python3" }, inject = service, expect = {}, answers = people { act = { done = "nothing" } }, result = "failed", fails_at = "verified", within = "3m",
+  needs = { "python3" }, inject = service, expect = {}, answers = people { act = { done = "nothing" } },
+  result = "failed", fails_at = "verified", within = "3m",
   prove = function(d) assert(#reports(d) == 0, "it was closed") end,
 }
 drill "no-root-cause" { -- without it there is no report and no end

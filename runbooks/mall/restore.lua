@@ -13,12 +13,18 @@ param "db_admin"
 param "backend_keeper"
 param "health_url"
 param "db_user"     { type = "string", default = "root", title = { zh = "恢复用的数据库账号", en = "the database account for restoring" } }
-param "db_password" { type = "secret", default = "mall-root-password", title = { zh = "它的密码（配置里的 secret）", en = "its password, a secret of the configuration" } }
+param "db_password" { type = "secret", default = "mall-root-password", title = { zh = "它的密码（配置里的 secret）",
+                                                                                 en = "its password, a secret of the configuration" } }
 param "db_name"     { type = "string", default = "mall", title = { zh = "库名", en = "the database" } }
-param "dump"        { type = "string", default = "", title = { zh = "数据库备份，例如 /data/backup/mall_20240120_120000.sql", en = "the dump, /data/backup/mall_20240120_120000.sql for example" } }
+param "dump"        { type = "string", default = "", title = { zh = "数据库备份，例如 /data/backup/mall_20240120_120000.sql",
+                                                               en = "the dump, /data/backup/mall_20240120_120000.sql for example" } }
 param "config_archive" { type = "string", default = "", title = { zh = "配置归档", en = "the archive of configurations" } }
 param "ssl_archive" { type = "string", default = "", title = { zh = "证书归档", en = "the archive of certificates" } }
-param "config_paths" { type = "list(path)", default = { "/opt/mall-system/.env.prod", "/etc/nginx" }, title = { zh = "配置归档只许写这些地方", en = "all that the configuration's archive may write" } }
+param "config_paths" {
+  type = "list(path)",
+  default = { "/opt/mall-system/.env.prod", "/etc/nginx" },
+  title = { zh = "配置归档只许写这些地方", en = "all that the configuration's archive may write" },
+}
 param "ssl_dir"     { type = "path", default = "/etc/nginx/ssl", title = { zh = "证书归档只许写这里", en = "all that the certificates' archive may write" } }
 param "backup_dir"  { type = "path", default = "/data/backup", title = { zh = "恢复前的数据放在哪里", en = "where the state before goes" } }
 
@@ -27,11 +33,14 @@ finding "damaged" {
   advice = { zh = "换一份备份；不要用它覆盖现有数据", en = "take another backup; overwrite nothing with this one" },
 }
 finding "outside" {
-  blocks = true, key = { "path", "name" }, title = { zh = "归档 {path} 要写到不该写的地方：{name}（{why}）", en = "the archive {path} would write where it must not: {name} ({why})" },
+  blocks = true, key = { "path", "name" }, title = { zh = "归档 {path} 要写到不该写的地方：{name}（{why}）",
+                                                     en = "the archive {path} would write where it must not: {name} ({why})" },
   advice = { zh = "不要解开它，查它从哪里来", en = "do not unpack it; find out where it came from" },
 }
 
-local function server(p, database) return { host = p.db_host, port = p.db_port, user = p.db_user, password = p.db_password, database = database or p.db_name } end
+local function server(p, database)
+  return { host = p.db_host, port = p.db_port, user = p.db_user, password = p.db_password, database = database or p.db_name }
+end
 local function given(name) return function(p) return p[name] ~= "" end end
 local SCRATCH = "runbook_restore"
 local function drop(p) mysql.drop(p.db_admin, SCRATCH) end
@@ -46,7 +55,8 @@ check "backups" {
       if whole.state ~= "ok" then found("damaged", { path = path, why = whole.why or whole.state }) return end
       for _, one in ipairs(allowed and archive.outside(path, allowed) or {}) do found("outside", { path = path, name = one.name, why = one.why }) end
     end
-    if p.dump .. p.config_archive .. p.ssl_archive == "" then fail { zh = "没有说恢复什么：dump=、config_archive= 或 ssl_archive=", en = "say what to restore: dump=, config_archive= or ssl_archive=" } end
+    if p.dump .. p.config_archive .. p.ssl_archive == "" then fail { zh = "没有说恢复什么：dump=、config_archive= 或 ssl_archive=",
+                                                                     en = "say what to restore: dump=, config_archive= or ssl_archive=" } end
     look(p.dump)
     look(p.config_archive, p.config_paths)
     look(p.ssl_archive, { p.ssl_dir })
@@ -84,7 +94,8 @@ step "stop" {
 step "import" {
   when    = given "dump", risk = "critical", key = "db_name", timeout = "2h",
   title   = { zh = "用 {dump} 覆盖数据库 {db_name}", en = "overwrite the database {db_name} with {dump}" },
-  confirm = { zh = "这份备份是 {backups.age:duration} 之前的，之后的数据会没有；现有数据已存到 {before.path}", en = "it is {backups.age:duration} old, and what came since is lost; the state now is in {before.path}" },
+  confirm = { zh = "这份备份是 {backups.age:duration} 之前的，之后的数据会没有；现有数据已存到 {before.path}",
+              en = "it is {backups.age:duration} old, and what came since is lost; the state now is in {before.path}" },
   run     = function(p) mysql.import(server(p), p.dump) end,
   verify  = function(p)
     for _, t in ipairs(mysql.compare(p.db_admin, SCRATCH, p.db_name)) do
@@ -128,7 +139,8 @@ local function put_back(p, path)
   end
 end
 step "config" {
-  when   = given "config_archive", risk = "high", key = "config_archive", title = { zh = "恢复配置 {config_archive}", en = "restore the configuration of {config_archive}" },
+  when   = given "config_archive", risk = "high", key = "config_archive", title = { zh = "恢复配置 {config_archive}",
+                                                                                    en = "restore the configuration of {config_archive}" },
   run    = function(p) put_in(p, p.config_archive) end,
   undo   = function(p) put_back(p, p.config_archive) end,
 }
@@ -138,7 +150,9 @@ step "certificates" {
   undo   = function(p) put_back(p, p.ssl_archive) end,
   verify = function(p) -- not expired
     for _, path in ipairs(files_of(p.ssl_archive)) do
-      if path:find "%.crt$" and not shell.read({ "openssl", "x509", "-checkend", "0", "-noout", "-in", path }).ok then return false, { zh = path .. " 已过期", en = path .. " has expired" } end
+      if path:find "%.crt$" and not shell.read({ "openssl", "x509", "-checkend", "0", "-noout", "-in", path }).ok then
+        return false, { zh = path .. " 已过期", en = path .. " has expired" }
+      end
     end
     return true
   end,

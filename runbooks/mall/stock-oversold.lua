@@ -135,7 +135,8 @@ fix "set-stock" {
   guard = function(p, f)
     local n = counted(p, f)
     if not n then return false, { zh = "先盘点实物，再加参数 counted=" .. f.sku .. "=数量", en = "count what is there first, then add counted=" .. f.sku .. "=N" } end
-    return n == f.should, { zh = "盘点 " .. n .. " 件，账上应有 " .. f.should .. " 件：先查清收货和订单记录", en = n .. " counted, " .. f.should .. " by the records: find out why first" }
+    return n == f.should, { zh = "盘点 " .. n .. " 件，账上应有 " .. f.should .. " 件：先查清收货和订单记录",
+                            en = n .. " counted, " .. f.should .. " by the records: find out why first" }
   end,
   run   = function(p, f) stock_is(p, f, f.stock, counted(p, f)) end,
   undo  = function(p, f) stock_is(p, f, counted(p, f), f.stock) end,

@@ -115,7 +115,8 @@ return function(o)
   step "tell" {
     when = "to-do", risk = "low", title = { zh = "通知（{channel}）", en = "tell people ({channel})" },
     run  = function(p, r)
-      notify(p.channel, { level = paused and "P0" or "P2", title = paused and { zh = "合约已暂停", en = "the contract is paused" } or { zh = "合约已恢复运行", en = "the contract runs again" },
+      notify(p.channel, { level = paused and "P0" or "P2",
+        title = paused and { zh = "合约已暂停", en = "the contract is paused" } or { zh = "合约已恢复运行", en = "the contract runs again" },
         facts = { { { zh = "合约", en = "contract" }, p.contract }, { { zh = "交易", en = "transaction" }, r.receipt.hash } } })
     end,
   }

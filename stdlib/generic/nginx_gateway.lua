@@ -8,11 +8,13 @@ return function(o)
   param "backend_keeper"
   param "health_url"
   param "public_url" { type = "url", default = "http://localhost/", title = { zh = "用户访问的地址", en = "the address users open" } }
-  param "nginx_keeper" { type = "string", default = "systemd:nginx", pattern = "(systemd|compose|docker|init):.+", title = { zh = "Nginx 由谁守护", en = "who keeps nginx running" } }
+  param "nginx_keeper" { type = "string", default = "systemd:nginx", pattern = "(systemd|compose|docker|init):.+", title = { zh = "Nginx 由谁守护",
+                                                                                                                             en = "who keeps nginx running" } }
   param "nginx_conf" { type = "path", default = "/etc/nginx/nginx.conf", title = { zh = "Nginx 配置", en = "nginx's configuration" } }
   param "nginx_error_log" { type = "path", default = "/var/log/nginx/error.log", title = { zh = "Nginx 错误日志", en = "nginx's error log" } }
   param "nginx_access_log" { type = "path", default = "/var/log/nginx/access.log", title = { zh = "Nginx 访问日志", en = "nginx's access log" } }
-  param "conf_backups" { type = "path", default = "/var/backups/runbook/nginx", title = { zh = "改配置前的备份放在哪里", en = "where configurations are kept before a change" } }
+  param "conf_backups" { type = "path", default = "/var/backups/runbook/nginx", title = { zh = "改配置前的备份放在哪里",
+                                                                                          en = "where configurations are kept before a change" } }
   param "tail" { type = "int", default = 100, min = 1, max = 10000, title = { zh = "看错误日志的最后几行", en = "last lines of the error log to look at" } }
   param "patience" { type = "duration", default = "5s", min = "1s", max = "1m", title = { zh = "等应答多久", en = "how long to wait for an answer" } }
 
@@ -29,7 +31,8 @@ return function(o)
 
   finding "bad-gateway" {
     title  = { zh = "{public_url} 返回 {status}", en = "{public_url} answers {status}" },
-    advice = { zh = "没有找到原因：看错误日志最后几行（附件），以及 CDN、负载均衡和防火墙", en = "no cause in sight: see the last lines of the error log (attached), then CDN, balancer and firewall" },
+    advice = { zh = "没有找到原因：看错误日志最后几行（附件），以及 CDN、负载均衡和防火墙",
+               en = "no cause in sight: see the last lines of the error log (attached), then CDN, balancer and firewall" },
     within = "30s",
     verify = function(p)
       for _ = 1, 3 do
@@ -45,16 +48,19 @@ return function(o)
   }
   finding "nginx-down" { explains = "bad-gateway", title = { zh = "Nginx 没有在运行（{detail}）", en = "nginx is not running ({detail})" } }
   finding "backend-down" { explains = "bad-gateway", title = { zh = "后端不可用：{detail}", en = "the backend is down: {detail}" } }
-  finding "backend-slow" { explains = "bad-gateway", title = { zh = "后端在运行，但 {patience} 内没有应答", en = "the backend runs, but does not answer within {patience}" } }
+  finding "backend-slow" { explains = "bad-gateway", title = { zh = "后端在运行，但 {patience} 内没有应答",
+                                                               en = "the backend runs, but does not answer within {patience}" } }
   finding "upstream-wrong" {
     explains = "bad-gateway", key = { "address", "file", "line" },
-    title  = { zh = "后端正常，但 Nginx 转发到了没人监听的 {address}（{file}:{line}）", en = "the backend is well, but nginx asks {address}, where nobody listens ({file}:{line})" },
+    title  = { zh = "后端正常，但 Nginx 转发到了没人监听的 {address}（{file}:{line}）",
+               en = "the backend is well, but nginx asks {address}, where nobody listens ({file}:{line})" },
   }
   finding "header-too-big" {
     explains = "bad-gateway",
     title  = { zh = "后端的响应头比 Nginx 的缓冲区大", en = "the backend's headers are larger than nginx's buffer" },
     advice = { zh = "先查后端为什么发这么大的头（多半是 Cookie），再考虑 proxy_buffer_size 16k; proxy_buffers 8 16k; 改完 nginx -t 再 reload",
-               en = "find out why the backend sends such headers, mostly cookies, before proxy_buffer_size 16k; proxy_buffers 8 16k; then nginx -t, and reload" },
+               en = "find out why the backend sends such headers, mostly cookies, before proxy_buffer_size 16k; proxy_buffers 8 16k; then nginx -t, "
+                 .. "and reload" },
   }
   finding "socket-perm" {
     explains = "bad-gateway",
@@ -111,7 +117,10 @@ return function(o)
       local lines = text.lines(file.tail(p.nginx_error_log, { lines = p.tail }) or "")
       local said = nginx.classify(lines)
       attach("nginx error log", table.concat(lines, "\n"))
-      if file.stat(p.nginx_access_log) then ok({ zh = "10 分钟内 {n} 次 5xx", en = "{n} answers of 5xx in 10 minutes" }, { n = logs.access(p.nginx_access_log, { last = "10m" }).errors }) end
+      if file.stat(p.nginx_access_log) then
+        local n = logs.access(p.nginx_access_log, { last = "10m" }).errors
+        ok({ zh = "10 分钟内 {n} 次 5xx", en = "{n} answers of 5xx in 10 minutes" }, { n = n })
+      end
       if r.backend ~= "well" or #findings "upstream-wrong" > 0 then return end -- then older lines explain nothing
       if said.header_too_big > 0 then found "header-too-big" end
       if said.denied > 0 then found("socket-perm", { last = text.cut(said.last.denied, 200) }) end
@@ -126,7 +135,8 @@ return function(o)
   fix "restore-config" {
     when  = "config-invalid", risk = "medium",
     title = { zh = "换回 {file} 的上一份备份", en = "put the last kept {file} back" },
-    guard = function(p, f) return backup.kept(f.file, p.conf_backups) ~= nil, { zh = "{conf_backups} 里没有它的备份：按建议手工改好", en = "{conf_backups} has none of it: correct it by hand" } end,
+    guard = function(p, f) return backup.kept(f.file, p.conf_backups) ~= nil, { zh = "{conf_backups} 里没有它的备份：按建议手工改好",
+                                                                                en = "{conf_backups} has none of it: correct it by hand" } end,
     run   = function(p, f)
       local good = backup.kept(f.file, p.conf_backups)
       local kept = { broken = backup.keep(f.file, p.conf_backups), from = good }
@@ -152,7 +162,8 @@ return function(o)
   }
   fix "point-upstream" {
     when  = "upstream-wrong", risk = "medium", guard = is_good, within = "30s",
-    title = { zh = "把 {file} 第 {line} 行的 {address} 改成后端的地址（{health_url}），检查后平滑加载", en = "change {address} in {file}, line {line}, to the backend of {health_url}; test, then reload" },
+    title = { zh = "把 {file} 第 {line} 行的 {address} 改成后端的地址（{health_url}），检查后平滑加载",
+              en = "change {address} in {file}, line {line}, to the backend of {health_url}; test, then reload" },
     run   = function(p, f)
       local kept = { old = backup.keep(f.file, p.conf_backups) }
       keep(kept)

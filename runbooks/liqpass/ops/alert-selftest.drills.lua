@@ -23,7 +23,10 @@ drill "did-not-arrive" {
 }
 drill "placeholder" {
   needs = needs, expect = { "variable" }, answers = answers, result = "found", prove = nothing_sent,
-  inject = function(d) channels(d) file.write(d.p.env_file, "SLACK_WEBHOOK_URL=https://hooks.slack.com/services/xxx\nTELEGRAM_CHAT_ID=-1001\n", { backup = false }) end,
+  inject = function(d)
+    channels(d)
+    file.write(d.p.env_file, "SLACK_WEBHOOK_URL=https://hooks.slack.com/services/xxx\nTELEGRAM_CHAT_ID=-1001\n", { backup = false })
+  end,
 }
 drill "no-channel" {
   needs = needs, expect = { "channel" }, answers = answers, result = "found", prove = nothing_sent,

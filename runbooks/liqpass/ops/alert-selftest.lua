@@ -6,7 +6,8 @@ runbook "liqpass/ops/alert-selftest" {
   source   = "LiqPass 运维管理指南 1.1、2.1、7.2",
 }
 
-param "channels" { type = "list(string)", default = { "slack", "telegram", "mail" }, min = 1, title = { zh = "要测试的渠道（配置里的 channel）", en = "channels of the configuration to test" } }
+param "channels" { type = "list(string)", default = { "slack", "telegram", "mail" }, min = 1, title = { zh = "要测试的渠道（配置里的 channel）",
+                                                                                                        en = "channels of the configuration to test" } }
 param "env_file" { type = "path", default = "/opt/liqpass/us-backend/.env.us", title = { zh = "后端的环境变量文件", en = "the backend's environment file" } }
 param "variables" {
   type = "list(string)", default = { "SLACK_WEBHOOK_URL", "TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "EMAIL_CONFIG", "OPS_WALLET_PRIVATE_KEY" },
@@ -15,7 +16,8 @@ param "variables" {
 
 finding "variable" {
   key = "name", blocks = true, title = { zh = "{env_file} 里的 {name}：{problem}", en = "{name} in {env_file}: {problem}" },
-  advice = { zh = "补上 {name} 的真实值后重启后端；不要 export，也不要用 env 整个打印出来", en = "put the real value of {name} in, and restart the backend; neither export it nor print all of env" },
+  advice = { zh = "补上 {name} 的真实值后重启后端；不要 export，也不要用 env 整个打印出来",
+             en = "put the real value of {name} in, and restart the backend; neither export it nor print all of env" },
 }
 finding "channel" {
   key = "name", blocks = true, title = { zh = "渠道 {name} 没有配好：{why}", en = "the channel {name} is not configured: {why}" },
@@ -71,4 +73,8 @@ step "received" {
   verify  = function(_, r) return r.received.all == true, { zh = "有渠道没收到：对方返回成功也可能发错了群", en = "one did not arrive: success may be the wrong group" } end,
 }
 schedule "weekly" { cron = "0 10 * * 1", tz = "Asia/Shanghai", mode = "diagnose" }
-prevent "mail-password" { title = { zh = "邮箱密码", en = "the mail password" }, by_hand = { zh = "不要把 SMTP 密码放进 EMAIL_CONFIG 的 JSON：打印 env 就泄露了；用 secret", en = "no SMTP password inside EMAIL_CONFIG: any print of env leaks it; use a secret" } }
+prevent "mail-password" {
+  title = { zh = "邮箱密码", en = "the mail password" },
+  by_hand = { zh = "不要把 SMTP 密码放进 EMAIL_CONFIG 的 JSON：打印 env 就泄露了；用 secret",
+              en = "no SMTP password inside EMAIL_CONFIG: any print of env leaks it; use a secret" },
+}

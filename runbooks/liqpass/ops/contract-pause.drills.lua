@@ -16,7 +16,8 @@ local function chain(d, o)
   d:secret("ops-key", "0xkey")
   file.write(d.dir .. "/ops-control.py", SCRIPT)
   d:set {
-    rpc_nodes = { d.node.url, d.node.url .. "/" }, chain_id = 8453, contract = d.node.contract, ops_wallet = d.node.owner, ops_key = "ops-key", contracts_dir = d.dir,
+    rpc_nodes = { d.node.url, d.node.url .. "/" }, chain_id = 8453, contract = d.node.contract, ops_wallet = d.node.owner,
+    ops_key = "ops-key", contracts_dir = d.dir,
     command = { "/usr/bin/python3", d.dir .. "/ops-control.py", d.node.url, d.node.owner, d.node.contract },
   }
   d.sent = evm.nonces(d.node.url, d.node.owner).pending

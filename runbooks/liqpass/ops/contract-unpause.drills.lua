@@ -5,7 +5,8 @@ import json, sys, urllib.request
 url, wallet, contract, word = sys.argv[1:5]
 data = {"pause": "0x8456cb59", "unpause": "0x3f4ba83a"}[word]
 call = {"jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": [{"from": wallet, "to": contract, "data": data}]}
-with urllib.request.urlopen(urllib.request.Request(url, json.dumps(call).encode(), {"Content-Type": "application/json"})) as answer: print(json.load(answer)["result"])]]
+request = urllib.request.Request(url, json.dumps(call).encode(), {"Content-Type": "application/json"})
+with urllib.request.urlopen(request) as answer: print(json.load(answer)["result"])]]
 
 local function chain(d)
   d.node, d.us, d.jp = d:evm {}, d:http {}, d:http {}

@@ -10,7 +10,8 @@ runbook "liqpass/ops/contract-unpause" {
 
 param "us_health_url"
 param "jp_health_url"
-param "canary" { type = "string", default = "0x8da5cb5b", pattern = "0x[0-9a-f]+", title = { zh = "恢复后试读的调用（默认 owner()）", en = "a call that must answer afterwards (owner())" } }
+param "canary" { type = "string", default = "0x8da5cb5b", pattern = "0x[0-9a-f]+", title = { zh = "恢复后试读的调用（默认 owner()）",
+                                                                                             en = "a call that must answer afterwards (owner())" } }
 param "watch"  { type = "duration", default = "10m", title = { zh = "恢复后观察多久", en = "how long it is watched afterwards" } }
 
 finding "unhealthy" {
