@@ -102,6 +102,7 @@ static void read_one(const struct rb_folders *folders, const json_t *found, stru
     } else {
         json_t *runbook = rb_folders_runbook(folders, (size_t)rb_json_int(found, "folder", 0), id, &err);
         entry = runbook ? new_entry(found, "broken") : broken_entry(found, err.text, err.hint);
+        json_object_set_new(entry, "shipped", json_boolean((size_t)rb_json_int(found, "folder", 0) == folders->shipped));
         if (runbook) {
             json_array_append(l->waiting, entry);
             json_array_append(l->sets, json_object_get(runbook, "files"));

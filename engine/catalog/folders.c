@@ -52,6 +52,14 @@ static void add_colon_list(struct rb_folders *folders, const char *list)
     }
 }
 
+static int add_last(struct rb_folders *folders, const char *path)
+{
+    size_t before = folders->count;
+    int rc = add_folder(folders, path, NULL);
+    folders->shipped = folders->count > before ? before : folders->shipped;
+    return rc;
+}
+
 /* Beside an installed binary, else where it was built. */
 static void add_shipped(struct rb_folders *folders)
 {
@@ -61,12 +69,12 @@ static void add_shipped(struct rb_folders *folders)
         self[len] = 0;
         char *slash = strrchr(self, '/');
         snprintf(path, sizeof path, "%.*s/../share/runbook/runbooks", slash ? (int)(slash - self) : 0, self);
-        if (add_folder(folders, path, NULL) == 0) {
+        if (add_last(folders, path) == 0) {
             return;
         }
     }
 #ifdef RUNBOOK_SHIPPED
-    (void)add_folder(folders, RUNBOOK_SHIPPED, NULL); /* a moved build has none */
+    (void)add_last(folders, RUNBOOK_SHIPPED); /* a moved build has none */
 #endif
 }
 
@@ -74,6 +82,7 @@ int rb_folders_find(struct rb_folders *folders, const char *extra, struct rb_err
 {
     char config[PATH_MAX], path[PATH_MAX + 16];
     folders->count = 0;
+    folders->shipped = RB_FOLDERS_MAX;
     if (extra) {
         int rc = add_folder(folders, extra, err);
         if (rc) {

@@ -16,6 +16,7 @@
 struct rb_folders {
     char *path[RB_FOLDERS_MAX]; /* resolved; in order of precedence */
     size_t count;
+    size_t shipped; /* the number of the one that came with the program; RB_FOLDERS_MAX = none, or a person named it */
 };
 
 /* Folders that do not exist are left out; the one given as extra must be there. */

@@ -114,7 +114,7 @@ int rb_cli_schedules(struct rb_cli *c, struct rb_cli_schedules *s, bool write, s
     rc = rc != 0 ? rc : rb_cli_config(c, &config, err);
     rc = rc != 0 ? rc : rb_files_state_dir(folder, err);
     if (rc == 0) {
-        s->all = rb_schedules_new(loaded, json_object_get(config, "schedule"));
+        s->all = rb_schedules_new(loaded, config);
         rc = rb_store_open(&s->store, folder, write, err);
     }
     return rc == RB_ENOT_FOUND && !write ? 0 : rc; /* nothing ran yet: the blocks say it all */

@@ -19,7 +19,7 @@
     256 /* at close: the next process reads them all before its first event (0.5 ms a MiB) */
 #define RESERVE_SIZE (1 << 20)
 
-static void pause_ms(int ms)
+void journal_pause_ms(int ms)
 {
     struct timespec t = {.tv_nsec = ms * 1000000L};
     (void)nanosleep(&t, NULL); /* an early return only tries again sooner */
@@ -39,7 +39,7 @@ int lock_take(struct rb_journal *j, bool exclusive, struct rb_err *err)
             rb_err_hint(err, RB_T_journal_busy_hint, j->path);
             return RB_EJOURNAL;
         }
-        pause_ms(1);
+        journal_pause_ms(1);
     }
     return 0;
 }
@@ -68,7 +68,7 @@ void checkpoint_after_commit(struct rb_journal *j)
 /* TRUNCATE, or the next process would find all pages again and take none for done. */
 void checkpoint_at_close(struct rb_journal *j)
 {
-    (void)sqlite3_busy_timeout(j->db, 0);
+    journal_patience(j, 0);
     checkpoint(j, WAL_PAGES_LEFT, SQLITE_CHECKPOINT_TRUNCATE);
 }
 

@@ -52,10 +52,26 @@ int journal_cannot_read(struct rb_journal *j, struct rb_err *err)
     return rb_err_set(err, corrupt ? RB_ECORRUPT : RB_EJOURNAL, RB_T_journal_read, j->path, reason(j, why));
 }
 
+/* SQLite's own handler sleeps longer and longer, up to 100 ms: among writers that are never idle it then finds the file
+ * taken each time it looks, until it gives up. One that looks each millisecond gets its turn. */
+static int wait_turn(void *user, int tries)
+{
+    struct rb_journal *j = user;
+    int64_t now = rb_clock_mono_ns();
+    if (tries == 0) {
+        j->wait_until_ns = now + j->wait_ms * INT64_C(1000000);
+    }
+    if (now >= j->wait_until_ns) {
+        return 0;
+    }
+    journal_pause_ms(1);
+    return 1;
+}
+
 void journal_patience(struct rb_journal *j, int ms)
 {
     j->wait_ms = ms;
-    (void)sqlite3_busy_timeout(j->db, ms); /* fails only on a handle that is none */
+    (void)sqlite3_busy_handler(j->db, wait_turn, j); /* fails only on a handle that is none */
 }
 
 int journal_prepare(struct rb_journal *j, sqlite3_stmt **out, const char *sql)

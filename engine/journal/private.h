@@ -51,6 +51,7 @@ struct rb_journal {
     gid_t group; /* of that folder */
     int lock_fd;
     int wait_ms;   /* for other processes */
+    int64_t wait_until_ns;
     int wal_pages; /* in the WAL after our last commit */
     char *actor;
     char *sinks[4];    /* where seals go beside our own file: absolute paths, or "syslog" */
@@ -92,6 +93,7 @@ int schema_check(struct rb_journal *j, struct rb_err *err);
 void journal_patience(struct rb_journal *j, int ms);
 
 /* lock.c: the lock file between commits (shared) and checkpoints (exclusive). */
+void journal_pause_ms(int ms);
 int lock_take(struct rb_journal *j, bool exclusive, struct rb_err *err);
 void lock_release(struct rb_journal *j);
 /* Moves the WAL into the file when it is long and nobody commits just now. Never waits. */

@@ -94,28 +94,53 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct rb_schedule *)a)->name, ((const struct rb_schedule *)b)->name);
 }
 
-static const json_t *blocks_of(const json_t *entry)
+/* schedule "mall/backup/nightly" { … } in the configuration names all schedules of mall/backup. */
+static bool is_named(const char *id, const json_t *config)
 {
-    bool live = !strcmp(rb_json_str(entry, "status", ""), "ok");
+    const char *name;
+    json_t *block;
+    size_t len = strlen(id);
+    json_object_foreach(json_object_get(config, "schedule"), name, block)
+    {
+        if (!strncmp(name, id, len) && name[len] == '/') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A runbook that came with the program runs by itself only where somebody said that its system is here. */
+static bool is_ours(const json_t *entry, const json_t *config)
+{
+    const char *id = rb_json_str(entry, "id", "");
+    const json_t *profiles = json_object_get(config, "profile");
+    char system[256];
+    snprintf(system, sizeof system, "%.*s", (int)strcspn(id, "/"), id);
+    return !rb_json_bool(entry, "shipped", false) || json_object_get(profiles, system) || is_named(id, config);
+}
+
+static const json_t *blocks_of(const json_t *entry, const json_t *config)
+{
+    bool live = !strcmp(rb_json_str(entry, "status", ""), "ok") && is_ours(entry, config);
     return live ? json_object_get(json_object_get(entry, "meta"), "schedules") : NULL;
 }
 
-struct rb_schedules *rb_schedules_new(const json_t *loaded, const json_t *overrides)
+struct rb_schedules *rb_schedules_new(const json_t *loaded, const json_t *config)
 {
     struct rb_schedules *all = rb_xcalloc(1, sizeof *all);
     size_t i, k, count = 0;
     json_t *entry, *block;
     json_array_foreach((json_t *)loaded, i, entry)
     {
-        count += json_array_size(blocks_of(entry));
+        count += json_array_size(blocks_of(entry, config));
     }
     all->zones = rb_zones_new();
     all->list = rb_xcalloc(count + 1, sizeof *all->list);
     json_array_foreach((json_t *)loaded, i, entry)
     {
-        json_array_foreach((json_t *)blocks_of(entry), k, block)
+        json_array_foreach((json_t *)blocks_of(entry, config), k, block)
         {
-            add(all, entry, block, overrides);
+            add(all, entry, block, json_object_get(config, "schedule"));
         }
     }
     qsort(all->list, all->count, sizeof *all->list, by_name);

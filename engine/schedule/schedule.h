@@ -38,8 +38,10 @@ struct rb_schedules {
     struct rb_zones *zones;
 };
 
-/* All schedules of the runbooks in loaded (rb_catalog_load). overrides: {full name: fields}, may be NULL. */
-struct rb_schedules *rb_schedules_new(const json_t *loaded, const json_t *overrides);
+/* All schedules of the runbooks in loaded (rb_catalog_load). config: what config.lua says
+ * (NULL = nothing): schedule blocks lie over those of the same full name. Those of runbooks that came with the program
+ * exist only where config has a profile of their system, or names a schedule of that runbook. */
+struct rb_schedules *rb_schedules_new(const json_t *loaded, const json_t *config);
 void rb_schedules_free(struct rb_schedules *schedules);
 /* By full name; NULL with RB_ENOT_FOUND and the likely one. */
 const struct rb_schedule *rb_schedules_find(const struct rb_schedules *all, const char *name,

@@ -168,7 +168,7 @@ static int load(struct rb_service *s, struct rb_catalog *catalog, struct rb_err 
     }
     json_t *chosen = choose(s, catalog, loaded);
     struct rb_schedules *old = s->schedules;
-    s->schedules = rb_schedules_new(chosen, json_object_get(s->config, "schedule"));
+    s->schedules = rb_schedules_new(chosen, s->config);
     int rc = rb_service_plan(s, err);
     rb_schedules_free(old);
     watch_all(s, loaded);

@@ -57,21 +57,25 @@ class Schedules(Watching):
             self.watch()
             self.assertIn(words, self.run_it("schedule", *argv, code=2).err, argv)
 
+    def listed(self, name):
+        """Beside the schedules of the runbooks that come with the program."""
+        return next(one for one in self.json("schedule", "list")["schedules"] if one["name"] == name)
+
     def test_list_pause_resume(self):
         self.watch(every="1h")
         name = "demo/watch/often"
-        one = self.json("schedule", "list")["schedules"][0]
+        one = self.listed(name)
         self.assertEqual([name, "on", "fix", None], [one["name"], one["state"], one["mode"], one["last"]])
         self.assertTrue(one["next"].endswith(":00:00Z"))
         self.run_it("schedule", "pause", name, "--reason", "migration", "--until", "+2d", code=0)
-        one = self.json("schedule", "list")["schedules"][0]
+        one = self.listed(name)
         self.assertEqual(["paused", "migration"], [one["state"], one["paused"]["reason"]])
         self.assertIn("migration", self.run_it("schedule", "list", code=0).out)
         planned = self.json("schedule", "explain", name, "--from", "now", "--to", "+3d")["firings"]
         self.assertEqual({"paused"}, {f["reason"] for f in planned[:40]})
         self.assertEqual("planned", planned[-1]["state"])
         self.assertEqual(["demo/watch/often"], self.json("schedule", "resume", "--all")["schedules"])
-        self.assertEqual("on", self.json("schedule", "list")["schedules"][0]["state"])
+        self.assertEqual("on", self.listed(name)["state"])
         kinds = [e["t"] for e in map(json.loads, self.run_it("audit", "-o", "jsonl", code=0).out.splitlines())]
         self.assertEqual(["schedule.paused", "schedule.resumed"], kinds)
 

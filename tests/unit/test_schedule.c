@@ -476,14 +476,35 @@ static void test_overrides(void **state)
 {
     (void)state;
     json_t *loaded = book("[{\"id\":\"s\",\"cron\":\"0 1 * * *\"}]");
-    json_t *overrides = json_pack("{s:{s:i, s:s}}", "t/x/s", "every", 60, "mode", "fix");
-    struct rb_schedules *all = rb_schedules_new(loaded, overrides);
+    json_t *config = json_pack("{s:{s:{s:i, s:s}}}", "schedule", "t/x/s", "every", 60, "mode", "fix");
+    struct rb_schedules *all = rb_schedules_new(loaded, config);
     assert_int_equal(all->list[0].every, 60);
     assert_true(all->list[0].fix);
     assert_int_equal(all->list[0].problem.code, 0);
     rb_schedules_free(all);
     json_decref(loaded);
-    json_decref(overrides);
+    json_decref(config);
+}
+
+/* Whoever starts the service has not asked for the maintenance of systems that are not here. */
+static void test_what_came_with_the_program_waits_to_be_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config;
+        size_t count;
+    } cases[] = {{"{}", 0}, {"{\"profile\":{\"u\":{}}}", 0}, {"{\"schedule\":{\"t/xx/s\":{}}}", 0},
+                 {"{\"profile\":{\"t\":{}}}", 1}, {"{\"schedule\":{\"t/x/s\":{}}}", 1}};
+    json_t *loaded = book("[{\"id\":\"s\",\"cron\":\"0 1 * * *\"}]");
+    json_object_set_new(json_array_get(loaded, 0), "shipped", json_true());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *config = json_loads(cases[i].config, 0, NULL);
+        struct rb_schedules *all = rb_schedules_new(loaded, config);
+        assert_int_equal(all->count, cases[i].count);
+        rb_schedules_free(all);
+        json_decref(config);
+    }
+    json_decref(loaded);
 }
 
 static void test_explain(void **state)
@@ -520,7 +541,7 @@ int main(void)
         cmocka_unit_test(test_the_circuit_breaker_counts),
         cmocka_unit_test(test_hours),
         cmocka_unit_test(test_what_cannot_fire_says_why),
-        cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_overrides), cmocka_unit_test(test_what_came_with_the_program_waits_to_be_named),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_a_week),
     };
