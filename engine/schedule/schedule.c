@@ -109,14 +109,26 @@ static bool is_named(const char *id, const json_t *config)
     return false;
 }
 
+/* profile "mall" or profile "mall/second" */
+static bool has_profile(const char *id, const json_t *config)
+{
+    size_t i, system = strcspn(id, "/");
+    json_t *profile;
+    json_array_foreach(json_object_get(config, "profiles"), i, profile)
+    {
+        const char *name = rb_json_str(profile, "id", "");
+        if (!strncmp(name, id, system) && (!name[system] || name[system] == '/')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A runbook that came with the program runs by itself only where somebody said that its system is here. */
 static bool is_ours(const json_t *entry, const json_t *config)
 {
     const char *id = rb_json_str(entry, "id", "");
-    const json_t *profiles = json_object_get(config, "profile");
-    char system[256];
-    snprintf(system, sizeof system, "%.*s", (int)strcspn(id, "/"), id);
-    return !rb_json_bool(entry, "shipped", false) || json_object_get(profiles, system) || is_named(id, config);
+    return !rb_json_bool(entry, "shipped", false) || has_profile(id, config) || is_named(id, config);
 }
 
 static const json_t *blocks_of(const json_t *entry, const json_t *config)

@@ -176,7 +176,7 @@ class Guide(lab.Lab):
         t.type("zzqy xxkw")
         t.wait("No runbook is known for this")
         t.type("")
-        t.wait("All runbooks.*liqpass/db-locked")
+        t.wait("mall/stock-oversold.*or other words")  # the last of all of them
         t.type("q")
         t.wait("Nothing was done")
 

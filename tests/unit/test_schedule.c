@@ -493,8 +493,8 @@ static void test_what_came_with_the_program_waits_to_be_named(void **state)
     static const struct {
         const char *config;
         size_t count;
-    } cases[] = {{"{}", 0}, {"{\"profile\":{\"u\":{}}}", 0}, {"{\"schedule\":{\"t/xx/s\":{}}}", 0},
-                 {"{\"profile\":{\"t\":{}}}", 1}, {"{\"schedule\":{\"t/x/s\":{}}}", 1}};
+    } cases[] = {{"{}", 0}, {"{\"profiles\":[{\"id\":\"tt\"}]}", 0}, {"{\"schedule\":{\"t/xx/s\":{}}}", 0},
+                 {"{\"profiles\":[{\"id\":\"t\"}]}", 1}, {"{\"schedule\":{\"t/x/s\":{}}}", 1}};
     json_t *loaded = book("[{\"id\":\"s\",\"cron\":\"0 1 * * *\"}]");
     json_object_set_new(json_array_get(loaded, 0), "shipped", json_true());
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
