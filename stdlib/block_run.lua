@@ -89,10 +89,11 @@ function run.prepare(context, collected, answer)
   end
   context.shapes = parameter_shapes(context.meta)
   context.results, context.tried, context.round, context.passed_over = {}, {}, 0, {}
-  context.found, context.first_now = {}, {}
+  context.found, context.nows = {}, {}
   context.mono = function() return task.call("time.mono", {}) end -- recorded: what follows from it must be repeatable
   run.set_params(context, answer.params)
   context.now = function() return run.now(context) end
+  context.clock = run.clock
   task.now = context.now
   context.note_finding = function(...) return run.note_finding(context, ...) end
   context.evidence_of = function(id)
@@ -125,18 +126,21 @@ end
 
 local rehearsed = { fix = true, step = true, undo = true }
 
--- A block's first now() answers the same in its rehearsal and live, so that names made of it match.
+function run.clock()
+  return task.call("time.now", {})
+end
+
+-- Each now() of a block answers live as it did in the rehearsal, so that names made of it are those that people agreed
+-- to, however long they thought about it. What measures takes run.clock.
 function run.now(context)
   local block = context.block
-  local name = block and block.id .. " " .. (block.key or "")
-  if block and not block.asked_now then
-    block.asked_now = true
-    if rehearsed[block.phase] then
-      context.first_now[name] = context.first_now[name] or task.call("time.now", {})
-      return context.first_now[name]
-    end
-  end
-  return task.call("time.now", {})
+  if not block or not rehearsed[block.phase] then return run.clock() end
+  local name = ("%s %s %s"):format(block.phase, block.id, block.key or "")
+  block.nows = (block.nows or 0) + 1
+  if not block.rehearse then return (context.nows[name] or {})[block.nows] or run.clock() end
+  if block.nows == 1 then context.nows[name] = {} end
+  context.nows[name][block.nows] = run.clock()
+  return context.nows[name][block.nows]
 end
 
 local function keep_instance(context, id, key, typed, evidence)

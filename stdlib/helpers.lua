@@ -46,8 +46,8 @@ end
 
 local function wait_more(context, options, started)
   local within = options.within
-  local every = options.every or math.min(5, 1 + (context.now() - started) / 10)
-  return within - (context.now() - started), every
+  local every = options.every or math.min(5, 1 + (context.clock() - started) / 10)
+  return within - (context.clock() - started), every
 end
 
 -- Not yet: fn returned nothing true, or raised an error of a verb. Anything else goes up.
@@ -62,7 +62,7 @@ local function add_wait_until(context)
   return function(fn, options)
     inside(context, "wait_until")
     options = { within = rt.seconds(options and options.within or "30s"), every = options and options.every and rt.seconds(options.every) }
-    local started, reason = context.now(), nil
+    local started, reason = context.clock(), nil
     while true do
       local value, why = look(fn)
       if value then return value end

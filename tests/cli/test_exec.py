@@ -62,6 +62,17 @@ class Exec(Lab):
         self.assertTrue(os.path.exists(self.hello))
         self.assertRegex(self.run_it("exec", "greeting", f"dir={self.dir}", code=0).out, r"(?m)^result healthy ")
 
+    def test_names_made_of_the_time_are_those_agreed_to(self):
+        """The second now() of a block, too, is the one of the rehearsal, however long the answer took."""
+        self.book("demo/names", '''runbook "demo/names" { title = "Names", severity = "P3" }
+param "dir" { type = "path" }
+step "write" { title = "write", risk = "low", run = function(p)
+  shell.read { "sleep", "1.1" }
+  for _, name in ipairs { "a", "b" } do file.write(("%s/%s-%d"):format(p.dir, name, now() // 1), name) end
+end }''')
+        self.run_it("exec", "demo/names", f"dir={self.dir}", "--yes", code=0)
+        self.assertEqual(["a", "b"], sorted(n[0] for n in os.listdir(self.dir) if n[1:2] == "-"))
+
     def test_what_a_loop_did_is_one_line(self):
         self.book("demo/loop", '''runbook "demo/loop" { title = "Loop", severity = "P3" }
 step "on" { title = "on", risk = "low", run = function() for _ = 1, 3 do shell.run { "true" } end shell.run { "echo" } end }''')
