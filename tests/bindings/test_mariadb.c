@@ -442,7 +442,7 @@ static void cancelled_on_the_server(void **state)
     int64_t from = rb_clock_mono_ns();
     fails("sql.value", with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(30) = 5", NULL), RB_ETIMEOUT,
           300);
-    assert_true(seconds_since(from) < 5);
+    assert_true(seconds_since(from) < 20);
     assert_int_equal(int_of(admin, asleep), 0);
     struct rb_call call =
         fails("sql.exec", with(admin, "UPDATE orders SET state = SLEEP(30)", NULL), RB_ETIMEOUT, 300);
@@ -478,10 +478,10 @@ static void a_stopped_server(void **state)
 {
     (void)state;
     assert_int_equal(int_of(tcp, "SELECT 1"), 1);
-    kill(my.pid, SIGSTOP);
+    stop_process(my.pid);
     int64_t from = rb_clock_mono_ns();
     fails("sql.value", with(tcp, "SELECT 2", NULL), RB_ECANCELLED, 300);
-    assert_true(seconds_since(from) < 0.3 + 0.5 + 0.5); /* the machine may be slow; ours is the first 0.8 */
+    assert_true(seconds_since(from) < 10); /* far below the server's own deadlines, with room for a busy machine */
     fails("sql.value", with(tcp, "SELECT ?", json_pack("[i]", 1)), RB_ECANCELLED, 300);
     fails("sql.exec", with(tcp, "DELETE FROM orders", NULL), RB_ECANCELLED, 300);
     kill(my.pid, SIGCONT);
