@@ -26,7 +26,7 @@ static const struct way {
     {"sqlite", "sql", "sql", "sql(p.c):value(\"SELECT 1\")"},
     {"postgres", "sql", "sql", "sql(p.c):value(\"SELECT 1\")"},
     {"mysql", "sql", "sql", "sql(p.c):value(\"SELECT 1\")"},
-    {"redis", "redis", "redis", "redis(p.c):ask { \"PING\" }"},
+    {"redis", "redis", "redis", "redis(p.c):ask(\"PING\")"},
     {"rpc", "rpc", "rpc", "local _, err = try(function() return rpc(p.c):ask(\"web3_clientVersion\") end)\n"
                           "  if err and err.code ~= \"rpc\" then fail(err.message) end"},
     {"secret", "secret", "secret", "if secret.inspect(p.c).short then found(\"short\") end"},

@@ -48,6 +48,13 @@ class Redis(Looks):
           assert(done.removed == 2 and done.kept == 1) assert(r:probe())'''))
         self.assertEqual("done", run["result"])
 
+    def test_doctor_looks_at_it(self):
+        folder = os.path.join(self.env["XDG_CONFIG_HOME"], "runbook")
+        os.makedirs(folder, 0o700, exist_ok=True)
+        with open(os.path.join(folder, "config.lua"), "w", encoding="utf-8") as f:
+            f.write(f'connection "cache" {{ url = "redis://127.0.0.1:{self.port}/0" }}\n')
+        self.assertRegex(self.run_it("doctor").out, r"(?m)^ok +connection cache |^✓ connection cache ")
+
     def test_a_check_only_reads(self):
         for body in ('r:ask("SET", "a", 1)', 'r:call("SET", "a", 1)', 'r:unlink { match = "app:*" }', "r:probe()", 'r:ask("KEYS", "*")'):
             self.assertEqual("forbidden", self.check(self.lua(body))["code"], body)
