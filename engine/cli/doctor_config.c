@@ -1,5 +1,5 @@
-/* The configuration, tried out: each connection is asked something harmless and each secret is read, by a small
- * runbook of our own, so that gate, read accounts and redaction are the same as in any check. */
+/* The configuration, tried out: each connection is asked something harmless, each secret is read and for each channel a
+ * message is made that is not sent, by a small runbook of our own, so that gate, read accounts and redaction are the same as in any check. */
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 #define PROBE_SECONDS 15
 
 static const struct way {
-    const char *driver; /* of a connection, or "secret" */
+    const char *driver; /* of a connection, or "secret", "channel" */
     const char *binding, *type, *call;
 } ways[] = {
     {"sqlite", "sql", "sql", "sql(p.c):value(\"SELECT 1\")"},
@@ -29,6 +29,7 @@ static const struct way {
     {"redis", "redis", "redis", "redis(p.c):ask(\"PING\")"},
     {"rpc", "rpc", "rpc", "local _, err = try(function() return rpc(p.c):ask(\"web3_clientVersion\") end)\n"
                           "  if err and err.code ~= \"rpc\" then fail(err.message) end"},
+    {"channel", "notify", "string", "notify.preview(p.c, \"doctor\")"},
     {"secret", "secret", "secret", "if secret.inspect(p.c).short then found(\"short\") end"},
 };
 
@@ -166,6 +167,9 @@ static void start_all(struct probing *all)
         driver_of(fields, driver);
         add_probe(all, "connection", name, driver);
     }
+    json_object_foreach (json_object_get(all->config, "channel"), name, fields) {
+        add_probe(all, "channel", name, "channel");
+    }
 }
 
 static bool any_open(const struct probing *all)
@@ -180,16 +184,27 @@ static bool any_open(const struct probing *all)
 
 /* ---- what was seen ---- */
 
+static void put_good(struct probing *all, const struct probe *probe, const char *label)
+{
+    char text[256];
+    const json_t *channel = json_object_get(json_object_get(all->config, "channel"), probe->name);
+    if (strcmp(probe->kind, "channel") == 0) {
+        snprintf(text, sizeof text, TX_CONFIG(doctor_channel), rb_json_str(channel, "kind", "?"), probe->name);
+    } else {
+        snprintf(text, sizeof text, "%s", TX_CONFIG(doctor_answers));
+    }
+    rb_doctor_item(all->d, probe->kind, label, RB_GOOD, text);
+}
+
 static void put_result(struct probing *all, const struct probe *probe)
 {
-    char label[160], text[1600];
+    char label[160];
     const char *result = rb_json_str(probe->result, "result", "failed");
     const json_t *check = json_array_get(json_object_get(probe->result, "checks"), 0);
     const char *error = rb_json_str(check, "error", rb_json_str(check, "text", rb_json_str(probe->result, "error", "?")));
     snprintf(label, sizeof label, "%s %s", probe->kind, probe->name);
     if (strcmp(result, "healthy") == 0) {
-        snprintf(text, sizeof text, "%s", TX_CONFIG(doctor_answers));
-        rb_doctor_item(all->d, probe->kind, label, RB_GOOD, text);
+        put_good(all, probe, label);
     } else if (strcmp(result, "found") == 0) {
         rb_doctor_item(all->d, probe->kind, label, RB_WARN, TX_CONFIG(doctor_short));
     } else {
@@ -217,16 +232,9 @@ static void try_all(struct doctor *d, const json_t *config)
     free(all.list);
 }
 
-static void put_channels(struct doctor *d, const json_t *config)
+static bool anything_to_try(const json_t *config)
 {
-    const char *name;
-    json_t *fields;
-    json_object_foreach (json_object_get(config, "channel"), name, fields) {
-        char label[160], text[256];
-        snprintf(label, sizeof label, "channel %s", name);
-        snprintf(text, sizeof text, TX_CONFIG(doctor_channel), rb_json_str(fields, "kind", "?"), name);
-        rb_doctor_item(d, "channel", label, RB_GOOD, text);
-    }
+    return json_object_get(config, "secret") || json_object_get(config, "connection") || json_object_get(config, "channel");
 }
 
 static void put_problem(struct doctor *d, const json_t *problem)
@@ -268,8 +276,7 @@ void rb_doctor_config(struct doctor *d)
     json_array_foreach (json_object_get(d->c->config, "problems"), i, problem) {
         put_problem(d, problem);
     }
-    if (rc == 0 && (json_object_get(config, "secret") != NULL || json_object_get(config, "connection") != NULL)) {
+    if (rc == 0 && anything_to_try(config)) {
         try_all(d, config);
     }
-    put_channels(d, config);
 }

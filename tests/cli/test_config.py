@@ -111,6 +111,7 @@ class Doctor(Config):
         self.config(f'''connection "good" {{ driver = "sqlite", path = "{path}" }}
 connection "gone" {{ driver = "sqlite", path = "{path}.not" }}
 channel "oncall" {{ kind = "console" }}
+channel "quiet" {{ kind = "slack", url = {{ secret = "unset" }} }}
 secret "short" {{ command = {{ "echo", "abc" }} }}
 secret "unset" {{ env = "NOT_THERE" }}
 secret "fine" {{ command = {{ "echo", "abcdefgh" }} }}
@@ -119,7 +120,7 @@ secret "fine" {{ command = {{ "echo", "abcdefgh" }} }}
             out = json.loads(self.run_it("doctor", "-o", "json", "--lang", lang, code=1).out)
             states = [(item["name"], item["state"]) for item in out["items"] if item["name"] in ("connection", "secret", "channel")]
             self.assertEqual([("secret", "warning"), ("secret", "error"), ("secret", "ok"), ("connection", "ok"),
-                              ("connection", "error"), ("channel", "ok")], states)
+                              ("connection", "error"), ("channel", "ok"), ("channel", "error")], states)
             self.assertNotIn("abcdefgh", json.dumps(out))
         self.assertEqual([], [name for name in os.listdir("/tmp") if name.startswith("runbook-doctor-")])
         self.assertEqual([], self.json("history")["runs"])
