@@ -290,14 +290,20 @@ json_t *rb_config_meta(const json_t *declared)
     return config;
 }
 
+bool rb_config_profile_is_of(const json_t *profile, const char *id)
+{
+    size_t system = strcspn(id, "/");
+    const char *name = rb_json_str(profile, "id", "");
+    return strncmp(name, id, system) == 0 && (!name[system] || name[system] == '/');
+}
+
 void rb_config_lay_over(json_t *declared, const json_t *config, const char *id)
 {
-    size_t i, system = strcspn(id, "/");
+    size_t i;
     json_t *entry;
     json_array_foreach(json_object_get(config, "profiles"), i, entry)
     {
-        const char *name = rb_json_str(entry, "id", "");
-        if (strncmp(name, id, system) == 0 && (!name[system] || name[system] == '/')) {
+        if (rb_config_profile_is_of(entry, id)) {
             json_array_append(json_object_get(declared, "blocks"), entry);
         }
     }

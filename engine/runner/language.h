@@ -54,6 +54,8 @@ json_t *rb_config_check(const json_t *declared, const json_t *sources);
 json_t *rb_config_meta(const json_t *declared);
 /* Where a loaded configuration keeps the value of a secret { env }. */
 #define RB_CONFIG_VALUE "$value"
+/* Is this entry of config.profiles one of the runbook's system: profile "mall", or "mall/second"? */
+bool rb_config_profile_is_of(const json_t *profile, const char *id);
 /* Adds the profile blocks that concern the runbook's system to what it declared, so that they are judged and
  * count like those of its profiles/ file, and more than them. */
 void rb_config_lay_over(json_t *declared, const json_t *config, const char *id);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "runner/language.h"
 #include "schedule/hours.h"
 
 /* ---- one block ---- */
@@ -109,15 +110,13 @@ static bool is_named(const char *id, const json_t *config)
     return false;
 }
 
-/* profile "mall" or profile "mall/second" */
 static bool has_profile(const char *id, const json_t *config)
 {
-    size_t i, system = strcspn(id, "/");
+    size_t i;
     json_t *profile;
     json_array_foreach(json_object_get(config, "profiles"), i, profile)
     {
-        const char *name = rb_json_str(profile, "id", "");
-        if (!strncmp(name, id, system) && (!name[system] || name[system] == '/')) {
+        if (rb_config_profile_is_of(profile, id)) {
             return true;
         }
     }
