@@ -89,7 +89,7 @@ function run.prepare(context, collected, answer)
   end
   context.shapes = parameter_shapes(context.meta)
   context.results, context.tried, context.round, context.passed_over = {}, {}, 0, {}
-  context.found, context.nows = {}, {}
+  context.found, context.of_steps, context.nows, context.done = {}, {}, {}, {}
   context.mono = function() return task.call("time.mono", {}) end -- recorded: what follows from it must be repeatable
   run.set_params(context, answer.params)
   context.now = function() return run.now(context) end
@@ -143,17 +143,20 @@ function run.now(context)
   return context.nows[name][block.nows]
 end
 
-local function keep_instance(context, id, key, typed, evidence)
-  for _, known in ipairs(context.found) do
-    if known.id == id and known.key == key then
-      known.evidence = evidence
+--- Into a list of instances; the same one again has later evidence.
+function run.keep_instance(list, instance)
+  for i, known in ipairs(list) do
+    if known.id == instance.id and known.key == instance.key then
+      list[i] = instance
       return
     end
   end
-  context.found[#context.found + 1] = { id = id, key = key, typed = typed or "", evidence = evidence }
+  list[#list + 1] = instance
 end
 
+-- What a step found no check looks at again: it stands to the end. In a rehearsal nothing happened yet that could be found.
 function run.note_finding(context, block, finding, key, typed, evidence)
+  if block.rehearse then return end
   if #context.found >= FINDINGS_MAX then error(rt.text("too_many_findings", FINDINGS_MAX), 0) end
   local sources = { evidence, context.plain, context.results }
   task.call("run.found", {
@@ -162,7 +165,9 @@ function run.note_finding(context, block, finding, key, typed, evidence)
     explains = finding.explains, blocks = finding.blocks or false,
     advice = words.fill(finding.advice, sources, context.shapes),
   })
-  keep_instance(context, finding.id, key, typed, evidence) -- only what the host took stands
+  local instance = { id = finding.id, key = key, typed = typed or "", evidence = evidence }
+  run.keep_instance(context.found, instance) -- only what the host took stands
+  if block.phase == "step" then run.keep_instance(context.of_steps, instance) end
   block.found = true
 end
 
@@ -191,7 +196,13 @@ local function plain(value)
   return value
 end
 
--- spec: phase, block (kind), id, key, timeout, title, rehearse, sources
+-- What failed after a read that a noted write would have answered differently, says nothing: the rest is not known yet.
+local function judged(ended, rehearsal)
+  if rehearsal and rehearsal.stale and (ended.result == "failed" or ended.result == "skipped") then return { result = "rehearsed" } end
+  return ended
+end
+
+-- spec: phase, block (kind), id, key, timeout, title, rehearse, low, sources
 local function execute(context, spec, fn, ...)
   task.call("run.enter", {
     phase = spec.phase, block = spec.block, id = spec.id, key = spec.key, timeout = spec.timeout,
@@ -200,11 +211,13 @@ local function execute(context, spec, fn, ...)
   local block = { phase = spec.phase, block = spec.block, id = spec.id, key = spec.key, sources = spec.sources,
     rehearse = spec.rehearse }
   context.block = block
+  task.rehearsal = spec.rehearse and { low = spec.low, noted = false, stale = false } or nil
   rt.deadline(spec.timeout, spec.block .. " " .. spec.id)
   local returned = table.pack(task.protect(fn, ...))
   rt.deadline(nil)
-  context.block = nil
-  local ended = outcome_of(block, returned[1], returned[2])
+  local rehearsal = task.rehearsal
+  context.block, task.rehearsal = nil, nil
+  local ended = judged(outcome_of(block, returned[1], returned[2]), rehearsal)
   ended.why = returned[3]
   if not returned[1] and block.kept ~= nil then ended.value = block.kept end
   if spec.rehearse then ended.value = nil end -- it may be what a noted write is answered with
@@ -235,6 +248,7 @@ function run.check(context, check)
     title = title_of(context, check, sources),
   }, check.run, context.p, context.r)
   keep_result(context, check.id, ended)
+  ended.id = check.id
   if ended.result == "refused" then ended.result = "failed" end
   return ended
 end
@@ -290,7 +304,7 @@ end
 --- Run (or undo) up to the first unknown result: the host notes the writes, that is the plan people consent to.
 function run.rehearse(context, chosen, undo)
   local spec = spec_of(context, chosen, undo and "undo" or chosen.step and "step" or "fix")
-  spec.rehearse = true
+  spec.rehearse, spec.low = true, chosen.shown.risk == "low"
   return execute(context, spec, undo and chosen.fix.undo or chosen.fix.run, arguments(context, chosen))
 end
 

@@ -97,12 +97,16 @@ function diagnosis.look(context, paced)
   if context.wrote then
     for _, instance in ipairs(still_unverified(context, before)) do context.found[#context.found + 1] = instance end
   end
+  for _, instance in ipairs(context.of_steps) do block_run.keep_instance(context.found, instance) end
   context.standing = standing(context)
   context.failed_checks = failed
   context.looked_at = context.mono()
   task.call("run.diagnosis", { round = context.round, standing = names_of(context.standing), failed = #failed })
   return context.standing
 end
+
+--- What a step found stands from then on.
+function diagnosis.add_of_step(context) context.standing = standing(context) end
 
 --- Looks again when the last look is too old to act on; the host says so (design.md 3, promise 5).
 function diagnosis.refresh(context)

@@ -7,6 +7,8 @@ local task = require "task"
 
 local drill = {}
 
+local WITHIN = 300 -- seconds to notice and repair, when the drill does not say
+
 local function expected(list)
   local set = {}
   for _, id in ipairs(list) do set[id] = true end
@@ -59,6 +61,10 @@ local function notice(context, flow, block, times)
   return drill.differs(context, block.expect) or check_verifies(context)
 end
 
+local function ended_at(context)
+  return context.stopped_at or context.failed_checks[1] and context.failed_checks[1].id
+end
+
 local function repair(context, flow, block, times)
   local started = context.mono()
   flow.treat(context)
@@ -66,11 +72,29 @@ local function repair(context, flow, block, times)
   local want = block.result or (#block.expect == 0 and "healthy" or "fixed")
   times.repaired_ms = context.wrote and math.floor((context.mono() - started) * 1000) or nil
   if result ~= want then return rt.text("drill_result", want, result) end
+  if block.fails_at and block.fails_at ~= ended_at(context) then return rt.text("drill_stopped", block.fails_at, ended_at(context) or "-") end
+end
+
+-- Slow is broken too: whoever waits for it at night has given up.
+local function in_time(block, times)
+  local took, allowed = (times.found_ms + (times.repaired_ms or 0)) / 1000, block.within or WITHIN
+  if took > allowed then return rt.text("drill_late", ("%.1f"):format(took), tostring(allowed)) end
+end
+
+-- What was done is taken back, the last first; then it must be as broken as before.
+local function take_back(context, flow, block)
+  if not block.undo or block.result == "failed" then return end
+  for i = #context.done, 1, -1 do
+    local one = context.done[i]
+    if one.fix.run and one.fix.risk ~= "low" and not block_run.offer_undo(context, one) then return rt.text("drill_undo", one.fix.id) end
+  end
+  flow.diagnose(context)
+  return drill.differs(context, block.expect)
 end
 
 local function prove(context, block, d, times)
   if not block.prove then return end
-  return ended_badly(block_run.drill(context, block, "prove", block.prove, d, { result = "fixed", repaired_ms = times.repaired_ms }))
+  return ended_badly(block_run.drill(context, block, "prove", block.prove, d, { r = context.results, repaired_ms = times.repaired_ms }))
 end
 
 local function clean(context, block, deferred)
@@ -92,6 +116,8 @@ local function act(context, flow, block, d, times)
   return ended_badly(block_run.drill(context, block, "inject", block.inject, d))
     or notice(context, flow, block, times)
     or repair(context, flow, block, times)
+    or in_time(block, times)
+    or take_back(context, flow, block)
     or prove(context, block, d, times)
 end
 

@@ -185,7 +185,9 @@ local function carry_out(context, chosen)
 end
 
 local function record_fix(context, chosen, result, verified, why)
-  context.fix_failed = context.fix_failed or result == "failed" or (result == "done" and not verified)
+  local failed = result == "failed" or (result == "done" and not verified)
+  context.fix_failed = context.fix_failed or failed
+  context.stopped_at = failed and chosen.fix.id or context.stopped_at
   task.call("run.fixed", {
     id = chosen.fix.id, ["for"] = chosen.shown["for"], key = chosen.shown.key,
     result = result == "done" and not verified and "not_verified" or result, why = why,
@@ -206,6 +208,7 @@ local function one_fix(context, chosen)
   end
   local verified, why = verify_fix(context, chosen)
   if result == "unknown" and verified then result = "done" end
+  if result == "done" and verified then context.done[#context.done + 1] = chosen end
   record_fix(context, chosen, result, verified, why)
   if result == "failed" or not verified then
     if block_run.offer_undo(context, chosen) then diagnosis.look(context) end

@@ -37,6 +37,7 @@ end
 local function add_found(context)
   return function(id, evidence)
     local block = inside(context, "found")
+    if block.phase ~= "check" and block.phase ~= "step" then error(rt.text("found_where"), 2) end
     if type(id) ~= "string" then error(rt.text("no_finding", tostring(id)), 2) end
     evidence = evidence or {}
     local finding, parts = key_of(context, id, evidence)

@@ -71,6 +71,7 @@ local function run_step(context, step, one)
   if not context.wrote and not steps.needed(context) then return "declined", rt.text("no_longer_needed") end
   context.wrote = true
   local result = block_run.fix(context, one).result
+  diagnosis.add_of_step(context)
   if result ~= "done" and result ~= "unknown" then return result end
   local verified, why = verify_step(context, step, one)
   if verified and (result == "done" or step.verify) then return "done" end
@@ -95,13 +96,14 @@ function steps.go(context)
       task.call("run.stepped", { id = step.id, result = result, why = why })
       if result == "done" then
         done[#done + 1] = step
+        context.done[#context.done + 1] = one
       elseif not (step.optional and result ~= "unknown") then
-        context.step_stopped = result
+        context.step_stopped, context.stopped_at = result, step.id
         context.waiting = result == "person" and one or nil
         if result ~= "person" then undo_finished(context, done) end
         return
       elseif result ~= "declined" then
-        context.fix_failed = true
+        context.fix_failed, context.stopped_at = true, step.id
       end
     else
       task.call("run.stepped", { id = step.id, result = "not_needed" })

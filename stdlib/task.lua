@@ -21,6 +21,24 @@ local function refuse_noted(value, depth)
   for _, item in next, rt.target(value) or value do refuse_noted(item, depth + 1) end
 end
 
+--- In a rehearsal: { low, noted, stale }. noted: a write was; stale: something was read after it, and may have been answered as
+--- if the write had not been agreed to yet. nil when it is not a rehearsal.
+task.rehearsal = nil
+
+-- Nobody waits for what is not done; and what is not asked (low) need not be known before.
+local WAITS = { ["time.wait"] = true, ["file.follow"] = true }
+local function refuse_wait(verb)
+  local rehearsal = task.rehearsal
+  if WAITS[verb] and rehearsal and (rehearsal.noted or rehearsal.low) then used() end
+end
+
+local function remember(verb, noted)
+  local rehearsal = task.rehearsal
+  if not rehearsal then return end
+  rehearsal.stale = rehearsal.stale or (rehearsal.noted and not noted and not verb:find "^run%." and not verb:find "^time%.")
+  rehearsal.noted = rehearsal.noted or noted
+end
+
 task.loading = false -- a file is being executed to read its blocks: nothing may run
 
 local current -- the task that is running; nil in the scheduler
@@ -86,6 +104,7 @@ local function suspend(self)
 end
 
 local function answer(reply, verb, at)
+  remember(verb, reply.noted or false)
   if reply.error then
     local err = reply.error
     error(task.error { code = err.code, message = err.message, verb = err.verb or verb, fatal = err.fatal, at = at, data = err.data }, 0)
@@ -103,6 +122,7 @@ function task.call(verb, args, at)
   if not self or not coroutine.isyieldable() then error(rt.text("call_in_callback", verb), 2) end
   if task.loading then error(rt.text("verb_outside", verb), 2) end
   refuse_noted(args, 1)
+  refuse_wait(verb)
   if task.given then
     local there, value = task.given(verb, args)
     if there then return value end

@@ -265,6 +265,24 @@ static int run_entry(struct drill *d, const json_t *entry, const char *only, str
     return rc;
 }
 
+/* A file that does not load has no drills; why it does not is what one must be told. */
+static int loads(const json_t *entry, struct rb_err *err)
+{
+    size_t i;
+    json_t *p;
+    if (strcmp(rb_json_str(entry, "status", ""), "broken") != 0) {
+        return 0;
+    }
+    json_array_foreach (json_object_get(entry, "problems"), i, p) {
+        if (strcmp(rb_json_str(p, "level", "error"), "error") == 0) {
+            char place[512];
+            snprintf(place, sizeof place, "%s:%d", rb_json_str(p, "file", "?"), (int)rb_json_int(p, "line", 1));
+            return rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, place, rb_json_str(p, "text", ""));
+        }
+    }
+    return rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(entry, "file", "?"), rb_text(RB_T_cli_lint_broken));
+}
+
 /* "ID", "alias", or either with "/DRILL" behind it. */
 static int run_name(struct drill *d, const json_t *loaded, const char *name, struct rb_err *err)
 {
@@ -273,7 +291,7 @@ static int run_name(struct drill *d, const json_t *loaded, const char *name, str
     const json_t *entry = rb_entry_find(loaded, name, err);
     if (entry != NULL) {
         if (json_array_size(rb_entry_meta(entry, d->kind->many)) == 0) {
-            return rb_err_set(err, RB_EUSAGE, d->kind->none, name);
+            return loads(entry, err) != 0 ? err->code : rb_err_set(err, RB_EUSAGE, d->kind->none, name);
         }
         return run_entry(d, entry, NULL, err);
     }
@@ -282,7 +300,11 @@ static int run_name(struct drill *d, const json_t *loaded, const char *name, str
         entry = id != NULL ? rb_entry_find(loaded, json_string_value(id), &ignored) : NULL;
         json_decref(id);
     }
-    return entry != NULL ? run_entry(d, entry, slash + 1, err) : err->code;
+    if (entry == NULL) {
+        return err->code;
+    }
+    err->code = 0; /* of the name as a whole */
+    return loads(entry, err) != 0 ? err->code : run_entry(d, entry, slash + 1, err);
 }
 
 static int run_all(struct drill *d, const json_t *loaded, struct rb_err *err)

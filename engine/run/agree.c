@@ -208,7 +208,7 @@ static void confirm(struct rb_run *run, json_int_t seq, json_t *shown)
     }
     const char *how = word_of(run, shown, planned);
     if (run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST) {
-        decide(run, seq, shown, undo ? "no" : "yes", run->mode == RB_MODE_DRILL ? "drill" : "test");
+        decide(run, seq, shown, undo && !rb_consent_drill_undoes(run) ? "no" : "yes", run->mode == RB_MODE_DRILL ? "drill" : "test");
     } else if (run->mode == RB_MODE_DRY_RUN || run->mode == RB_MODE_DIAGNOSE) {
         decide(run, seq, shown, "no", "dry-run"); /* whatever a runner asks for */
     } else if (how) {

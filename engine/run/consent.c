@@ -119,6 +119,12 @@ static bool drill_repairs(const struct rb_run *run, const char *fix)
     return json_is_array(repair) ? lists(repair, fix) : json_is_string(repair) && !strcmp(json_string_value(repair), fix);
 }
 
+/* Does the drill that runs agree to taking back what was done? */
+bool rb_consent_drill_undoes(const struct rb_run *run)
+{
+    return run->mode == RB_MODE_DRILL && rb_json_bool(drill_of(run), "undo", false);
+}
+
 static bool wanted(const struct rb_run *run, const json_t *offer)
 {
     if (json_object_get(offer, "grey")) {

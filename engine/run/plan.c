@@ -134,6 +134,9 @@ static const char *state_of(const struct rb_run *run, const json_t *shown)
     if (json_array_size(run->plan.writes)) {
         return "will_change";
     }
+    if (run->plan.open) {
+        return "unknown";
+    }
     return rb_json_bool(shown, "after", false) ? "unknown" : "no_change";
 }
 

@@ -294,6 +294,7 @@ void rb_consent_person(struct rb_run *run, json_int_t seq, const char *kind, con
 /* Did a flag say it beforehand; did one choose it; may a schedule do it without a person? */
 bool rb_consent_beforehand(const struct rb_run *run, const json_t *shown);
 bool rb_consent_chosen(const struct rb_run *run, const json_t *offer);
+bool rb_consent_drill_undoes(const struct rb_run *run);
 bool rb_consent_allowed(const struct rb_run *run, const json_t *shown);
 /* agree.c: gives the runner the answer; seq -1: consent of before a crash is renewed, or not. */
 void rb_confirm_settle(struct rb_run *run, json_int_t seq, const json_t *shown, const char *answer, const char *how);

@@ -181,8 +181,10 @@ static const struct rb_field drill_fields[] = {
     {"answers", "map", 0, "Steps: answers and refusals, { close = false, choose = { … } }.", "步骤：回答和拒绝，{ close = false, choose = { … } }。"},
     {"result", "enum:healthy|found|fixed|done|failed|unknown|waiting|rejected|aborted|timed_out", 0,
      "The result of the run. Default: fixed; healthy when nothing is expected.", "运行的结果。默认：fixed；不期待任何 finding 时为 healthy。"},
-    {"fails_at", "string", 0, "The check, fix or step at which the run must end.", "运行必须停在哪个 check、fix 或 step。"},
-    WITHIN("The repair may take so long. Default: 2m.", "修复最多用多久。默认：2m。"),
+    {"fails_at", "string", 0, "The step, fix or check that must fail or be refused; the run ends there.", "必须在哪个 step、fix 或 check 失败或被拒绝，运行停在那里。"},
+    WITHIN("Diagnosis and repair may take so long together. Default: 5m.", "诊断加修复最多用多久。默认：5m。"),
+    {"undo", "bool", 0, "Every undo that is offered is agreed to. After a run that ended well all of it is taken back, the last first, and "
+     "expect must stand again.", "同意每个提出的撤销。运行顺利结束后按相反顺序全部撤销，expect 必须重新成立。"},
     {"prove", "function", 0, "(d, out): asserts what must be true in the end.", "(d, out)：断言最后必须成立的事。"},
     {"needs", "words", 0, "Programs that must be there, else it fails; root, else it is skipped. --without leaves out by them.", "必须有的程序，没有就失败；root，没有就跳过。--without 按它们跳过。"},
     END};

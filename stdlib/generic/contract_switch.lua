@@ -53,10 +53,26 @@ return function(o)
     end
     return true
   end
-  local function send(p, word)
+  local function script(p, word)
     local argv = { cwd = p.contracts_dir, env = { OPS_WALLET_PRIVATE_KEY = p.ops_key }, timeout = "2m", table.unpack(p.command) }
     argv[#argv + 1] = word
     return shell.run(argv)
+  end
+  -- What a script that failed says is no proof that nothing was sent: the wallet's nonce is.
+  local function pending(p)
+    local most = 0
+    for _, node in ipairs(answering(p)) do most = math.max(most, evm.nonces(node.name, p.ops_wallet).pending) end
+    return most
+  end
+  local function send(p, word)
+    local before = pending(p)
+    local done, err = try(script, p, word)
+    if done then return { hash = done.out:match("0x" .. ("%x"):rep(64)) } end
+    if pending(p) == before then fail({ zh = "脚本失败，没有发出交易（nonce 未变）：{why}", en = "the script failed and sent nothing (the nonce is as it was): {why}" },
+                                      { why = err.message }) end
+    note({ zh = "脚本失败，但交易已经发出（nonce 变了），不要重发：{why}", en = "the script failed, yet it sent a transaction (the nonce moved); send no second one: {why}" },
+         { why = err.message })
+    return {}
   end
 
   check "nodes" {
@@ -92,10 +108,7 @@ return function(o)
   step "send" {
     when = "to-do", risk = o.risk, key = "contract", approvals = o.approvals, within = "60s", timeout = "3m",
     title = o.title, why = o.why,
-    run    = function(p)
-      local done = send(p, o.to)
-      return { hash = done.out:match("0x" .. ("%x"):rep(64)) }
-    end,
+    run    = function(p) return send(p, o.to) end,
     verify = is_so,
     no_undo = paused and { zh = "用 liqpass/ops/contract-unpause 恢复，它会先做检查", en = "liqpass/ops/contract-unpause takes it back, after its own checks" } or nil,
     undo   = not paused and function(p) send(p, OTHER[o.to]) end or nil,

@@ -22,6 +22,12 @@ local function chain(d, o)
   }
   d.sent = evm.nonces(d.node.url, d.node.owner).pending
 end
+-- A second way to the same chain, which can die by itself.
+local function two_nodes(d)
+  chain(d)
+  d.second = d:nginx { http = ("server { listen @PORT@; location / { proxy_pass http://127.0.0.1:%d; } }"):format(d.node.port) }
+  d:set { rpc_nodes = { d.node.url, d.second.url } }
+end
 local function sent(d) return evm.nonces(d.node.url, d.node.owner).pending - d.sent end
 local function nothing_sent(d) assert(sent(d) == 0, "a transaction was sent") end
 local why = { reason = { text = "a drill" } }
@@ -41,6 +47,40 @@ drill "pause" {
   prove = function(d)
     assert(evm.paused(d.node.url, d.node.contract) == true, "it still runs")
     assert(sent(d) == 1, "it was sent more than once")
+  end,
+}
+drill "two-nodes" { -- both say so, the contract's own event is there, people are told
+  needs = { "anvil", "nginx", "python3" }, expect = { "to-do" }, answers = why,
+  inject = function(d)
+    two_nodes(d)
+    d.hook = d:http { routes = { ["*"] = { status = 200, body = "ok" } } }
+    d:set { channel = d:channel("oncall", { kind = "webhook", url = d.hook.url .. "/hook" }) }
+  end,
+  prove = function(d, out)
+    for _, url in ipairs(d.p.rpc_nodes) do assert(evm.paused(url, d.node.contract) == true, url .. " does not say so") end
+    assert(out.r.receipt.events == 1, "the event was not seen")
+    assert(sent(d) == 1, "it was sent more than once")
+    assert(d.hook:requests()[1].body:find("paused", 1, true), "nobody was told")
+  end,
+}
+drill "one-node-is-dead" { -- one that answers is enough to stop the damage
+  needs = { "anvil", "nginx", "python3" }, expect = { "to-do" }, answers = why,
+  inject = function(d) two_nodes(d) d.second:kill() end,
+  prove = function(d) assert(evm.paused(d.node.url, d.node.contract) == true and sent(d) == 1, "it still runs") end,
+}
+drill "node-dies-after-sending" { -- the script never hears of it and fails; the nonce says that it was sent, the other node that it worked
+  needs = { "anvil", "nginx", "python3" }, expect = { "to-do" }, answers = why,
+  inject = function(d)
+    two_nodes(d)
+    local dies = SCRIPT:gsub("print%b()$", "os.kill(int(sys.argv[4]), 9)\nsys.exit('connection reset')")
+    file.write(d.dir .. "/dies.py", (dies:gsub("sys.argv%[1:5%]", "sys.argv[1:4] + sys.argv[5:]")))
+    local pid = tostring(d.second:process().pid)
+    d:set { command = { "/usr/bin/python3", d.dir .. "/dies.py", d.second.url, d.node.owner, d.node.contract, pid } }
+  end,
+  prove = function(d, out)
+    assert(evm.paused(d.node.url, d.node.contract) == true and sent(d) == 1, "it was not sent exactly once")
+    assert(not d.second:process(), "the node did not die")
+    assert(out.r.send.hash == nil, "the script was heard")
   end,
 }
 drill "not-the-owner" {

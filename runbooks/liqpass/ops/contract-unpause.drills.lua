@@ -32,6 +32,17 @@ drill "unpause" {
   needs = needs, inject = paused, expect = { "to-do" }, answers = closed,
   prove = function(d) assert(evm.paused(d.node.url, d.node.contract) == false, "it is still paused") end,
 }
+drill "unpause-and-back" { -- it goes wrong afterwards: it is paused again
+  needs = needs, inject = paused, expect = { "to-do" }, answers = closed, undo = true, prove = still_paused,
+}
+drill "wrong-after-all" { -- the backend dies while it is watched: it is offered to pause again, and is
+  needs = needs, expect = { "to-do" }, result = "failed", fails_at = "observe", undo = true, prove = still_paused,
+  inject = function(d) paused(d) d:set { watch = 15 } end,
+  answers = { incident = function(d)
+    d:spawn { ready = "waits", "sh", "-c", "echo waits; sleep 4; kill -9 $0", d.us:process().pid }
+    return closed.incident
+  end },
+}
 drill "backend-is-down" {
   needs = needs, expect = { "to-do", "unhealthy" }, answers = closed, result = "found", prove = still_paused,
   inject = function(d) paused(d) d.us:routes { ["*"] = { status = 503 } } end,
