@@ -1,6 +1,12 @@
 # What is installed beside the binary, and the Debian package (script/package).
-install(DIRECTORY DESTINATION /etc/runbook/runbooks)
-install(FILES packaging/config.lua DESTINATION /etc/runbook)
+# The system's configuration: where the program looks for it, whatever the prefix. A prefix of somebody's own is not the
+# system, and what an operator wrote is not overwritten.
+install(CODE "
+  if(CMAKE_INSTALL_PREFIX MATCHES \"^/usr(/local)?$\" AND NOT EXISTS \"\$ENV{DESTDIR}/etc/runbook/config.lua\")
+    file(INSTALL \"${CMAKE_SOURCE_DIR}/packaging/config.lua\" DESTINATION /etc/runbook)
+    file(MAKE_DIRECTORY \"\$ENV{DESTDIR}/etc/runbook/runbooks\")
+  endif()
+")
 
 # Manual pages and completions are what the installed program itself says.
 install(CODE "

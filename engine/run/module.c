@@ -39,20 +39,19 @@ void rb_modules_free(struct rb_modules *modules)
     free(modules);
 }
 
-/* <binary>/../lib/runbook/modules, else the build's own folder. */
+/* <binary>/../lib/runbook/modules; of what was not installed, the build's own folder. An installed program never looks
+ * there: on another machine that path may belong to anybody. */
 static void path_of(const char *name, char *out, size_t size)
 {
-    char self[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (len > 0) {
-        self[len] = 0;
-        char *slash = strrchr(self, '/');
+    static const char built[] = RUNBOOK_MODULES;
+    char self[PATH_MAX] = "";
+    (void)!readlink("/proc/self/exe", self, sizeof self - 1);
+    if (strncmp(self, built, strlen(built) - strlen("modules")) == 0) {
+        snprintf(out, size, "%s/%s.so", built, name);
+    } else {
+        const char *slash = strrchr(self, '/');
         snprintf(out, size, "%.*s/../lib/runbook/modules/%s.so", slash ? (int)(slash - self) : 0, self, name);
-        if (access(out, R_OK) == 0) {
-            return;
-        }
     }
-    snprintf(out, size, "%s/%s.so", RUNBOOK_MODULES, name);
 }
 
 static const struct rb_module *load(const char *name, struct rb_err *err)

@@ -1,5 +1,5 @@
 """Installs the Debian package into a fresh Debian in a folder and uses it there, as script/package --check does: a
-locked database is repaired, and `runbook serve` runs a schedule as its own user. Needs root, debootstrap and a mirror."""
+locked database is repaired, and `runbook serve` runs a schedule as its own user. Needs root, mmdebstrap and a mirror."""
 import json
 import os
 import shutil
@@ -49,18 +49,23 @@ def mirror():
 def check(root, package):
     os.chmod(root, 0o755) # its own user must get in
     suite, url = mirror()
-    must("debootstrap", "--variant=minbase", "--include=python3-minimal,libpython3-stdlib", suite, root, url)
-    shutil.copy(package, os.path.join(root, "runbook.deb"))
+    must("mmdebstrap", "--quiet", "--variant=apt", "--include=python3-minimal,libpython3-stdlib",
+         "--dpkgopt=force-unsafe-io", suite, root, url)
+    shutil.copy(package, root + "/root")
     inside = ["chroot", root, "env", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]
     shutil.copy("/etc/resolv.conf", os.path.join(root, "etc/resolv.conf"))
     must("mount", "-t", "proc", "proc", os.path.join(root, "proc"))
-    must(*inside, "apt-get", "install", "-y", "-qq", "--no-install-recommends", "/runbook.deb")
+    must(*inside, "apt-get", "update", "-qq")
+    must(*inside, "sh", "-c", "cd /root && apt-get install -y -qq --no-install-recommends ./runbook_*.deb")
     must(*inside, "runbook", "version")
     print(must(*inside, "runbook", "list"))
     for path in ("/usr/share/man/man1/runbook-serve.1.gz", "/usr/share/man/zh_CN/man1/runbook.1.gz",
                  "/usr/share/bash-completion/completions/runbook", "/usr/lib/systemd/system/runbook.service",
                  "/etc/runbook/config.lua"):
         assert os.path.exists(root + path), path
+    for module in os.listdir(root + "/usr/lib/runbook/modules"):
+        linked = must(*inside, "ldd", "/usr/lib/runbook/modules/" + module)
+        assert "not found" not in linked, linked
     repair(root, inside)
     serve(root, inside)
     must(*inside, "dpkg", "-P", "runbook")
