@@ -61,20 +61,6 @@ int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *
     return 0;
 }
 
-/* $RUNBOOK_SEALS: where seals go too, separated by colons; absolute paths, or "syslog". */
-static void add_sinks(struct rb_journal *journal)
-{
-    const char *list = getenv("RUNBOOK_SEALS");
-    char one[PATH_MAX];
-    for (const char *at = list ? list : ""; *at; at += strcspn(at, ":"), at += *at == ':') {
-        size_t len = strcspn(at, ":");
-        if (len > 0 && len < sizeof one) {
-            snprintf(one, sizeof one, "%.*s", (int)len, at);
-            rb_journal_sink_add(journal, one);
-        }
-    }
-}
-
 int rb_cli_config(struct rb_cli *c, const json_t **config, struct rb_err *err)
 {
     int rc = c->config != NULL ? 0 : rb_cli_loop(c, err);
@@ -85,31 +71,6 @@ int rb_cli_config(struct rb_cli *c, const json_t **config, struct rb_err *err)
     rc = rc != 0 ? rc : rb_config_usable(c->config, err);
     *config = rc == 0 ? json_object_get(c->config, "config") : NULL;
     return rc;
-}
-
-int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err)
-{
-    char standard[PATH_MAX];
-    const char *path = rb_options_get(&c->options, RB_O_JOURNAL);
-    if (c->journal != NULL) {
-        return 0;
-    }
-    if (path == NULL) {
-        int rc = rb_journal_default_path(standard, sizeof standard, err);
-        if (rc != 0) {
-            return rc;
-        }
-        path = standard;
-    }
-    if (write) {
-        int opened = rb_journal_open(&c->journal, path, err);
-        if (opened == 0) {
-            add_sinks(c->journal);
-        }
-        return opened;
-    }
-    int rc = rb_journal_open_reader(&c->journal, path, err);
-    return rc == RB_ENOT_FOUND && !rb_options_has(&c->options, RB_O_JOURNAL) ? 0 : rc;
 }
 
 int rb_cli_exit(int code)

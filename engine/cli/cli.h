@@ -38,6 +38,8 @@ struct rb_cli {
     bool loop_open;
     struct rb_catalog *catalog;
     struct rb_journal *journal;
+    const char *record;  /* the folder of the second journal (record.c), NULL = none */
+    const char *instead; /* why the second one is written and not the usual one; NULL = it is not */
     json_t *config; /* of rb_config_load; NULL until asked for */
     int lost;     /* errno of the first failed write of results */
     json_t *pool; /* words kept until the command ends */
@@ -66,14 +68,19 @@ int rb_cli_catalog(struct rb_cli *c, struct rb_err *err);
 int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *err);
 /* The operator's configuration, borrowed; RB_ELOAD when it does not load. */
 int rb_cli_config(struct rb_cli *c, const json_t **config, struct rb_err *err);
-/* write: create it when missing, for runs. Else a missing journal gives 0 and c->journal NULL. */
-int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err);
 /* Prints an error and what to do about it; returns the exit code for it. */
 int rb_cli_fail(struct rb_cli *c, const struct rb_err *err);
 /* The exit code of design.md 5 for an error before a run. */
 int rb_cli_exit(int code);
 /* [program, global flags…]: what every printed command starts with. New reference. */
 json_t *rb_cli_repeat(const struct rb_cli *c);
+
+/* record.c. write: create it when missing, for runs. Else a missing journal gives 0 and c->journal NULL. */
+int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err);
+/* From here on c->journal is the one that has this run, to be written: what is about a run is recorded where the run is. */
+int rb_cli_journal_of(struct rb_cli *c, const char *run, struct rb_err *err);
+/* Says that the second one has the record, if so. */
+void rb_cli_journal_tell(struct rb_cli *c);
 
 /* term.c: every byte is cleaned; newlines stay, colours are ours. On a terminal, lines that are too wide go on below. */
 void rb_put(struct rb_cli *c, enum rb_sink sink, enum rb_style style, const char *fmt, ...) RB_PRINTF(4, 5);

@@ -220,7 +220,7 @@ static int answer(struct rb_cli *c, bool yes)
     rc = rc != 0 ? rc : rb_exec_journal(c, &err);
     word.users = json_object_get(config, "user");
     json_t *a = rc == 0 ? rb_approval_find(c->journal, c->args[0], &err) : NULL, *after = NULL;
-    if (a != NULL) {
+    if (a != NULL && rb_cli_journal_of(c, rb_json_str(a, "run", ""), &err) == 0) {
         put_request(c, RB_ERR, a);
         after = yes && !typed_plan(c, a) ? (rb_err_set(&err, RB_EUSAGE, RB_T_trust_not_typed, rb_json_str(a, "plan", "?")), NULL)
                                          : rb_approval_answer(c->journal, a, &word, &err);

@@ -145,7 +145,11 @@ static int audit_list(struct rb_cli *c)
     }
     a.rows = json_array();
     a.events = json_array();
-    int rc = c->journal == NULL ? 0 : rb_journal_read(c->journal, prefix != NULL ? run : NULL, 0, take_event, &a, &err);
+    int rc = 0;
+    struct rb_journal *j = c->journal;
+    for (; rc == 0 && j != NULL; j = prefix != NULL ? NULL : rb_journal_beside(j)) {
+        rc = rb_journal_read(j, prefix != NULL ? run : NULL, 0, take_event, &a, &err);
+    }
     if (rc == 0) {
         put_audit(c, &a);
     }
@@ -178,29 +182,49 @@ static void put_sealed(struct rb_cli *c, const struct rb_verify *v)
     }
 }
 
+static void put_verified(struct rb_cli *c, const struct rb_verify *v)
+{
+    if (v->ok) {
+        rb_put_mark(c, RB_OUT, RB_GOOD);
+        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_ok), (long long)v->events);
+        rb_put(c, RB_OUT, RB_PLAIN, v->last[0] != '\0' ? " sha256:%s\n" : " -%s\n", v->last);
+        put_sealed(c, v);
+    } else {
+        rb_put_mark(c, RB_OUT, RB_BAD);
+        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_broken), rb_word(c, v->run), (long long)v->seq, (long long)v->id,
+               rb_word(c, v->why));
+        rb_put(c, RB_OUT, RB_PLAIN, "\n");
+    }
+}
+
+/* A second journal has a chain, seals and a key of its own; what was noted elsewhere is about the first. */
 static int audit_verify(struct rb_cli *c)
 {
     struct rb_err err = {0};
-    struct rb_verify v = {.ok = true};
+    struct rb_verify v = {.ok = true}, beside = {.ok = true};
+    struct rb_journal *second = c->journal != NULL ? rb_journal_beside(c->journal) : NULL;
     const struct rb_verify_with with = {.seals = rb_options_get(&c->options, RB_O_SEALS),
                                         .key = rb_options_get(&c->options, RB_O_KEY)};
-    if (c->journal != NULL && rb_journal_verify(c->journal, &with, &v, &err) != 0) {
+    int rc = c->journal != NULL ? rb_journal_verify(c->journal, &with, &v, &err) : 0;
+    rc = rc == 0 && second != NULL ? rb_journal_verify(second, NULL, &beside, &err) : rc;
+    if (rc != 0) {
         return rb_cli_fail(c, &err);
     }
     if (c->format != RB_FORMAT_TEXT) {
-        rb_put_json(c, verify_json(&v));
-    } else if (v.ok) {
-        rb_put_mark(c, RB_OUT, RB_GOOD);
-        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_ok), (long long)v.events);
-        rb_put(c, RB_OUT, RB_PLAIN, v.last[0] != '\0' ? " sha256:%s\n" : " -%s\n", v.last);
-        put_sealed(c, &v);
+        json_t *out = verify_json(&v);
+        if (second != NULL) {
+            json_object_set_new(out, "ok", json_boolean(v.ok && beside.ok));
+            json_object_set_new(out, "second", verify_json(&beside));
+        }
+        rb_put_json(c, out);
     } else {
-        rb_put_mark(c, RB_OUT, RB_BAD);
-        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_broken), rb_word(c, v.run), (long long)v.seq, (long long)v.id,
-               rb_word(c, v.why));
-        rb_put(c, RB_OUT, RB_PLAIN, "\n");
+        put_verified(c, &v);
+        if (second != NULL) {
+            rb_put(c, RB_OUT, RB_BOLD, "%s\n", rb_word(c, rb_journal_path(second)));
+            put_verified(c, &beside);
+        }
     }
-    return v.ok ? 0 : 1;
+    return v.ok && beside.ok ? 0 : 1;
 }
 
 /* One line an event, with every byte that its hash protects: actor and body are texts, not objects. */

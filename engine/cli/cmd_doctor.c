@@ -56,6 +56,10 @@ static void look_at_journal(struct doctor *d)
         rb_doctor_item(d, "journal", TX(doctor_journal), RB_BAD, err.text);
         return;
     }
+    if (d->c->instead != NULL) {
+        rb_doctor_item(d, "journal", TX(doctor_journal), RB_BAD, d->c->instead);
+        return;
+    }
     rb_size_format(stat(path, &st) == 0 ? (int64_t)st.st_size : 0, size);
     snprintf(text, sizeof text, "%s  %s", path, size);
     rb_doctor_item(d, "journal", TX(doctor_journal), RB_GOOD, text);
@@ -69,6 +73,32 @@ static void look_at_journal(struct doctor *d)
         snprintf(text, sizeof text, TX(doctor_free_on), size, path);
         rb_doctor_item(d, "space", TX(doctor_space), bytes < FREE_WANTED ? RB_WARN : RB_GOOD, text);
     }
+}
+
+static bool same_disk(const char *one, const char *other)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev;
+}
+
+/* It is needed on a bad day: whether it can be written is tried today. */
+static void look_at_second(struct doctor *d)
+{
+    char path[PATH_MAX + 16], text[PATH_MAX + 256];
+    struct rb_err err = {0};
+    struct rb_journal *second = NULL;
+    const char *folder = d->c->record;
+    if (folder == NULL) {
+        return;
+    }
+    snprintf(path, sizeof path, "%s/journal.db", folder);
+    int rc = access(folder, F_OK) == 0 ? 0 : rb_err_set(&err, RB_EJOURNAL, RB_T_cli_record_no_folder, folder);
+    rc = rc != 0 ? rc : rb_journal_open(&second, path, &err);
+    rc = rc != 0 ? rc : rb_journal_try(second, &err);
+    rb_journal_close(second);
+    bool same = rc == 0 && d->c->journal != NULL && d->c->instead == NULL && same_disk(rb_journal_path(d->c->journal), path);
+    snprintf(text, sizeof text, same ? TX(doctor_record_same) : "%s", rc != 0 ? err.text : path);
+    rb_doctor_item(d, "record", TX(doctor_record), rc != 0 ? RB_BAD : same ? RB_WARN : RB_GOOD, text);
 }
 
 static void look_at_kernel(struct doctor *d)
@@ -153,6 +183,7 @@ int rb_cmd_doctor(struct rb_cli *c)
     look_at_libraries(&d);
     look_at_paths(&d);
     look_at_journal(&d);
+    look_at_second(&d);
     look_at_kernel(&d);
     rb_doctor_item(&d, "language", TX(doctor_language), RB_GOOD, rb_text_lang() == RB_LANG_ZH ? "zh" : "en");
     look_at_clock(&d);

@@ -286,7 +286,9 @@ int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume
         return rb_cli_fail(c, err);
     }
     memset(&w, 0, sizeof w);
-    struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = c->journal};
+    struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = c->journal, .second = c->record};
+    o->instead = c->instead;
+    rb_cli_journal_tell(c);
     watch_open(&w, c);
     o->no_input = c->no_input;
     exec_init(&w.e, c, o);
@@ -322,8 +324,8 @@ int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume
 int rb_exec_journal(struct rb_cli *c, struct rb_err *err)
 {
     if (rb_cli_journal(c, true, err) != 0) {
-        err->code = RB_EJOURNAL;
-        return RB_EJOURNAL;
+        err->code = err->code == RB_EUSAGE ? RB_EUSAGE : RB_EJOURNAL;
+        return err->code;
     }
     json_t *actor = rb_journal_actor_find();
     rb_journal_actor_set(c->journal, actor);
@@ -380,7 +382,7 @@ static int take_plan(struct rb_cli *c, struct rb_run_options *o, json_t *params,
     int rc = rb_cli_loop(c, err);
     rc = rc != 0 ? rc : rb_exec_journal(c, err);
     o->plan = rc == 0 ? rb_plan_find(c->journal, id, err) : NULL;
-    if (o->plan == NULL) {
+    if (o->plan == NULL || rb_cli_journal_of(c, rb_json_str(o->plan, "run", ""), err) != 0) {
         return err->code;
     }
     json_object_update_missing(params, json_object_get(o->plan, "given"));

@@ -37,6 +37,7 @@ static int help_environment(struct rb_cli *c)
         enum rb_text_id text;
     } names[] = {
         {"RUNBOOK_PATH", RB_T_cli_e_path},         {"RUNBOOK_STATE", RB_T_cli_e_state},
+        {"RUNBOOK_RECORD", RB_T_cli_e_record},     {"RUNBOOK_SEALS", RB_T_cli_e_seals},
         {"RUNBOOK_LANG", RB_T_cli_e_lang},         {"LC_ALL LC_MESSAGES LANG", RB_T_cli_e_locale},
         {"NO_COLOR", RB_T_cli_e_no_color},         {"CLICOLOR_FORCE FORCE_COLOR", RB_T_cli_e_force},
         {"TERM=dumb", RB_T_cli_e_dumb},            {"XDG_CONFIG_HOME", RB_T_cli_e_config},

@@ -22,6 +22,7 @@ static json_t *find_run(struct rb_cli *c, const char *prefix, bool write, char r
         rc = rb_err_set(err, RB_ENOT_FOUND, RB_T_cli_no_run, prefix);
     }
     rc = rc != 0 ? rc : rb_journal_find_run(c->journal, prefix, run, err);
+    rc = rc != 0 || !write ? rc : rb_cli_journal_of(c, run, err);
     return rc != 0 ? NULL : rb_journal_run(c->journal, run, err);
 }
 

@@ -99,5 +99,5 @@ int rb_journal_blob(struct rb_journal *j, const char *hex, struct rb_buf *out, s
                  : rc == SQLITE_DONE ? rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_blob_none, j->path, hex)
                                      : journal_cannot_read(j, err);
     (void)sqlite3_finalize(s); /* reported above */
-    return result;
+    return result == RB_ENOT_FOUND && j->beside ? rb_journal_blob(j->beside, hex, out, err) : result;
 }

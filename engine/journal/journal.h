@@ -75,8 +75,21 @@ int rb_journal_prune(struct rb_journal *j, int64_t before_us, int64_t *events, s
 /* True for device and inode of the journal's own files (db, -wal, -shm, lock, reserve, seals, seal-key). */
 bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino);
 
+/* ---- two journals: where one cannot be written, another takes the record. A run is in one of them, all of it. ---- */
+
+/* A synced commit without an event, with the reserve in its place: the journal can be written now. */
+int rb_journal_try(struct rb_journal *j, struct rb_err *err);
+/* A journal to look in for runs, and their bytes, that j does not have; j closes it. blind: why there is none, although
+ * there should be one; copied, else NULL. Once a journal. */
+void rb_journal_beside_set(struct rb_journal *j, struct rb_journal *other, const char *blind);
+struct rb_journal *rb_journal_beside(const struct rb_journal *j);
+const char *rb_journal_blind(const struct rb_journal *j);
+/* Is it a run of this very journal? Only there may it go on. */
+bool rb_journal_has(struct rb_journal *j, const char *run);
+const char *rb_journal_path(const struct rb_journal *j);
+
 /* Calls fn for each event in order; a non-zero return ends it and is returned.
- * run NULL = all runs, after = only ids above it. */
+ * run NULL = all runs of this journal, not of the one beside it; after = only ids above it. */
 typedef int rb_event_fn(const struct rb_event *event, void *user);
 int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_event_fn *fn, void *user, struct rb_err *err);
 /* The same for events of one of the kinds that lists are made of (plan.made, plan.used, approval.*, undo.started,

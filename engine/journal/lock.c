@@ -78,22 +78,24 @@ static void reserve_path(const struct rb_journal *j, char out[COMPANION_MAX])
 }
 
 /* A nearly full disk is no reason to refuse a journal, so failure only leaves no reserve. */
-void reserve_keep(struct rb_journal *j)
+bool reserve_keep(struct rb_journal *j)
 {
     char path[COMPANION_MAX];
     struct stat st;
     reserve_path(j, path);
     if (lstat(path, &st) == 0) {
-        return;
+        return true;
     }
     int fd = journal_make(j, path, O_WRONLY | O_EXCL);
     if (fd < 0) {
-        return;
+        return false;
     }
-    if (posix_fallocate(fd, 0, RESERVE_SIZE)) {
+    bool kept = posix_fallocate(fd, 0, RESERVE_SIZE) == 0;
+    if (!kept) {
         (void)unlink(path);
     }
     close(fd);
+    return kept;
 }
 
 bool reserve_release(struct rb_journal *j)

@@ -270,7 +270,7 @@ static int open_any(struct rb_journal **out, const char *path, bool writer, stru
     }
     j->sealed_ns = rb_clock_mono_ns();
     if (writer) {
-        reserve_keep(j);
+        (void)reserve_keep(j); /* none on a disk that is full already */
     }
     *out = j;
     return 0;
@@ -298,7 +298,7 @@ void rb_journal_close(struct rb_journal *j)
     if (j->db) {
         checkpoint_at_close(j);
         if (j->writer) {
-            reserve_keep(j); /* a run that needed it may have made room */
+            (void)reserve_keep(j); /* a run that needed it may have made room */
         }
         (void)sqlite3_close(j->db); /* nothing is open in it any more */
     }
@@ -306,6 +306,8 @@ void rb_journal_close(struct rb_journal *j)
         close(j->lock_fd);
     }
     queue_free(j);
+    rb_journal_close(j->beside);
+    free(j->blind);
     for (size_t i = 0; i < j->sink_count; i++) {
         free(j->sinks[i]);
     }
@@ -334,5 +336,5 @@ bool rb_journal_owns(const struct rb_journal *j, uint64_t dev, uint64_t ino)
             return true;
         }
     }
-    return false;
+    return j->beside && rb_journal_owns(j->beside, dev, ino);
 }

@@ -57,6 +57,8 @@ struct rb_journal {
     char *sinks[4];    /* where seals go beside our own file: absolute paths, or "syslog" */
     size_t sink_count;
     int64_t sealed_ns; /* when we sealed last; 0 = not yet */
+    struct rb_journal *beside; /* has runs that we have not; ours to close */
+    char *blind;               /* why there is none, although there should be one */
     struct queued *first, **end;
     struct queued_blob *blobs;
     size_t queued_bytes;
@@ -89,6 +91,8 @@ int journal_make(const struct rb_journal *j, const char *path, int flags);
 
 /* schema.c: a writer creates what is missing; anything else than our table is refused. */
 int schema_check(struct rb_journal *j, struct rb_err *err);
+/* Writes what is there already. SQLite's code. */
+int schema_touch(struct rb_journal *j);
 
 void journal_patience(struct rb_journal *j, int ms);
 
@@ -99,8 +103,8 @@ void lock_release(struct rb_journal *j);
 /* Moves the WAL into the file when it is long and nobody commits just now. Never waits. */
 void checkpoint_after_commit(struct rb_journal *j);
 void checkpoint_at_close(struct rb_journal *j);
-/* The disk space kept for a full disk: made where missing; released, true when there was one. */
-void reserve_keep(struct rb_journal *j);
+/* The disk space kept for a full disk: made where missing, true when it is there; released, true when there was one. */
+bool reserve_keep(struct rb_journal *j);
 bool reserve_release(struct rb_journal *j);
 
 /* seal_write.c: how many seals the key has signed; 0 when there is no key. */
@@ -112,6 +116,9 @@ const char *journal_crash_vfs(void);
 #else
 #define JOURNAL_VFS NULL
 #endif
+
+/* beside.c: the journal that has the run: j, or the one beside it. */
+struct rb_journal *journal_of(struct rb_journal *j, const char *run);
 
 /* commit.c */
 void queue_free(struct rb_journal *j);

@@ -72,6 +72,7 @@ int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_eve
                     struct rb_err *err)
 {
     sqlite3_stmt *s = NULL;
+    j = journal_of(j, run);
     int64_t start = run ? run_start(j, run) : 0;
     int rc = journal_prepare(j, &s,
                              run ? "SELECT " COLUMNS
@@ -88,6 +89,7 @@ int rb_journal_read_kind(struct rb_journal *j, const char *kind, const char *run
     static const char sql[] = "SELECT " COLUMNS " FROM events INDEXED BY runs WHERE " RUNS_CONDITION
                               " AND kind = ?1 AND id > ?2 AND (?3 IS NULL OR run = ?3) ORDER BY id";
     sqlite3_stmt *s = NULL;
+    j = journal_of(j, run);
     int rc = journal_prepare(j, &s, sql);
     rc = rc ? rc : sqlite3_bind_text(s, 1, kind, -1, SQLITE_STATIC);
     rc = rc ? rc : sqlite3_bind_int64(s, 2, after);
@@ -95,27 +97,42 @@ int rb_journal_read_kind(struct rb_journal *j, const char *kind, const char *run
     return deliver_all(j, s, rc, fn, user, err);
 }
 
-int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err)
+/* At most two runs that begin so; one that is named whole comes first. */
+struct named {
+    char run[2][RB_ID_MAX];
+    int count;
+};
+
+static int find_runs(struct rb_journal *j, const char *prefix, struct named *named, struct rb_err *err)
 {
     static const char sql[] =
         "SELECT DISTINCT run FROM events INDEXED BY runs WHERE " RUNS_CONDITION
         " AND kind = 'run.started' AND (substr(run, 1, length(?1)) = ?1 OR substr(run, 3, length(?1)) = ?1) "
         "ORDER BY run = ?1 DESC, run LIMIT 2";
     sqlite3_stmt *s = NULL;
-    char other[RB_ID_MAX] = "";
-    int count = 0, rc = journal_prepare(j, &s, sql);
-    out[0] = '\0';
+    int rc = journal_prepare(j, &s, sql);
     rc = rc ? rc : sqlite3_bind_text(s, 1, prefix, -1, SQLITE_STATIC);
     while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        strncpy(count++ ? other : out, text(s, 0), RB_ID_MAX - 1);
+        bool whole = strcmp(text(s, 0), prefix) == 0;
+        char *to = named->run[whole ? 0 : named->count ? 1 : 0];
+        strncpy(to, text(s, 0), RB_ID_MAX - 1); /* the last byte stays 0 */
+        named->count++;
         rc = SQLITE_OK;
     }
-    out[RB_ID_MAX - 1] = '\0';
     rc = rc == SQLITE_DONE ? 0 : journal_cannot_read(j, err);
     (void)sqlite3_finalize(s); /* reported above */
-    if (rc || count == 1 || (count && strcmp(out, prefix) == 0)) {
+    return rc;
+}
+
+int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err)
+{
+    struct named named = {0};
+    int rc = find_runs(j, prefix, &named, err);
+    rc = rc || !j->beside ? rc : find_runs(j->beside, prefix, &named, err);
+    memcpy(out, named.run[0], RB_ID_MAX);
+    if (rc || named.count == 1 || (named.count && strcmp(out, prefix) == 0)) {
         return rc;
     }
-    return count ? rb_err_set(err, RB_EUSAGE, RB_T_journal_run_many, prefix, out, other)
-                 : rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_run_none, prefix);
+    return named.count ? rb_err_set(err, RB_EUSAGE, RB_T_journal_run_many, prefix, out, named.run[1])
+                       : rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_run_none, prefix);
 }

@@ -227,14 +227,37 @@ static json_t *read_list(struct rb_journal *j, const char *run, const char *runb
     return runs;
 }
 
+/* Both lists have the newest first; so has what is made of them. */
+static json_t *merge(json_t *one, json_t *other, size_t limit)
+{
+    json_t *all = json_array();
+    size_t i = 0, k = 0;
+    while (json_array_size(all) < limit && i + k < json_array_size(one) + json_array_size(other)) {
+        json_t *a = json_array_get(one, i), *b = json_array_get(other, k);
+        bool first = !b || (a && strcmp(rb_json_str(a, "started", ""), rb_json_str(b, "started", "")) >= 0);
+        (void)json_array_append(all, first ? a : b);
+        i += first;
+        k += !first;
+    }
+    json_decref(one);
+    json_decref(other);
+    return all;
+}
+
 json_t *rb_journal_runs(struct rb_journal *j, const char *runbook, int limit, struct rb_err *err)
 {
-    return read_list(j, NULL, runbook, limit > 0 ? limit : 0, err);
+    json_t *runs = read_list(j, NULL, runbook, limit > 0 ? limit : 0, err);
+    json_t *other = runs && j->beside ? rb_journal_runs(j->beside, runbook, limit, err) : NULL;
+    if (other || !runs || !j->beside) {
+        return other ? merge(runs, other, (size_t)limit) : runs;
+    }
+    json_decref(runs);
+    return NULL;
 }
 
 json_t *rb_journal_run(struct rb_journal *j, const char *run, struct rb_err *err)
 {
-    json_t *runs = read_list(j, run, NULL, 1, err), *entry = json_incref(json_array_get(runs, 0));
+    json_t *runs = read_list(journal_of(j, run), run, NULL, 1, err), *entry = json_incref(json_array_get(runs, 0));
     if (runs && !entry) {
         rb_err_set(err, RB_ENOT_FOUND, RB_T_journal_run_none, run);
     }

@@ -75,6 +75,13 @@ static int create(struct rb_journal *j)
     return rc ? rc : sqlite3_exec(j->db, end, NULL, NULL, NULL);
 }
 
+int schema_touch(struct rb_journal *j)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "PRAGMA user_version=%d", VERSION);
+    return sqlite3_exec(j->db, text, NULL, NULL, NULL);
+}
+
 static bool in_wal_mode(struct rb_journal *j)
 {
     return ask(j, "SELECT journal_mode = 'wal' FROM pragma_journal_mode") == 1;

@@ -162,7 +162,7 @@ static int keep(const struct rb_event *event, void *user)
     return 0;
 }
 
-/* New reference or NULL. */
+/* Those of one journal, as they were asked. New reference or NULL. */
 static json_t *search_all(struct rb_journal *journal, const char *run, struct search *search, struct rb_err *err)
 {
     search->found = json_array();
@@ -173,13 +173,29 @@ static json_t *search_all(struct rb_journal *journal, const char *run, struct se
     return search->found;
 }
 
+/* Those of this journal and of the one beside it, with what became of them. New reference or NULL. */
+static json_t *search_both(struct rb_journal *journal, struct search *search, struct rb_err *err)
+{
+    json_t *all = json_array();
+    for (; journal; journal = rb_journal_beside(journal)) {
+        json_t *found = search_all(journal, NULL, search, err);
+        if (!found || complete_all(journal, NULL, found, err)) {
+            json_decref(found);
+            json_decref(all);
+            return NULL;
+        }
+        json_array_extend(all, found);
+        json_decref(found);
+    }
+    return all;
+}
+
 json_t *rb_approvals(struct rb_journal *journal, bool all, struct rb_err *err)
 {
     struct search search = {0};
-    json_t *found = search_all(journal, NULL, &search, err), *list, *one;
+    json_t *found = search_both(journal, &search, err), *list, *one;
     size_t i;
-    if (!found || complete_all(journal, NULL, found, err)) {
-        json_decref(found);
+    if (!found) {
         return NULL;
     }
     list = json_array();
@@ -223,9 +239,8 @@ json_t *rb_approval_find(struct rb_journal *journal, const char *id, struct rb_e
 {
     struct search search = {.prefix = id};
     bool many = false;
-    json_t *found = strlen(id) > 2 && id[1] == '-' ? search_all(journal, NULL, &search, err) : json_array();
-    if (!found || complete_all(journal, NULL, found, err)) {
-        json_decref(found);
+    json_t *found = strlen(id) > 2 && id[1] == '-' ? search_both(journal, &search, err) : json_array();
+    if (!found) {
         return NULL;
     }
     json_t *chosen = best(found, &many);

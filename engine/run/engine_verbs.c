@@ -265,6 +265,10 @@ static json_t *started_body(const struct rb_run *run, const char *target)
     if (run->reason) {
         json_object_set_new(body, "reason", json_string(run->reason));
     }
+    if (run->instead) {
+        json_object_set_new(body, "journal", json_string(rb_journal_path(run->engine.journal)));
+        json_object_set_new(body, "instead", json_string(run->instead));
+    }
     return body;
 }
 

@@ -32,31 +32,31 @@ static bool has(const struct rb_run *run, const char *hex)
     return lock != NULL;
 }
 
-/* In a state folder that a group shares, the locks are the group's, too. */
-static int lock_open(const char *hex, struct rb_err *err)
+/* In a folder that a group shares, the locks are the group's, too. One that cannot be written any more still has the locks
+ * of those who took theirs in time. */
+static int lock_open(const char *folder, const char *hex, struct rb_err *err)
 {
-    char state[PATH_MAX], path[PATH_MAX + 64];
+    char path[PATH_MAX + 64];
     struct stat st = {0};
-    int rc = rb_files_state_dir(state, err);
-    bool shared = rc == 0 && stat(state, &st) == 0 && st.st_mode & S_ISGID && st.st_mode & S_IWGRP;
-    if (rc < 0) {
-        return rc;
-    }
-    snprintf(path, sizeof path, "%s/locks", state);
+    bool shared = stat(folder, &st) == 0 && st.st_mode & S_ISGID && st.st_mode & S_IWGRP;
+    snprintf(path, sizeof path, "%s/locks", folder);
     bool made = stat(path, &st) != 0;
-    rc = rb_files_mkdirs(path, 0700, err);
-    if (rc == 0 && shared && made && chmod(path, 02770) != 0) {
+    if (made && mkdir(path, 0700) != 0 && errno != EEXIST) { /* never the folder itself: its disk may not be mounted */
         return rb_err_errno(err, errno, "%s", path);
     }
-    snprintf(path, sizeof path, "%s/locks/%.32s", state, hex);
-    int fd = rc == 0 ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-    if (rc == 0 && fd < 0) {
+    if (shared && made && chmod(path, 02770) != 0) {
+        return rb_err_errno(err, errno, "%s", path);
+    }
+    snprintf(path, sizeof path, "%s/locks/%.32s", folder, hex);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fd = fd < 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : fd;
+    if (fd < 0) {
         return rb_err_errno(err, errno, "%s", path);
     }
     if (fd >= 0 && shared) {
         (void)fchmod(fd, 0660); /* of another's, it has been done */
     }
-    return rc < 0 ? rc : fd;
+    return fd;
 }
 
 /* {run, pid, since, login}; an empty object when nobody is named. */
@@ -95,14 +95,24 @@ static void offer(struct rb_run *run, const struct rb_past *past)
     run->interrupted = json_pack("{s:s, s:s}", "run", past->run, "step", step);
 }
 
+/* Nobody can say how the one before us ended. Who ends well leaves no name. */
+static int check_unseen(const struct rb_run *run, const char *name, const char *id, struct rb_err *err)
+{
+    const char *blind = rb_journal_blind(run->engine.journal);
+    return blind ? rb_err_set(err, RB_EBUSY, RB_T_run_lock_unseen, name, id, blind) : 0; /* else of another journal: its own affair */
+}
+
 /* The one before us died with it. */
 static int check_last(struct rb_run *run, const char *name, const json_t *owner, struct rb_err *err)
 {
     struct rb_past past;
     struct rb_err ignored;
     const char *id = rb_json_str(owner, "run", run->id);
-    if (!strcmp(id, run->id) || rb_past_read(&past, run->engine.journal, id, &ignored) < 0) {
-        return 0; /* ours, or of another journal: that one's events are its own */
+    if (!strcmp(id, run->id)) {
+        return 0;
+    }
+    if (rb_past_read(&past, run->engine.journal, id, &ignored) < 0) {
+        return check_unseen(run, name, id, err);
     }
     int rc = 0;
     if (rb_past_unknown(&past)) {
@@ -143,14 +153,9 @@ static int try_lock(struct rb_run *run, const char *name, int fd, struct rb_err 
     return rc;
 }
 
-int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct rb_err *err)
+static int take_in(struct rb_run *run, const char *folder, const char *hex, const char *what, struct rb_err *err)
 {
-    char hex[RB_HEX_SIZE];
-    rb_hash_hex(name, strlen(name), hex);
-    if (has(run, hex)) {
-        return 0;
-    }
-    int fd = lock_open(hex, err);
+    int fd = lock_open(folder, hex, err);
     if (fd < 0) {
         return fd;
     }
@@ -164,9 +169,31 @@ int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct 
     RB_CRASH_POINT("lock named");
     struct rb_lock *lock = rb_xcalloc(1, sizeof *lock);
     *lock = (struct rb_lock){.next = run->locks, .fd = fd};
-    memcpy(lock->name, hex, sizeof lock->name);
+    memcpy(lock->name, hex, RB_HEX_SIZE);
     run->locks = lock;
     return 0;
+}
+
+/* Where there are two journals it is taken beside both, because a run of either counts; beside one when the other's disk
+ * is gone. */
+int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct rb_err *err)
+{
+    char hex[RB_HEX_SIZE], state[PATH_MAX];
+    struct rb_err why = {0};
+    rb_hash_hex(name, strlen(name), hex);
+    if (has(run, hex)) {
+        return 0;
+    }
+    int rc = rb_files_state_dir(state, err);
+    rc = rc ? rc : take_in(run, state, hex, what, err);
+    if (rc == RB_EBUSY || !run->engine.second) {
+        return rc;
+    }
+    int second = take_in(run, run->engine.second, hex, what, &why);
+    if (second == RB_EBUSY) {
+        *err = why;
+    }
+    return second == RB_EBUSY || rc != 0 ? second : 0;
 }
 
 void rb_locks_release(struct rb_run *run, bool keep_name)

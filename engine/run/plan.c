@@ -226,7 +226,10 @@ static int look(const struct rb_event *event, void *user)
 json_t *rb_plan_find(struct rb_journal *journal, const char *id, struct rb_err *err)
 {
     struct search search = {.id = id};
-    int rc = rb_journal_read_kind(journal, "plan.made", NULL, 0, look, &search, err);
+    int rc = 0;
+    for (struct rb_journal *j = journal; rc == 0 && j; j = rb_journal_beside(j)) {
+        rc = rb_journal_read_kind(j, "plan.made", NULL, 0, look, &search, err);
+    }
     if (rc == 0 && (!search.plan || strncmp(id, "p-", 2) != 0)) {
         rc = rb_err_set(err, RB_ENOT_FOUND, RB_T_trust_plan_none, id);
     } else if (rc == 0 && search.many) {

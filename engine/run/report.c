@@ -42,7 +42,8 @@ static void take(json_t *to, const json_t *from, const char *const *keys)
 static void run_started(json_t *report, const json_t *body, int64_t utc_us)
 {
     static const char *const keys[] = {"run",    "runbook", "title",  "severity", "sha256", "mode",
-                                       "params", "target",  "source", "actor",    "reason", "guided", "within", NULL};
+                                       "params", "target",  "source", "actor",    "reason", "guided", "within",
+                                       "journal", "instead", NULL};
     take(report, body, keys);
     json_object_set_new(report, "dry_run", json_boolean(!strcmp(rb_json_str(body, "mode", ""), "dry-run")));
     set_time(report, "started", utc_us);

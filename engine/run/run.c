@@ -54,6 +54,7 @@ struct rb_run *rb_run_new(const struct rb_engine *engine, const struct rb_run_op
     run->drill = o->drill ? rb_xstrdup(o->drill) : NULL;
     run->reason = o->reason ? rb_xstrdup(o->reason) : NULL;
     run->unrecorded = o->unrecorded ? rb_xstrdup(o->unrecorded) : NULL;
+    run->instead = o->instead ? rb_xstrdup(o->instead) : NULL;
     run->profile = o->profile ? rb_xstrdup(o->profile) : NULL;
     run->only = json_deep_copy(o->plan);
     run->undoes = o->undoes ? rb_xstrdup(o->undoes) : NULL;
@@ -118,6 +119,7 @@ static void run_free(struct rb_run *run)
     free(run->reason);
     free(run->profile);
     free(run->unrecorded);
+    free(run->instead);
     free(run->target);
     free(run->undoes);
     free(run->question_kind);

@@ -19,6 +19,7 @@ struct rb_engine {
     uv_loop_t *loop;
     struct rb_spawner *spawner;
     struct rb_journal *journal;
+    const char *second; /* the folder of the second journal, whose locks count too; NULL = none */
 };
 
 enum rb_run_mode { RB_MODE_EXEC, RB_MODE_DIAGNOSE, RB_MODE_DRY_RUN, RB_MODE_DRILL, RB_MODE_TEST, RB_MODE_UNDO };
@@ -44,6 +45,7 @@ struct rb_run_options {
     const json_t *plan;    /* of rb_plan_find: exactly this is applied, or nothing */
     double timeout;        /* seconds for the whole run, 0 = 1 h; guided: 1 day */
     const char *unrecorded; /* why there is no journal: the run only looks, says so, and ends with 10 */
+    const char *instead;   /* why the second journal has the record; NULL = it has not */
     bool guided;           /* a person paces it: asked before it begins, before each check, and for low risk too */
     bool replay;           /* rb_run_resume: show what the record holds, do and record nothing */
     const json_t *config;  /* of rb_config_load; NULL = none (a drill has its own) */

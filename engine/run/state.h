@@ -129,7 +129,7 @@ struct rb_run {
     char id[RB_ID_MAX];
 
     json_t *file, *given, *confirm, *fixes, *answers, *repeat;
-    char *drill, *reason, *profile, *unrecorded;
+    char *drill, *reason, *profile, *unrecorded, *instead;
     enum rb_run_mode mode;
     bool yes, no_input, wait, guided;
     int allow;                 /* rank of the risk that needs nobody; -1 = none */

@@ -188,7 +188,9 @@ static bool did_nothing_else(struct rb_journal *journal, const char *run)
         return true; /* pruned: what it did is not known any more, and too old to be in the way */
     }
     struct undone u = {.journal = journal, .run = run, .self = "", .items = done_by(&past)};
-    (void)rb_journal_read_kind(journal, "undo.started", NULL, 0, take_undo_run, &u, NULL);
+    for (struct rb_journal *j = journal; j; j = rb_journal_beside(j)) {
+        (void)rb_journal_read_kind(j, "undo.started", NULL, 0, take_undo_run, &u, NULL);
+    }
     bool nothing = json_array_size(u.items) == 0;
     json_decref(u.items);
     rb_past_free(&past);

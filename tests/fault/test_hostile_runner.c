@@ -136,7 +136,7 @@ static void ended(void *user, const json_t *result)
 static json_t *one_run(enum rb_run_mode mode)
 {
     static const struct rb_run_view view = {.ended = ended};
-    struct rb_engine engine = {&loop, spawner, journal};
+    struct rb_engine engine = {.loop = &loop, .spawner = spawner, .journal = journal};
     struct rb_err err = {0};
     struct rb_run *run;
     json_t *result = NULL;

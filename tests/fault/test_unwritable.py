@@ -23,7 +23,9 @@ fix "clear" { when = "full", title = "remove the big file", risk = "medium", no_
 '''
 
 
-class Unwritable(unittest.TestCase):
+class Disks(unittest.TestCase):
+    """A disk of its own for the journal, and a runbook about it."""
+
     def setUp(self):
         self.assertTrue(RUNBOOK, "RUNBOOK names no program")
         self.dir = tempfile.mkdtemp(prefix="rb-full-")
@@ -71,6 +73,8 @@ class Unwritable(unittest.TestCase):
         done = self.call("audit", "verify")
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
 
+
+class Unwritable(Disks):
     def assert_only_looked(self, done):
         self.assertEqual(10, done.returncode, done.stdout + done.stderr)
         run = json.loads(done.stdout)
@@ -127,12 +131,12 @@ class Unwritable(unittest.TestCase):
         self.assertEqual(0, self.exec("--yes").returncode)
 
 
-
 class InNamespace(unittest.TestCase):
     """The tests above, where mounting harms nobody and needs no root."""
+    module = "test_unwritable"
 
     def runTest(self):
-        command = ["unshare", "--mount", "--map-root-user", sys.executable, "-m", "unittest", "-q", "test_unwritable"]
+        command = ["unshare", "--mount", "--map-root-user", sys.executable, "-m", "unittest", "-q", self.module]
         done = subprocess.run(command, env={**os.environ, MOUNTS: "1"}, cwd=os.path.dirname(os.path.abspath(__file__)),
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.assertEqual(0, done.returncode, done.stdout)

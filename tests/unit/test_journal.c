@@ -431,6 +431,76 @@ static void a_long_log_is_moved_into_the_file(void **state)
     rb_journal_close(j);
 }
 
+static json_t *started_of(const char *runbook)
+{
+    return json_pack("{s:s, s:i}", "runbook", runbook, "pid", 1);
+}
+
+/* A second journal, opened to read beside the first; closed with it. */
+static void add_second(struct rb_journal *j, char second[128], char hex[RB_HEX_SIZE])
+{
+    struct rb_journal *other = NULL;
+    (void)snprintf(second, 128, "%s/second.db", folder);
+    assert_int_equal(rb_journal_open(&other, second, NULL), 0);
+    add(other, "r-second1", "run.started", started_of("t/far"));
+    assert_int_equal(rb_journal_blob_add(other, "far", 3, hex, NULL), 0);
+    add(other, "r-second1", "note", NULL);
+    commit(other);
+    rb_journal_close(other);
+    assert_int_equal(rb_journal_open_reader(&other, second, NULL), 0);
+    rb_journal_beside_set(j, other, NULL);
+}
+
+static void a_run_is_found_in_the_journal_beside(void **state)
+{
+    (void)state;
+    char second[128], hex[RB_HEX_SIZE], id[RB_ID_MAX], name[160];
+    struct rb_buf bytes;
+    struct rb_journal *j = open_journal();
+    add(j, "r-first11", "run.started", started_of("t/near"));
+    commit(j);
+    add_second(j, second, hex);
+    assert_true(rb_journal_has(j, "r-first11") && !rb_journal_has(j, "r-second1"));
+    assert_int_equal(rb_journal_find_run(j, "sec", id, NULL), 0);
+    assert_string_equal(id, "r-second1");
+    assert_int_equal(rb_journal_find_run(j, "r-", id, NULL), RB_EUSAGE); /* one of each */
+    assert_int_equal(rb_journal_find_run(j, "r-none", id, NULL), RB_ENOT_FOUND);
+    json_t *run = rb_journal_run(j, "r-second1", NULL), *runs = rb_journal_runs(j, NULL, 10, NULL), *one = rb_journal_runs(j, NULL, 1, NULL);
+    assert_string_equal(rb_json_str(run, "runbook", ""), "t/far");
+    assert_int_equal(json_array_size(runs), 2);
+    assert_string_equal(rb_json_str(json_array_get(runs, 0), "run", ""), "r-second1"); /* the newest first */
+    assert_int_equal(json_array_size(one), 1);
+    rb_buf_init(&bytes, 64);
+    assert_int_equal(rb_journal_blob(j, hex, &bytes, NULL), 0);
+    assert_string_equal(rb_buf_str(&bytes), "far");
+    rb_buf_deinit(&bytes);
+    json_decref(run);
+    json_decref(runs);
+    json_decref(one);
+    rb_journal_close(j);
+    static const char *const ends[] = {"", "-wal", "-shm", ".lock", ".reserve"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        (void)snprintf(name, sizeof name, "%s%s", second, ends[i]);
+        (void)unlink(name);
+    }
+}
+
+static void trying_leaves_no_event(void **state)
+{
+    (void)state;
+    struct rb_verify v;
+    struct rb_journal *j = open_journal();
+    add(j, "r-1", "run.started", started_of("t/near"));
+    commit(j);
+    assert_int_equal(rb_journal_try(j, NULL), 0);
+    add(j, "r-1", "run.ended", NULL);
+    commit(j);
+    assert_int_equal(rb_journal_verify(j, NULL, &v, NULL), 0);
+    assert_true(v.ok);
+    assert_int_equal(v.events, 2);
+    rb_journal_close(j);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
@@ -441,6 +511,8 @@ int main(void)
         TEST(two_handles_count_one_run_together),
         TEST(a_run_is_found_by_a_unique_prefix),
         TEST(runs_are_listed_newest_first),
+        TEST(a_run_is_found_in_the_journal_beside),
+        TEST(trying_leaves_no_event),
         cmocka_unit_test(the_actor_is_found),
         TEST(files_are_for_their_owner_alone),
         TEST(unsafe_places_are_refused),

@@ -68,7 +68,7 @@ static json_t *file_of(const char *text)
 /* Runs a text to its end; the result belongs to the caller. */
 static json_t *run_with(const char *text, struct rb_run_options options)
 {
-    struct rb_engine engine = {&loop, spawner, journal};
+    struct rb_engine engine = {.loop = &loop, .spawner = spawner, .journal = journal};
     struct rb_err err = {0};
     struct outcome outcome = {0};
     struct rb_run *run;
