@@ -82,8 +82,9 @@ end
 
 -- What every server can be asked and told. process: the server itself, not its keeper.
 local function handle(d, s)
+  local function kept_pid() return tonumber(task.call("file.read", { path = s.dir .. "/pid" }) or "") end
   function s:process()
-    local one = processes(tonumber(task.call("file.read", { path = s.dir .. "/pid" }) or ""))
+    local one = processes(kept_pid())
     return one and { pid = one.pid, started = one.started }
   end
   local function signal(name)
@@ -93,10 +94,10 @@ local function handle(d, s)
   end
   function s:pause() return signal "STOP" end
   function s:resume() return signal "CONT" end
-  --- Ends it at once, and waits until it is gone; its keeper does not start it again by itself.
+  --- Ends it at once, and waits until it is gone and its keeper knows; it does not start it again by itself.
   function s:kill()
     local process = signal "KILL"
-    until_ready(s, function() return not d:alive(process) end)
+    until_ready(s, function() return kept_pid() ~= process.pid and not d:alive(process) end)
   end
   function s:stop() run { s.service, "stop" } end
   function s:start() run({ s.service, "start" }) until_ready(s, s.answers) end
