@@ -158,6 +158,7 @@ function helpers.build(context)
     try = task.try,
     wait = function(duration)
       inside(context, "wait")
+      if task.waits_for_noted() then return end
       task.call("time.wait", { seconds = rt.seconds(duration) })
     end,
     wait_until = add_wait_until(context),

@@ -1,5 +1,6 @@
 -- A SQLite database as operations see it: is it locked, by whom, is it whole. db: the path of the file.
 -- Every function is one call to the host; errors are those of the verb (`runbook help sql`).
+local rt = require "rt"
 local task = require "task"
 
 local sqlite = {}
@@ -34,5 +35,17 @@ function sqlite.backup(db, to, options) return call("sql.backup", db, options, {
 
 --- Rolls back what a crash left half done. Returns { rolled_back, hot_journal }.
 function sqlite.recover(db, options) return call("sql.recover", db, options) end
+
+local SALVAGE = [[
+sqlite3 "$1" .recover >"$2.sql" 2>/dev/null && grep -q "^INSERT" "$2.sql" ||
+    sqlite3 "$1" .dump 2>/dev/null | sed "s/^ROLLBACK;.*/COMMIT;/" >"$2.sql"
+sqlite3 "$2" <"$2.sql" 2>/dev/null
+rm "$2.sql"]]
+
+--- What can still be read of a damaged file, into a new one: by the shell's .recover, and where its build has none (Debian 12), by
+--- .dump, which reads each table from both ends. Look at what came of it: nothing may. options: timeout (30m).
+function sqlite.salvage(path, to, options)
+  task.call("shell.run", { sh = SALVAGE, args = rt.array { path, to }, ok = rt.array { 0, 1 }, timeout = options and options.timeout or 1800 })
+end
 
 return sqlite

@@ -25,6 +25,14 @@ end
 --- if the write had not been agreed to yet. nil when it is not a rehearsal.
 task.rehearsal = nil
 
+--- A wait for what a noted write does is passed over once: it answers nothing. A loop of waits wants to know, and ends it.
+function task.waits_for_noted()
+  local rehearsal = task.rehearsal
+  if not (rehearsal and rehearsal.noted and not rehearsal.waited) then return false end
+  rehearsal.waited = true
+  return true
+end
+
 -- Nobody waits for what is not done; and what is not asked (low) need not be known before.
 local WAITS = { ["time.wait"] = true, ["file.follow"] = true }
 local function refuse_wait(verb)

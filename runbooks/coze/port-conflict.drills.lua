@@ -51,3 +51,13 @@ drill "privileged" {
     wait_until(function() return s:logs():find("Permission denied", 1, true) end, { within = "10s", every = "50ms" })
   end,
 }
+drill "time-wait" { -- it closed its connections last and cannot have its port for a minute: nobody is stopped for that
+  needs = needs, expect = { "time-wait" }, result = "found",
+  inject = function(d)
+    local s = service(d)
+    s:stop()
+    local closes_first = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); c = socket.create_connection(s.getsockname()); "
+      .. "a = s.accept()[0]; a.close(); c.recv(1); c.close()"
+    shell.run { "/usr/bin/python3", "-c", closes_first, tostring(s.port) }
+  end,
+}

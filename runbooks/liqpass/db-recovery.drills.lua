@@ -35,7 +35,7 @@ drill "healthy" {
   prove = function(d) assert(file.hash(d.p.db) == d.sum, "a healthy database was changed") end,
 }
 drill "garbage" { -- the newest backup is bad itself: the older one counts
-  needs = needs, expect = { "corrupt" }, answers = answers, prove = restored(1000),
+  needs = needs, expect = { "corrupt", "data-loss" }, answers = answers, prove = restored(1000),
   inject = function(d)
     system_of(d)
     saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "2d")
@@ -46,7 +46,7 @@ drill "garbage" { -- the newest backup is bad itself: the older one counts
   end,
 }
 drill "missing-with-a-dated-backup" {
-  needs = needs, expect = { "missing" }, answers = answers, prove = restored(800),
+  needs = needs, expect = { "missing", "data-loss" }, answers = answers, prove = restored(800),
   inject = function(d)
     system_of(d)
     file.move(d.p.db, d.dir .. "/lost")
@@ -59,7 +59,7 @@ db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("PRAGMA wal_autocheckpoint = 0"); db.execute("INSERT INTO orders SELECT id + 100000, 'late' FROM orders")
 os.kill(os.getpid(), 9)]]
 drill "stale-wal" { -- left in place it would be replayed into what was restored
-  needs = needs, expect = { "missing" }, answers = answers, prove = restored(1000),
+  needs = needs, expect = { "missing", "data-loss" }, answers = answers, prove = restored(1000),
   inject = function(d)
     system_of(d, "wal")
     shell.run { "/usr/bin/python3", "-c", WRITER, d.p.db, ok = { 0, 137, -9 } }
@@ -85,7 +85,7 @@ drill "empty-on-purpose" {
   end,
 }
 drill "emptied-file" { -- 0 bytes are a whole database to SQLite; it gets back its owner, too, whom a backup does not have
-  needs = { "python3", "root", "sqlite3" }, expect = { "corrupt" }, answers = answers,
+  needs = { "python3", "root", "sqlite3" }, expect = { "corrupt", "data-loss" }, answers = answers,
   inject = function(d)
     system_of(d)
     saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "1d")
@@ -101,7 +101,7 @@ drill "emptied-file" { -- 0 bytes are a whole database to SQLite; it gets back i
   end,
 }
 drill "newest-is-empty" { -- somebody has run init-db.js before, and the nightly backup came after
-  needs = needs, expect = { "corrupt" }, answers = answers, prove = restored(1000),
+  needs = needs, expect = { "corrupt", "data-loss" }, answers = answers, prove = restored(1000),
   inject = function(d)
     system_of(d)
     saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "2d")
@@ -112,7 +112,7 @@ drill "newest-is-empty" { -- somebody has run init-db.js before, and the nightly
   end,
 }
 drill "changed-backup" { -- whole, but not what its manifest says was saved
-  needs = needs, expect = { "corrupt" }, answers = answers, prove = restored(1000),
+  needs = needs, expect = { "corrupt", "data-loss" }, answers = answers, prove = restored(1000),
   inject = function(d)
     system_of(d)
     saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "2d")
@@ -121,7 +121,7 @@ drill "changed-backup" { -- whole, but not what its manifest says was saved
   end,
 }
 drill "still-open" { -- somebody else has it open: nothing is moved, and the backend may be started again
-  needs = needs, expect = { "corrupt" }, answers = answers, result = "failed", fails_at = "stop",
+  needs = needs, expect = { "corrupt", "data-loss" }, answers = answers, result = "failed", fails_at = "stop",
   inject = function(d)
     system_of(d)
     saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "1d")
@@ -130,4 +130,59 @@ drill "still-open" { -- somebody else has it open: nothing is moved, and the bac
     d:spawn { ready = "open", "python3", "-c", "import sys, time; f = open(sys.argv[1]); print('open', flush=True); time.sleep(600)", d.p.db }
   end,
   prove = function(d) assert(file.hash(d.p.db) == d.sum, "the file was touched") end,
+}
+drill "taken-back" { -- the restore was a mistake: the bad file is back in its place, to the byte
+  needs = needs, expect = { "corrupt", "data-loss" }, answers = answers, undo = true,
+  inject = function(d)
+    system_of(d)
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "1d")
+    spoil(d.p.db)
+    d.sum = file.hash(d.p.db)
+  end,
+  prove = function(d)
+    assert(file.hash(d.p.db) == d.sum, "it is not the file that was there")
+    assert(d.back:process(), "the backend was not started again")
+  end,
+}
+local HALF = [[
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 5"); db.execute("BEGIN"); db.execute("UPDATE orders SET note = 'late'")
+os.kill(os.getpid(), 9)]]
+local function cut_off(d)
+  system_of(d)
+  shell.run { "/usr/bin/python3", "-c", HALF, d.p.db, ok = { 0, 137, -9 } }
+  assert(file.stat(d.p.db .. "-journal").size > 0, "no journal was left")
+end
+drill "half-a-transaction" { -- it only has to be rolled back, by db-locked: restoring would throw good data away
+  needs = needs, expect = {}, result = "failed", fails_at = "database",
+  inject = function(d) cut_off(d) d.sum = file.hash(d.p.db) end,
+  prove  = function(d) assert(file.hash(d.p.db) == d.sum and file.stat(d.p.db .. "-journal"), "it was touched") end,
+}
+drill "stale-journal" { -- left in place it would be rolled back into what was restored
+  needs = needs, expect = { "missing", "data-loss" }, answers = answers,
+  inject = function(d)
+    cut_off(d)
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "1d")
+    file.remove(d.p.db)
+  end,
+  prove = function(d)
+    restored(1000)(d)
+    assert(not file.stat(d.p.db .. "-journal"), "the old journal is still there")
+    assert(d:sqlite(d.p.db, "PRAGMA integrity_check") == "ok", "it is not whole")
+  end,
+}
+drill "salvage" { -- no backup at all: what can be read is saved before an empty database takes the place
+  needs = needs, expect = { "corrupt" }, answers = answers,
+  inject = function(d)
+    system_of(d)
+    local holes = "f = open(__import__('sys').argv[1], 'r+b'); f.seek(12 * 4096); f.write(b'garbage ' * 1024)"
+    shell.run { "/usr/bin/python3", "-c", holes, d.p.db }
+    d:set { allow_init = true, init_dir = d.dir, init = { "sqlite3", d.p.db, "CREATE TABLE orders(id INTEGER PRIMARY KEY, note TEXT)" } }
+  end,
+  prove = function(d, out)
+    local saved_rows = d:sqlite(out.r.salvage.path, "SELECT count(*) FROM orders")
+    assert(saved_rows > 1500 and saved_rows < 2000, "rows saved: " .. tostring(saved_rows))
+    rows(d, 0)()
+  end,
 }

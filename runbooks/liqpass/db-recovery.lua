@@ -27,11 +27,16 @@ param "init_dir" { type = "path", default = "/opt/liqpass/us-backend", title = {
 
 finding "missing" { title = { zh = "没有数据库文件 {db}", en = "there is no database file {db}" } }
 finding "corrupt" { title = { zh = "数据库文件损坏：{message}", en = "the database file is corrupt: {message}" } }
+finding "data-loss" {
+  title  = { zh = "最新可用的备份 {path} 是 {age:duration} 之前的，之后写入的数据不在里面",
+             en = "the newest usable backup, {path}, is {age:duration} old; what was written since is not in it" },
+  advice = { zh = "恢复之后从链上补：最后一步 catch-up", en = "taken from the chain after the restore: the last step, catch-up" },
+}
 finding "no-backup" {
   blocks = true,
   title  = { zh = "没有一份可用的备份（看过 {n} 份）", en = "not one backup is usable ({n} were looked at)" },
-  advice = { zh = "不要动原文件，先复制走再用 sqlite3 .recover 抢救；确定要空库时加 allow_init=true",
-             en = "leave the file alone, copy it away, and try sqlite3 .recover; for an empty database add allow_init=true" },
+  advice = { zh = "不要动原文件，先复制走再用 sqlite3 .recover 或 .dump 抢救；确定要空库时加 allow_init=true",
+             en = "leave the file alone, copy it away, and try sqlite3 .recover or .dump; for an empty database add allow_init=true" },
 }
 
 local function folder(path) return path:match("^(.*)/") end
@@ -97,6 +102,7 @@ check "backups" {
         note({ zh = "跳过 {path}：{why}", en = "passed over {path}: {why}" }, { path = one.path, why = text.cut(why, 120) })
       else
         local age = math.floor(now() - one.mtime)
+        found("data-loss", { path = one.path, age = age })
         ok({ zh = "{path}，{age:duration}之前，跳过 {n} 份坏的",
              en = "{path}, {age:duration} old, {n} bad ones passed over" }, { path = one.path, age = age, n = i - 1 })
         return { path = one.path, age = age, rows = rows }
@@ -134,7 +140,12 @@ step "set-aside" {
             en = "the manual copies the main file alone; the old -wal stays, is replayed into what was restored, and undoes it" },
   run   = function(p)
     file.mkdir(p.backup_dir, { mode = "0700" })
-    return { dir = backup.quarantine(parts(p), p.backup_dir).dir }
+    local moved = backup.quarantine(parts(p), p.backup_dir)
+    local aside = { dir = moved.dir }
+    for _, one in ipairs(moved.files) do
+      if one.from == p.db then aside.bad = moved.dir .. "/" .. one.to end
+    end
+    return aside
   end,
   undo  = function(_, r) backup.bring_back(r.set_aside.dir) end,
 }
@@ -161,14 +172,14 @@ step "restore" {
   undo  = function(p) backup.quarantine({ p.db, p.db .. "-wal", p.db .. "-shm" }, p.backup_dir) end,
 }
 step "salvage" {
-  when  = function(p, r) return r.backups.path == nil and #findings "corrupt" > 0 and file.stat(r.set_aside.dir .. "/" .. p.db:match("[^/]+$")) ~= nil end,
+  when  = function(_, r) return r.backups.path == nil and #findings "corrupt" > 0 and r.set_aside.bad ~= nil end,
   risk  = "low", optional = true, timeout = "30m",
-  title = { zh = "用 sqlite3 .recover 抢救能读的数据", en = "save what can be read, by sqlite3 .recover" },
-  run   = function(p, r)
-    local from = r.set_aside.dir .. "/" .. p.db:match("[^/]+$")
-    shell.run { sh = 'sqlite3 "$1" .recover | sqlite3 "$2"', args = { from, from .. ".recovered" }, timeout = "30m" }
-    return { path = from .. ".recovered" }
+  title = { zh = "抢救还能读出来的数据（{set_aside.bad}.recovered）", en = "save what can still be read, into {set_aside.bad}.recovered" },
+  run   = function(_, r)
+    sqlite.salvage(r.set_aside.bad, r.set_aside.bad .. ".recovered")
+    return { path = r.set_aside.bad .. ".recovered" }
   end,
+  verify = function(_, r) return next(counts(r.salvage.path)) ~= nil, { zh = "一张表也没有读出来", en = "not one table could be read" } end,
 }
 step "init" {
   when  = function(_, r) return r.backups.path == nil end,

@@ -67,6 +67,26 @@ drill "both-down" {
   needs = needs, expect = { "exchange-down" }, result = "found", prove = unchanged,
   inject = function(d) lab(d) d.binance:kill() d.okx:kill() end,
 }
+drill "people-are-told" { -- once, of both; the source of prices is theirs to switch
+  needs = needs, expect = { "exchange-down" }, repair = "tell", result = "found",
+  inject = function(d)
+    lab(d)
+    d.binance:kill()
+    d.okx:kill()
+    d.hook = d:http {}
+    d:set { channel = d:channel("oncall", { kind = "webhook", url = d.hook.url .. "/hook" }) }
+  end,
+  prove = function(d)
+    local said = d.hook:requests()
+    assert(#said == 1 and said[1].body:find("binance", 1, true) and said[1].body:find("okx", 1, true), "not one message of both")
+    unchanged(d)
+  end,
+}
+drill "raised-and-back" {
+  needs = needs, expect = { "exchange-timeout", "single-exchange" }, repair = "raise-timeout", undo = true,
+  inject = answers { body = "{}", delay = 1.5 },
+  prove = function(d) assert(file.hash(d.p.env_file) == d.sum, "the file is not what it was") end,
+}
 drill "no-such-name" {
   needs = needs, expect = { "exchange-dns" }, result = "found",
   inject = function(d) lab(d) d:set { endpoints = { "binance=http://exchange.invalid/api/v3/ping" } } end,

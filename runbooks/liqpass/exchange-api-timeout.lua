@@ -21,6 +21,7 @@ param "slow_pct"     { type = "int", default = 60, min = 1, max = 100, title = {
 param "window"       { type = "duration", default = "15m", title = { zh = "看多久以内的日志", en = "how far back the log is read" } }
 param "rate_limit_pct" { type = "number", default = 5, min = 0, max = 100, title = { zh = "限流超过百分之几算问题", en = "percent of refused calls that is too many" } }
 param "quiet"        { type = "duration", default = "60s", max = "5m", title = { zh = "重启后多久不许再出现超时", en = "how long no time-out may come after a restart" } }
+param "channel"
 param "price_url"    { type = "url", required = false, title = { zh = "后端自己的价格验证接口", en = "the backend's own price verification" } }
 
 -- What the backend itself waits: API_TIMEOUT is in milliseconds.
@@ -172,6 +173,16 @@ fix "raise-timeout" {
     envfile.restore(r.raise_timeout)
     keeper.renew(p.backend_keeper)
   end,
+}
+fix "tell" {
+  when  = { "exchange-down", "exchange-geo-blocked" }, batch = true, risk = "low",
+  title = { zh = "通知值班和风控（{channel}）：交易所不可用", en = "tell those on duty and risk, on {channel}: an exchange is out" },
+  run   = function(p, fs)
+    local facts = {}
+    for i, f in ipairs(fs) do facts[i] = { f.exchange, ("%s %s"):format(f.code, f.url) } end
+    notify(p.channel, { level = "P1", title = { zh = "交易所不可用，价格验证会失败", en = "an exchange is out, prices cannot be verified" }, facts = facts })
+  end,
+  verify = function() return true end, -- telling people repairs nothing; it is done when the message is sent
 }
 fix "call-less" {
   when = { "rate-limited", "exchange-rate-limited" }, title = { zh = "降低调用频率", en = "call less often" },

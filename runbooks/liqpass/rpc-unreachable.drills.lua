@@ -20,6 +20,48 @@ end
 
 drill "healthy" { needs = needs, expect = {}, inject = function(d) lab(d) end }
 drill "down" { needs = needs, expect = { "down" }, repair = "switch", prove = switched, inject = function(d) lab(d) d.main:kill() end }
+-- A way to the node that is slow, or fails the first and every third question for its chain.
+local WAY = [[
+import http.server, json, sys, time, urllib.request
+node, mood, asked = sys.argv[3], sys.argv[4], 0
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        global asked
+        body = self.rfile.read(int(self.headers["content-length"]))
+        probe = isinstance(json.loads(body), dict) and json.loads(body)["method"] == "eth_chainId"
+        asked += probe
+        if mood == "slow": time.sleep(1.3)
+        status, reply = 503, b"busy"
+        if not (mood == "flaky" and probe and asked % 3 == 1):
+            request = urllib.request.Request(node, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request) as answer: status, reply = 200, answer.read()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+    def log_message(self, *words): pass
+http.server.ThreadingHTTPServer((sys.argv[2], int(sys.argv[1])), Handler).serve_forever()
+]]
+local function by_way(mood)
+  return function(d)
+    local node, port = d:evm { options = MINING }, tostring(d:port())
+    d:keep { argv = { "/usr/bin/python3", "-c", WAY, port, "127.0.0.1", node.url, mood } }
+    wait_until(function() return net.listener(tonumber(port)) end, { within = "10s", every = "100ms" })
+    lab(d, { main = node, url = "http://127.0.0.1:" .. port })
+    d:set { slow = "1s" }
+  end
+end
+drill "slow" { needs = needs, expect = { "slow" }, repair = "switch", prove = switched, inject = by_way "slow" }
+drill "flaky" {
+  needs = needs, expect = { "flaky" }, repair = "set-retries", inject = by_way "flaky",
+  prove = function(d) assert(envfile.get(d.p.env_file, "RPC_RETRY_ATTEMPTS") == "3" and envfile.get(d.p.env_file, "OTHER") == "kept", "not set") end,
+}
+drill "down-and-back" { -- the old address comes back: the switch is taken back
+  needs = needs, expect = { "down" }, repair = "switch", undo = true, inject = function(d) lab(d) d.main:kill() end,
+  prove = function(d) assert(envfile.get(d.p.env_file, "BASE_RPC_URL") == d.main.url, "another address stands there") end,
+}
 drill "both-down" {
   needs = needs, expect = { "down" }, repair = "switch", result = "found",
   inject = function(d) lab(d) d.main:kill() d.spare:kill() end,

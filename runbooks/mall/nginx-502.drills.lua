@@ -9,7 +9,7 @@ local function shop(d, port)
   d:set {
     public_url = d.front.url .. "/", health_url = d.back.url .. "/health", backend_keeper = "init:" .. d.back.service, patience = "4s",
     nginx_keeper = "init:" .. d.front.service, nginx_conf = d.front.conf, nginx_error_log = d.front.dir .. "/error.log",
-    nginx_access_log = d.front.dir .. "/access.log", conf_backups = d.dir .. "/kept",
+    nginx_access_log = d.front.dir .. "/access.log", conf_backups = d.dir .. "/kept", quiet = "1s",
   }
   d.nginx_pid = d.front:process().pid
 end
@@ -32,6 +32,18 @@ drill "backend-hangs" {
   needs = needs, expect = { "bad-gateway", "backend-slow" }, repair = "restart-backend", prove = same_nginx,
   inject = function(d) shop(d) d.back:pause() end,
 }
+drill "dies-again" { -- back for a moment is not repaired: users go on clicking, and see it
+  needs = { "curl", table.unpack(needs) }, expect = { "bad-gateway", "backend-down" }, repair = "restart-backend", result = "failed",
+  fails_at = "restart-backend",
+  inject = function(d)
+    shop(d)
+    d:set { quiet = "20s" }
+    d:spawn { ready = "clicking", "sh", "-c", 'echo clicking; while sleep 0.3; do curl -s -m 2 -o /dev/null "$0"; done', d.p.public_url }
+    d.back:kill()
+    local kill_next = 'echo waiting; until [ -s "$0/pid" ]; do sleep 0.1; done; sleep 2; kill -9 "$(cat "$0/pid")"; exec sleep 600'
+    d:spawn { ready = "waiting", "sh", "-c", kill_next, d.back.dir }
+  end,
+}
 drill "nginx-stopped" {
   needs = needs, expect = { "bad-gateway", "nginx-down" }, repair = "start-nginx", prove = opens,
   inject = function(d) shop(d) d.front:stop() end,
@@ -40,6 +52,11 @@ drill "wrong-port" {
   needs = needs, expect = { "bad-gateway", "upstream-wrong" }, repair = "point-upstream",
   inject = function(d) shop(d, 9) end,
   prove  = function(d) same_nginx(d) assert(#file.list(d.p.conf_backups) == 1, "the old configuration is not kept") end,
+}
+drill "wrong-port-and-back" { -- what was changed is taken back: as wrong as before, the file to the letter
+  needs = needs, expect = { "bad-gateway", "upstream-wrong" }, repair = "point-upstream", undo = true,
+  inject = function(d) shop(d, 9) d.sum = file.hash(d.p.nginx_conf) end,
+  prove  = function(d) assert(file.hash(d.p.nginx_conf) == d.sum, "the configuration is not what it was") end,
 }
 drill "broken-config" { -- nginx still runs; it must neither be restarted nor reloaded
   needs = needs, expect = { "config-invalid" }, repair = "restore-config", prove = same_nginx,

@@ -58,3 +58,48 @@ drill "configuration" {
   end,
   prove  = function(d) assert(file.read(d.dir .. "/etc/nginx.conf") == "good\n", "the configuration is not back") end,
 }
+
+-- A key and a certificate that openssl made. until_when: the day it ends, as 200101000000Z; default in ten days.
+local CA = "[ca]\ndefault_ca = x\n[x]\ndatabase = %s/index\nserial = %s/serial\nnew_certs_dir = %s\ndefault_md = sha256\npolicy = y\n"
+  .. "[y]\ncommonName = supplied\n"
+local function pair(d, name, until_when)
+  local ssl, ca = d.p.ssl_dir .. "/" .. name, d.dir .. "/ca"
+  file.mkdir(d.p.ssl_dir)
+  local made = { "openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" .. name, "-keyout", ssl .. ".key" }
+  if not until_when then return shell.run { table.unpack(table.move({ "-x509", "-days", "10", "-out", ssl .. ".crt" }, 1, 5, #made + 1, made)) } end
+  file.mkdir(ca)
+  for path, words in pairs { index = "", serial = "01\n", conf = CA:gsub("%%s", ca) } do file.write(ca .. "/" .. path, words) end
+  shell.run { table.unpack(table.move({ "-out", ca .. "/csr" }, 1, 2, #made + 1, made)) }
+  shell.run { "openssl", "ca", "-batch", "-notext", "-selfsign", "-config", ca .. "/conf", "-keyfile", ssl .. ".key", "-in", ca .. "/csr",
+    "-out", ssl .. ".crt", "-startdate", "190101000000Z", "-enddate", until_when }
+end
+local function archived(d)
+  d:set { ssl_archive = backup.files({ d.p.ssl_dir }, d.p.backup_dir, "ssl_backup").path }
+  pair(d, "shop") -- what is there now: another pair
+  d.sum = file.hash(d.p.ssl_dir .. "/shop.key")
+end
+local function same_key(d) assert(file.hash(d.p.ssl_dir .. "/shop.key") == d.sum, "the key was replaced") end
+drill "certificates" {
+  needs = { "openssl", table.unpack(needs) }, expect = {}, result = "fixed", answers = { nginx = true },
+  inject = function(d)
+    shop(d)
+    pair(d, "shop")
+    d.first = file.hash(d.p.ssl_dir .. "/shop.key")
+    archived(d)
+  end,
+  prove = function(d) assert(file.hash(d.p.ssl_dir .. "/shop.key") == d.first, "the key is not back") end,
+}
+drill "wrong-key" { -- the key of another certificate: nginx would not start with it
+  needs = { "openssl", table.unpack(needs) }, expect = { "key-mismatch" }, result = "found", prove = same_key,
+  inject = function(d)
+    shop(d)
+    pair(d, "old")
+    pair(d, "shop")
+    file.move(d.p.ssl_dir .. "/old.key", d.p.ssl_dir .. "/shop.key", { overwrite = true })
+    archived(d)
+  end,
+}
+drill "expired" {
+  needs = { "openssl", table.unpack(needs) }, expect = { "expired" }, result = "found", prove = same_key,
+  inject = function(d) shop(d) pair(d, "shop", "200101000000Z") archived(d) end,
+}

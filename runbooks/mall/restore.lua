@@ -38,9 +38,24 @@ finding "outside" {
   advice = { zh = "不要解开它，查它从哪里来", en = "do not unpack it; find out where it came from" },
 }
 
+finding "key-mismatch" {
+  blocks = true, key = "name", title = { zh = "{ssl_archive} 里的私钥 {name} 和哪张证书都不配对", en = "the key {name} in {ssl_archive} belongs to no certificate in it" },
+  advice = { zh = "换一份归档；装上它 Nginx 起不来", en = "take another archive; with this one nginx would not start" },
+}
+finding "expired" {
+  blocks = true, key = "name", title = { zh = "{ssl_archive} 里的证书 {name} 已过期", en = "the certificate {name} in {ssl_archive} has expired" },
+  advice = { zh = "换一份归档，或重新签发证书", en = "take another archive, or have it issued anew" },
+}
+
 local function server(p, database)
   return { host = p.db_host, port = p.db_port, user = p.db_user, password = p.db_password, database = database or p.db_name }
 end
+-- What openssl says of one file of an archive; a key stays in the pipe.
+local function openssl(path, name, ...)
+  local words = 'archive=$1 name=$2; shift 2; tar -xOPzf "$archive" -- "$name" | openssl "$@" 2>/dev/null'
+  return shell.read { sh = words, args = { path, name, ... } }
+end
+local function stem(name) return (name:gsub("%.[^./]*$", "")) end
 local function given(name) return function(p) return p[name] ~= "" end end
 local SCRATCH = "runbook_restore"
 local function drop(p) mysql.drop(p.db_admin, SCRATCH) end
@@ -62,6 +77,27 @@ check "backups" {
     look(p.ssl_archive, { p.ssl_dir })
     local stat = p.dump ~= "" and file.stat(p.dump)
     return { age = stat and math.floor(now() - stat.mtime) or 0 }
+  end,
+}
+
+check "keys" {
+  title = { zh = "证书和私钥配对、没有过期", en = "certificates and keys belong together, and hold" },
+  why   = { zh = "解包之后才发现不配对，Nginx 已经起不来了；这里先在归档里比", en = "once unpacked, a wrong pair keeps nginx from starting; this compares them inside the archive" },
+  run   = function(p)
+    if p.ssl_archive == "" or #findings "damaged" + #findings "outside" > 0 then return end
+    local public, keys = {}, {} -- of each certificate by the name without its ending, and of each that there is
+    for _, one in ipairs(archive.list(p.ssl_archive)) do
+      local certificate = one.kind == "file" and openssl(p.ssl_archive, one.name, "x509", "-noout", "-pubkey").out or ""
+      local key = one.kind == "file" and openssl(p.ssl_archive, one.name, "pkey", "-pubout", "-passin", "pass:").out or ""
+      if certificate ~= "" then
+        public[certificate], public[stem(one.name)] = certificate, certificate
+        if not openssl(p.ssl_archive, one.name, "x509", "-noout", "-checkend", "0").ok then found("expired", { name = one.name }) end
+      end
+      if key ~= "" then keys[one.name] = key end
+    end
+    for name, key in pairs(keys) do
+      if (public[stem(name)] or public[key]) ~= key then found("key-mismatch", { name = name }) end
+    end
   end,
 }
 
@@ -148,14 +184,6 @@ step "certificates" {
   when   = given "ssl_archive", risk = "high", key = "ssl_archive", title = { zh = "恢复证书 {ssl_archive}", en = "restore the certificates of {ssl_archive}" },
   run    = function(p) put_in(p, p.ssl_archive) end,
   undo   = function(p) put_back(p, p.ssl_archive) end,
-  verify = function(p) -- not expired
-    for _, path in ipairs(files_of(p.ssl_archive)) do
-      if path:find "%.crt$" and not shell.read({ "openssl", "x509", "-checkend", "0", "-noout", "-in", path }).ok then
-        return false, { zh = path .. " 已过期", en = path .. " has expired" }
-      end
-    end
-    return true
-  end,
 }
 step "nginx" {
   when    = function(p) return p.config_archive .. p.ssl_archive ~= "" end,

@@ -18,6 +18,9 @@ return function(o)
   param "tail" { type = "int", default = 100, min = 1, max = 10000, title = { zh = "看错误日志的最后几行", en = "last lines of the error log to look at" } }
   param "patience" { type = "duration", default = "5s", min = "1s", max = "1m", title = { zh = "等应答多久", en = "how long to wait for an answer" } }
 
+  param "quiet" { type = "duration", default = "30s", max = "5m", title = { zh = "修好后多久不许再有 502、503、504",
+                                                                            en = "how long no 502, 503 or 504 may come after the repair" } }
+
   local function conf(p) return { conf = p.nginx_conf } end
   local function look(url, p)
     local answer, err = try(http.get, url, { timeout = p.patience })
@@ -127,10 +130,16 @@ return function(o)
     end,
   }
 
-  -- A reload is under way when nginx says so; a page that stays bad has another cause.
+  -- Once the page is back no client may see it go again for a while. One that stays bad has another cause.
+  local function steady(p, within)
+    if not try(wait_until, function() return not look(p.public_url, p) end, { within = within, every = "200ms" }) then return end
+    for line in logs.follow({ p.nginx_access_log }, { within = p.quiet, match = [["\s+50[234]\s]], max = 1 }) do
+      fail({ zh = "好了一会又坏了：{line}", en = "it came back and went again: {line}" }, { line = text.cut(line, 160) })
+    end
+  end
   local function reload(p)
     nginx.reload(conf(p))
-    try(wait_until, function() return not look(p.public_url, p) end, { within = "5s", every = "200ms" })
+    steady(p, "5s")
   end
   fix "restore-config" {
     when  = "config-invalid", risk = "medium",
@@ -150,14 +159,20 @@ return function(o)
   fix "start-nginx" {
     when  = "nginx-down", risk = "medium", guard = is_good, within = "30s", why = o.why.restart,
     title = { zh = "启动 Nginx", en = "start nginx" },
-    run   = function(p) keeper.start(p.nginx_keeper) end,
+    run   = function(p)
+      keeper.start(p.nginx_keeper)
+      steady(p, "20s")
+    end,
     undo  = function(p) keeper.stop(p.nginx_keeper) end,
   }
   fix "restart-backend" {
     when  = { "backend-down", "backend-slow" }, risk = "medium", within = "60s",
     title = { zh = "重启后端服务 {backend_keeper}", en = "restart the backend, {backend_keeper}" },
     no_undo = { zh = "处理中的请求会中断", en = "requests under way are cut off" },
-    run   = function(p) keeper.restart(p.backend_keeper) end,
+    run   = function(p)
+      keeper.restart(p.backend_keeper)
+      steady(p, "40s")
+    end,
     verify = function(p) return not look(p.health_url, p) end,
   }
   fix "point-upstream" {
@@ -175,7 +190,8 @@ return function(o)
     end,
     undo  = function(p, f, r)
       file.copy(r.point_upstream.old, f.file, { overwrite = true })
-      reload(p)
+      nginx.reload(conf(p))
+      wait "1s" -- until the old workers take no more
     end,
   }
   fix "reload-nginx" {
