@@ -110,9 +110,16 @@ int rb_frame_write(int fd, const json_t *value, struct rb_err *err)
     rb_buf_init(&out, RB_FRAME_MAX + HEADER);
     int rc = rb_frame_encode(&out, value, err);
     if (!rc) {
-        rc = write_all(fd, out.data, out.len, err);
+        rc = rb_frame_flush(fd, &out, err);
     }
     rb_buf_deinit(&out);
+    return rc;
+}
+
+int rb_frame_flush(int fd, struct rb_buf *out, struct rb_err *err)
+{
+    int rc = write_all(fd, out->data, out->len, err);
+    rb_buf_consume(out, out->len);
     return rc;
 }
 

@@ -16,6 +16,8 @@ int rb_frame_encode(struct rb_buf *out, const json_t *value, struct rb_err *err)
 int rb_frame_decode(struct rb_buf *in, json_t **value, struct rb_err *err);
 /* Blocking, for child processes with one descriptor: whole frame or error (RB_ERESET at end of file). */
 int rb_frame_write(int fd, const json_t *value, struct rb_err *err);
+/* Frames that were encoded into out, at once; it is empty afterwards. */
+int rb_frame_flush(int fd, struct rb_buf *out, struct rb_err *err);
 int rb_frame_read(int fd, struct rb_buf *scratch, json_t **value, struct rb_err *err);
 
 #endif

@@ -20,11 +20,15 @@ extern char **environ;
 
 void rb_become_reset_signals(void)
 {
-    sigset_t none;
     for (int sig = 1; sig < NSIG; sig++) {
         struct sigaction dfl = {.sa_handler = SIG_DFL};
         (void)sigaction(sig, &dfl, NULL); /* KILL, STOP and glibc's own refuse, rightly */
     }
+}
+
+static void unblock_signals(void)
+{
+    sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -131,8 +135,11 @@ static void make_readonly(const struct rb_become *b)
 
 static void wait_for_word(const struct rb_become *b)
 {
-    struct rb_wire msg;
-    if (b->task->hold && (rb_wire_recv(b->link, &msg, NULL, NULL, 0) <= 0 || msg.kind != RB_WIRE_RELEASE)) {
+    char word;
+    ssize_t n = 1;
+    while (b->gate >= 0 && (n = read(b->gate, &word, 1)) < 0 && errno == EINTR) {
+    }
+    if (n != 1) {
         _exit(STATUS_CANNOT); /* the host is gone: never run */
     }
 }
@@ -148,13 +155,14 @@ static _Noreturn void become_command(struct rb_become *b)
     if (setsid() < 0 || !limit(b) || !arrange(b)) {
         give_up(b, RB_STAGE_SETUP, errno);
     }
-    rb_wire_close_others(&b->link, 1);
+    int keep[] = {b->link, b->gate};
+    rb_wire_close_others(keep, 2);
     if (chdir(b->task->cwd) != 0) {
         give_up(b, RB_STAGE_CWD, errno);
     }
     make_readonly(b);
     wait_for_word(b);
-    rb_become_reset_signals();
+    unblock_signals(); /* the keeper ignores none */
     environ = b->task->env;
     (void)execvp(b->task->argv[0], b->task->argv);
     give_up(b, RB_STAGE_EXEC, errno);
@@ -177,6 +185,7 @@ static _Noreturn void become_entry(const struct rb_become *b)
         (void)close(b->link);
     }
     rb_become_reset_signals();
+    unblock_signals();
     _exit(entry->main(b->out) & 0xff);
 }
 

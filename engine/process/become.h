@@ -11,14 +11,15 @@ struct rb_become {
     const struct rb_entry *entries;
     const struct rb_task *task;
     struct rlimit files; /* as the host had it */
-    int link;            /* to the keeper: failures, the listener, the word to go on; -1 without keeper */
+    int link;            /* to the keeper: failures, the listener; -1 without keeper */
+    int gate;            /* the word to go on comes through it; -1: it is given already */
     int out, err, in;    /* of a command, -1: /dev/null; out of an entry: its socket */
     pid_t parent;
 };
 
 /* Never returns. A failure is told over link. */
 _Noreturn void rb_become(struct rb_become *b);
-/* Signals as a new program expects them: none blocked, none ignored. */
+/* Signals as a new program expects them: none ignored. */
 void rb_become_reset_signals(void);
 /* For helpers that must outlive a terminal and a service manager that signals everybody. */
 void rb_become_ignore_signals(void);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/frame.h"
@@ -146,6 +147,7 @@ void rb_child_on_told(struct rb_child *child, const struct rb_wire *msg)
         }
         break;
     case RB_WIRE_FAILED:
+        child->keeper_rests = msg->rests;
         explain(child, msg);
         end(child, STATUS_NOT_RUN);
         break;
@@ -167,6 +169,7 @@ void rb_child_on_told(struct rb_child *child, const struct rb_wire *msg)
         }
         break;
     case RB_WIRE_EXIT:
+        child->keeper_rests = msg->rests;
         child->signal = msg->stage;
         end(child, msg->value);
         break;
@@ -179,6 +182,12 @@ static void tell(struct rb_child *child, int kind, int value)
 {
     struct rb_wire msg = {.kind = kind, .value = value};
     (void)rb_wire_send(child->ctl_fd, &msg, NULL, 0, MSG_DONTWAIT); /* gone: its end is on the way */
+}
+
+static void open_gate(struct rb_child *child)
+{
+    (void)!write(child->gate, "", 1); /* nobody behind it any more: its end is on the way */
+    rb_wire_close(&child->gate, 1);
 }
 
 static void try_start(struct rb_child *child)
@@ -204,7 +213,7 @@ static void try_start(struct rb_child *child)
         (void)rb_err_errno(&child->err, -rc, "%s", child->name);
         fail_later(child, STATUS_NOT_RUN); /* its keeper sees our end close */
     } else if (child->release) {
-        tell(child, RB_WIRE_RELEASE, 0);
+        open_gate(child);
     }
 }
 
@@ -228,7 +237,8 @@ static struct rb_child *new_child(struct rb_spawner *sp, const struct rb_child_s
     struct rb_child *child = rb_xcalloc(1, sizeof(*child));
     child->spawner = sp;
     child->task = *task;
-    child->ctl_fd = -1;
+    child->ctl_fd = child->gate = -1;
+    child->hold = spec->hold;
     child->entry = spec->entry != NULL;
     child->may_write = spec->access == RB_CHILD_WRITE;
     child->lasting = spec->lasting;
@@ -283,8 +293,21 @@ struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spe
 void rb_child_release(struct rb_child *child)
 {
     child->release = true;
-    if (child->state == RB_CHILD_RUNNING) {
-        tell(child, RB_WIRE_RELEASE, 0);
+    if (child->state == RB_CHILD_RUNNING && child->gate >= 0) {
+        open_gate(child);
+    }
+}
+
+static void send_all(uv_prepare_t *before_wait)
+{
+    struct rb_spawner *sp = before_wait->data;
+    (void)uv_prepare_stop(before_wait);
+    for (struct rb_child *child = sp->children; child; child = child->next) {
+        int rc = child->entry && child->state == RB_CHILD_RUNNING ? rb_child_io_flush(child) : 0;
+        if (rc != 0) {
+            (void)rb_err_errno(&child->err, -rc, "%s", child->name);
+            rb_child_kill(child, 0);
+        }
     }
 }
 
@@ -297,12 +320,8 @@ int rb_child_send(struct rb_child *child, const json_t *value, struct rb_err *er
     if (child->state == RB_CHILD_RUNNING && uv_stream_get_write_queue_size(to) > QUEUE_MAX) {
         return rb_err_set(err, RB_ETOO_LARGE, RB_T_process_send_full, child->name);
     }
-    int rc = rb_frame_encode(&child->waiting, value, err);
-    if (rc != 0 || child->state != RB_CHILD_RUNNING) {
-        return rc;
-    }
-    rc = rb_child_io_flush(child);
-    return rc ? rb_err_errno(err, -rc, "%s", child->name) : 0;
+    (void)uv_prepare_start(&child->spawner->before_wait, send_all); /* cannot fail: it has a callback */
+    return rb_frame_encode(&child->waiting, value, err);
 }
 
 void rb_child_kill(struct rb_child *child, int grace_ms)

@@ -36,7 +36,12 @@ void rb_child_io_close(struct rb_child *child)
     close_handle(&child->streams[0]);
     close_handle(&child->streams[1]);
     close_handle(&child->drain);
+    if (child->keeper_rests) {
+        rb_spawner_rest(child->spawner, child->ctl_fd);
+        child->ctl_fd = -1;
+    }
     rb_wire_close(&child->ctl_fd, 1);
+    rb_wire_close(&child->gate, 1);
     if (child->handles == 0) {
         rb_child_free(child);
     }
@@ -138,6 +143,7 @@ int rb_child_io_open(struct rb_child *child, struct rb_child_ends *ours)
 {
     uv_loop_t *loop = child->spawner->loop;
     child->ctl_fd = ours->ctl;
+    child->gate = ours->gate;
     int rc = uv_timer_init(loop, &child->drain);
     if (rc == 0) {
         opened(child, &child->drain);

@@ -19,6 +19,8 @@ enum rb_child_state {
     RB_CHILD_OVER
 };
 
+#define RB_RESTING_MAX 64 /* keepers that wait for more to do: half of what a command costs is a fork */
+
 struct rb_spawner {
     const struct rb_entry *entries;
     size_t count;
@@ -26,8 +28,12 @@ struct rb_spawner {
     pid_t pid;
     uv_loop_t *loop; /* NULL until attached */
     uv_timer_t retry;
-    bool retry_open;
+    uv_prepare_t before_wait; /* what entries are told in one turn of the loop leaves together, before it waits */
     struct rb_child *children;
+    int resting[RB_RESTING_MAX]; /* the ctl of each */
+    size_t resting_count;
+    uv_timer_t dismissal; /* of those that rested long enough */
+    int handles;          /* of our own, while they are open */
     char chunk[65536]; /* what a read brings, until its callback returns */
 };
 
@@ -38,7 +44,7 @@ struct rb_child {
     void *user;
     enum rb_child_state state;
     char *name; /* for messages */
-    bool entry, may_write, lasting, let_go;
+    bool entry, may_write, lasting, let_go, hold;
     unsigned short rows, cols; /* of its terminal, 0 = none */
     struct rb_buf task; /* until sent */
     int64_t give_up;
@@ -48,6 +54,8 @@ struct rb_child {
     int handles; /* open; at 0 it is freed. A handle without data was never opened */
     uv_poll_t ctl;
     int ctl_fd;
+    bool keeper_rests; /* and ctl_fd is its */
+    int gate;          /* of a held command: a byte lets it go on; -1: none (left) */
     uv_pipe_t in, streams[2]; /* streams[0] of an entry is its socket */
     bool reading[2];
     uv_timer_t drain;
@@ -62,15 +70,17 @@ struct rb_child {
 
 /* Ours, -1 where there is none. */
 struct rb_child_ends {
-    int ctl, streams[2], in;
+    int ctl, gate, streams[2], in;
 };
 
 /* Calls rb_child_retry_all from the loop, once, after delay_ms. */
 void rb_spawner_poke(struct rb_spawner *sp, unsigned delay_ms);
+/* Its keeper waits for the next command from now on, or has enough company and goes. Takes ctl. */
+void rb_spawner_rest(struct rb_spawner *sp, int ctl);
 /* Waiting children are tried again, failed ones told. */
 void rb_child_retry_all(struct rb_spawner *sp);
 
-/* Makes the descriptors and sends theirs to the spawner. 0, -EAGAIN when there is no room now,
+/* Makes the descriptors and sends theirs to a keeper at rest, else to the spawner. 0, -EAGAIN when there is no room now,
  * or another -errno. */
 int rb_child_launch(struct rb_child *child, struct rb_child_ends *ours);
 /* Takes the ends over, also when it fails (RB_EIO and the like). */

@@ -28,6 +28,7 @@ enum { P_CTL, P_CHILDREN, P_LINK, P_LISTENER, P_COUNT };
 
 struct keeper {
     struct pollfd polls[P_COUNT]; /* fd -1: none (left) */
+    int link;                     /* to the child; polled only while something is to be heard before its end */
     pid_t child;
     bool read_only, lasting;
     bool exited, empty; /* the child; everything below us */
@@ -69,6 +70,12 @@ static void drop(struct keeper *k, int which)
     rb_wire_close(&k->polls[which].fd, 1);
 }
 
+static void drop_link(struct keeper *k)
+{
+    rb_wire_close(&k->link, 1);
+    k->polls[P_LINK].fd = -1;
+}
+
 static void start_killing(struct keeper *k, int grace_ms)
 {
     int64_t at = rb_clock_mono_ns() + (int64_t)grace_ms * 1000000;
@@ -95,8 +102,6 @@ static void on_ctl(struct keeper *k)
         start_killing(k, msg.value);
     } else if (rc == 1 && msg.kind == RB_WIRE_LET_GO && k->lasting) {
         _exit(0); /* it is the spawner's child now, and nobody's when that ends */
-    } else if (rc == 1 && msg.kind == RB_WIRE_RELEASE && k->polls[P_LINK].fd >= 0) {
-        (void)rb_wire_send(k->polls[P_LINK].fd, &msg, NULL, 0, 0); /* it may have died meanwhile */
     }
 }
 
@@ -106,15 +111,16 @@ static void on_link(struct keeper *k)
     struct rb_wire msg;
     int fds[RB_WIRE_FDS];
     size_t count = 0;
-    int rc = rb_wire_recv(k->polls[P_LINK].fd, &msg, fds, &count, MSG_DONTWAIT);
+    int rc = rb_wire_recv(k->link, &msg, fds, &count, MSG_DONTWAIT);
     if (rc == 1 && msg.kind == RB_WIRE_LISTENER && count == 1) {
         k->polls[P_LISTENER].fd = k->refusals.listener = fds[0];
+        k->polls[P_LINK].fd = k->lasting ? k->link : -1;
     } else if (rc == 1 && msg.kind == RB_WIRE_FAILED) {
         k->failed = true;
         k->failure = msg;
     } else if (rc != -EAGAIN) {
         struct rb_wire runs = {.kind = RB_WIRE_RUNNING};
-        drop(k, P_LINK);
+        drop_link(k);
         if (k->lasting && !k->failed) {
             tell(k, &runs);
         }
@@ -142,6 +148,11 @@ static void on_children(struct keeper *k)
     reap(k);
 }
 
+static bool may_rest(const struct keeper *k)
+{
+    return k->exited && k->empty && !k->host_gone;
+}
+
 /* The last words of a command. */
 static void say_end(struct keeper *k)
 {
@@ -151,13 +162,15 @@ static void say_end(struct keeper *k)
         end.value = k->status;
         end.stage = k->signal;
     }
-    for (int i = 0; i < LINK_MESSAGES && k->polls[P_LINK].fd >= 0; i++) {
+    for (int i = 0; i < LINK_MESSAGES && k->link >= 0; i++) {
         on_link(k); /* its last words may still wait there */
     }
     if (more.value > 0) {
         tell(k, &more);
     }
-    tell(k, k->failed ? &k->failure : &end);
+    end = k->failed ? k->failure : end;
+    end.rests = may_rest(k);
+    tell(k, &end);
 }
 
 /* True when there is nothing left to do. */
@@ -213,13 +226,16 @@ static void watch(struct keeper *k)
     }
 }
 
+/* What is blocked, not ignored, is a command's own again with one call: nobody's signal ends a keeper. */
 static int open_children(void)
 {
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGCHLD);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    sigset_t all, children;
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    rb_become_reset_signals();
+    (void)sigemptyset(&children);
+    (void)sigaddset(&children, SIGCHLD);
+    return signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 static pid_t fork_child(struct rb_become *b, int link[2])
@@ -248,20 +264,21 @@ static void keep(struct keeper *k, struct rb_become *b)
         tell(k, &msg);
         return;
     }
-    k->polls[P_LINK].fd = link[0];
+    k->link = link[0];
+    k->polls[P_LINK].fd = k->read_only || k->lasting ? k->link : -1;
     struct rb_wire msg = {.kind = RB_WIRE_STARTED, .pid = k->child};
     tell(k, &msg);
     /* held here, the ends of its pipes would never be seen to close */
-    int given[] = {b->out, b->err, b->in};
-    rb_wire_close(given, 3);
-    b->out = b->err = b->in = -1;
+    int given[] = {b->out, b->err, b->in, b->gate};
+    rb_wire_close(given, 4);
+    b->out = b->err = b->in = b->gate = -1;
     watch(k);
     say_end(k);
 }
 
 static void init(struct keeper *k, const struct rb_keeper_work *work, const struct rb_task *task, int children)
 {
-    *k = (struct keeper){.read_only = task->access != RB_CHILD_WRITE, .lasting = task->lasting};
+    *k = (struct keeper){.link = -1, .read_only = task->access != RB_CHILD_WRITE, .lasting = task->lasting};
     for (int i = 0; i < P_COUNT; i++) {
         k->polls[i] = (struct pollfd){.fd = -1, .events = POLLIN};
     }
@@ -273,57 +290,50 @@ static void init(struct keeper *k, const struct rb_keeper_work *work, const stru
     k->refusals.sockets = task->sockets;
 }
 
-static int given(const struct rb_keeper_work *work, size_t which)
-{
-    return work->count > which ? work->fds[which] : -1;
-}
-
 /* One START to its end. True when nobody is left below us. */
-static bool serve(const struct rb_keeper_work *work, int children)
+static bool serve(struct rb_keeper_work *work, int children)
 {
     struct rb_task task = {0};
     struct keeper k;
-    int spec = work->fds[RB_FD_SPEC], rc = rb_task_read(spec, &task);
-    rb_wire_close(&spec, 1);
+    int rc = rb_task_read(work->fds[RB_FD_SPEC], &task);
+    rb_wire_close(&work->fds[RB_FD_SPEC], 1);
     if (rc != 0) {
         struct rb_wire msg = {.kind = RB_WIRE_FAILED, .stage = RB_STAGE_FORK, .value = -rc};
         (void)rb_wire_send(work->fds[RB_FD_CTL], &msg, NULL, 0, 0);
         return false;
     }
     struct rb_become b = {.entries = work->entries, .task = &task, .files = work->files};
-    b.out = given(work, RB_FD_OUT);
-    b.err = given(work, RB_FD_ERR);
-    b.in = given(work, RB_FD_IN);
+    b.gate = work->fds[RB_FD_GATE];
+    b.out = work->fds[RB_FD_OUT];
+    b.err = work->fds[RB_FD_ERR];
+    b.in = work->fds[RB_FD_IN];
     init(&k, work, &task, children);
     keep(&k, &b);
-    for (int i = 0; i < P_COUNT; i++) {
-        if (i != P_CHILDREN) {
-            drop(&k, i);
-        }
-    }
-    free(task.argv);
-    free(task.env);
-    free(task.bytes);
-    return k.exited && k.empty;
+    drop_link(&k);
+    drop(&k, P_LISTENER);
+    rb_task_free(&task);
+    return may_rest(&k);
 }
 
-/* Waits for more to do. False when the spawner wants us no longer. */
+/* Waits for more to do. False when the host wants us no longer. A KILL may come that was meant for what has ended. */
 static bool rest(struct rb_keeper_work *work)
 {
-    struct rb_wire idle = {.kind = RB_WIRE_IDLE}, msg;
-    return rb_wire_send(work->spawner, &idle, NULL, 0, 0) == 0 &&
-           rb_wire_recv(work->spawner, &msg, work->fds, &work->count, 0) == 1 && msg.kind == RB_WIRE_START &&
-           work->count > RB_FD_CTL;
+    struct rb_wire msg;
+    int ctl = work->fds[RB_FD_CTL], came[RB_WIRE_FDS], rc;
+    size_t count = 0;
+    do {
+        rc = rb_wire_recv(ctl, &msg, came, &count, 0);
+    } while (rc == 1 && msg.kind != RB_WIRE_START);
+    bool more = rc == 1 && rb_wire_started(&msg, came, count, work->fds);
+    work->fds[RB_FD_CTL] = ctl;
+    return more;
 }
 
 _Noreturn void rb_keeper_main(struct rb_keeper_work *work)
 {
-    int keep_open[RB_WIRE_FDS + 1];
     (void)prctl(PR_SET_NAME, "runbook-keep", 0, 0, 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    memcpy(keep_open, work->fds, work->count * sizeof(int));
-    keep_open[work->count] = work->spawner;
-    rb_wire_close_others(keep_open, work->count + 1);
+    rb_wire_close_others(work->fds, RB_WIRE_FDS);
     int children = open_children();
     while (children >= 0 && serve(work, children) && rest(work)) {
     }

@@ -13,12 +13,10 @@
 struct rb_keeper_work {
     const struct rb_entry *entries;
     struct rlimit files;  /* as the host had it */
-    int spawner;          /* says IDLE there, and gets the next START */
-    int fds[RB_WIRE_FDS]; /* of the first START */
-    size_t count;
+    int fds[RB_WIRE_FDS]; /* of the first START; the next comes through its ctl */
 };
 
-/* In a process of its own. Ends with the spawner. */
+/* In a process of its own. Ends with the host. */
 _Noreturn void rb_keeper_main(struct rb_keeper_work *work);
 /* Exit code, or 128 + signal. */
 int rb_keeper_status(int wait_status);

@@ -77,9 +77,11 @@ static int terminal_of(const struct rb_child *child, struct ends *e)
 
 static int make_ends(const struct rb_child *child, struct ends *e)
 {
-    *e = (struct ends){{-1, {-1, -1}, -1}, {-1, -1, -1, -1, -1}};
+    *e = (struct ends){{-1, -1, {-1, -1}, -1}, {-1, -1, -1, -1, -1, -1}};
     int rc = rb_task_store(&child->task, &e->theirs[RB_FD_SPEC]);
-    rc = rc ? rc : pair_of(SOCK_SEQPACKET, &e->ours.ctl, &e->theirs[RB_FD_CTL]);
+    if (rc == 0 && child->hold) {
+        rc = pipe_of(&e->theirs[RB_FD_GATE], &e->ours.gate);
+    }
     if (child->entry) {
         return rc ? rc : pair_of(SOCK_STREAM, &e->ours.streams[0], &e->theirs[RB_FD_OUT]);
     }
@@ -97,14 +99,28 @@ static int make_ends(const struct rb_child *child, struct ends *e)
     return rc;
 }
 
-static int send_start(const struct rb_child *child, const struct ends *e)
+/* A keeper at rest takes it; one that died meanwhile is left out. */
+static bool give_to_rested(struct rb_spawner *sp, struct ends *e)
 {
-    struct rb_wire msg = {.kind = RB_WIRE_START};
-    size_t count = RB_WIRE_FDS;
-    while (e->theirs[count - 1] < 0) {
-        count--;
+    while (sp->resting_count > 0) {
+        int ctl = sp->resting[--sp->resting_count];
+        if (rb_wire_start(ctl, e->theirs, false) == 0) {
+            e->ours.ctl = ctl;
+            return true;
+        }
+        (void)close(ctl);
     }
-    return rb_wire_send(child->spawner->control, &msg, e->theirs, count, MSG_DONTWAIT);
+    return false;
+}
+
+static int send_start(const struct rb_child *child, struct ends *e)
+{
+    bool unkept = child->entry && child->may_write;
+    if (!unkept && give_to_rested(child->spawner, e)) {
+        return 0;
+    }
+    int rc = pair_of(SOCK_SEQPACKET, &e->ours.ctl, &e->theirs[RB_FD_CTL]);
+    return rc ? rc : rb_wire_start(child->spawner->control, e->theirs, unkept);
 }
 
 static bool is_passing(int rc)
@@ -122,6 +138,7 @@ int rb_child_launch(struct rb_child *child, struct rb_child_ends *ours)
     *ours = e.ours;
     if (rc != 0) {
         rb_wire_close(&ours->ctl, 1);
+        rb_wire_close(&ours->gate, 1);
         rb_wire_close(&ours->in, 1);
         rb_wire_close(ours->streams, 2);
         return is_passing(rc) ? -EAGAIN : rc;

@@ -19,15 +19,12 @@
 #include "process/task.h"
 #include "process/wire.h"
 
-#define IDLE_MAX 8 /* keepers that wait for more to do */
-
 /* An entry that may write needs no keeper: it is our own code, forks nothing and is killed
  * with us. A thousand runs are then a thousand runners and not twice as many processes. */
 struct job {
     struct job *next;
     pid_t pid;
-    int ctl; /* to the host, or to the keeper */
-    bool keeper, idle;
+    int ctl; /* of an entry, to the host; -1: it has a keeper, which talks to the host itself */
 };
 
 struct loop {
@@ -36,7 +33,6 @@ struct loop {
     size_t count;
     struct rlimit files;
     struct job *jobs;
-    int idle;
 };
 
 static void tell(int fd, int kind, enum rb_stage stage, int value, pid_t pid)
@@ -63,7 +59,7 @@ static void drop_ctl(struct loop *l, struct job *job)
 static _Noreturn void run_entry(struct loop *l, const struct rb_task *task, const int *fds, pid_t parent)
 {
     struct rb_become b = {.entries = l->entries, .task = task, .files = l->files, .parent = parent};
-    b.link = b.err = b.in = -1;
+    b.link = b.gate = b.err = b.in = -1;
     b.out = fds[RB_FD_OUT];
     rb_become(&b);
 }
@@ -73,61 +69,41 @@ static struct job *add_job(struct loop *l, pid_t pid, int ctl)
     struct job *job = rb_xcalloc(1, sizeof(*job));
     *job = (struct job){.next = l->jobs, .pid = pid, .ctl = ctl};
     l->jobs = job;
-    if (!watch(l, job->ctl, job)) {
+    if (job->ctl >= 0 && !watch(l, job->ctl, job)) {
         (void)kill(pid, SIGKILL); /* nobody could end it; its end is told as usual */
     }
     return job;
 }
 
-/* Gives a START to a keeper that has nothing to do. */
-static bool pass_on(struct loop *l, const int *fds, size_t count)
+/* 0 or -errno. By _Fork: no handlers of libraries that were used before us (libuv's would close our descriptors). */
+static int new_keeper(struct loop *l, const int *fds)
 {
-    struct rb_wire msg = {.kind = RB_WIRE_START};
-    for (struct job *job = l->idle > 0 ? l->jobs : NULL; job; job = job->next) {
-        if (job->idle) {
-            job->idle = false;
-            l->idle--;
-            if (rb_wire_send(job->ctl, &msg, fds, count, MSG_DONTWAIT) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* 0 or -errno. */
-static int new_keeper(struct loop *l, const int *fds, size_t count)
-{
-    struct rb_keeper_work work = {.entries = l->entries, .files = l->files, .count = count};
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        return -errno;
-    }
-    memcpy(work.fds, fds, count * sizeof(int));
-    work.spawner = pair[1];
+    struct rb_keeper_work work = {.entries = l->entries, .files = l->files};
+    memcpy(work.fds, fds, sizeof(work.fds));
     pid_t pid = _Fork();
     if (pid == 0) {
         rb_keeper_main(&work);
     }
-    int rc = pid < 0 ? -errno : 0;
-    (void)close(pair[1]);
     if (pid < 0) {
-        (void)close(pair[0]);
-    } else {
-        add_job(l, pid, pair[0])->keeper = true;
+        return -errno;
     }
-    return rc;
+    (void)add_job(l, pid, -1);
+    return 0;
 }
 
 /* 0 or -errno. */
-static int new_entry(struct loop *l, const struct rb_task *task, int *fds)
+static int new_entry(struct loop *l, int *fds)
 {
-    pid_t self = getpid(), pid = _Fork();
+    struct rb_task task = {0};
+    int rc = rb_task_read(fds[RB_FD_SPEC], &task);
+    pid_t self = getpid(), pid = rc == 0 ? _Fork() : -1;
     if (pid == 0) {
-        run_entry(l, task, fds, self);
+        run_entry(l, &task, fds, self);
     }
-    if (pid < 0) {
-        return -errno;
+    rc = rc == 0 && pid < 0 ? -errno : rc;
+    rb_task_free(&task);
+    if (rc != 0) {
+        return rc;
     }
     struct job *job = add_job(l, pid, fds[RB_FD_CTL]);
     fds[RB_FD_CTL] = -1;
@@ -135,28 +111,18 @@ static int new_entry(struct loop *l, const struct rb_task *task, int *fds)
     return 0;
 }
 
-static void start(struct loop *l, int *fds, size_t count)
+static void start(struct loop *l, int *fds, bool unkept)
 {
-    struct rb_task task = {0};
-    int rc = rb_task_read(fds[RB_FD_SPEC], &task);
-    /* by _Fork: no handlers of libraries that were used before us (libuv's would close our descriptors) */
-    if (rc == 0 && task.entry >= 0 && task.access == RB_CHILD_WRITE) {
-        rc = new_entry(l, &task, fds);
-    } else if (rc == 0 && !pass_on(l, fds, count)) {
-        rc = new_keeper(l, fds, count);
-    }
+    int rc = unkept ? new_entry(l, fds) : new_keeper(l, fds);
     if (rc != 0) {
         tell(fds[RB_FD_CTL], RB_WIRE_FAILED, RB_STAGE_FORK, -rc, 0);
     }
-    free(task.argv);
-    free(task.env);
-    free(task.bytes);
 }
 
 static _Noreturn void end_entries(struct loop *l)
 {
     for (struct job *job = l->jobs; job; job = job->next) {
-        if (!job->keeper) {
+        if (job->ctl >= 0) {
             (void)kill(job->pid, SIGKILL);
         }
     }
@@ -166,38 +132,26 @@ static _Noreturn void end_entries(struct loop *l)
 static void on_control(struct loop *l)
 {
     struct rb_wire msg;
-    int fds[RB_WIRE_FDS];
+    int came[RB_WIRE_FDS], fds[RB_WIRE_FDS];
     size_t count = 0;
-    int rc = rb_wire_recv(l->control, &msg, fds, &count, MSG_DONTWAIT);
+    int rc = rb_wire_recv(l->control, &msg, came, &count, MSG_DONTWAIT);
     if (rc == 0) {
         end_entries(l);
     }
-    if (rc == 1 && msg.kind == RB_WIRE_START && count > RB_FD_CTL) {
-        start(l, fds, count);
+    if (rc != 1) {
+        return;
     }
-    rb_wire_close(fds, rc == 1 ? count : 0);
-}
-
-/* It has nothing to do, or is gone: then its end is on the way. */
-static void on_keeper(struct loop *l, struct job *job)
-{
-    struct rb_wire msg;
-    int rc = rb_wire_recv(job->ctl, &msg, NULL, NULL, MSG_DONTWAIT);
-    if (rc == 1 && msg.kind == RB_WIRE_IDLE && l->idle < IDLE_MAX) {
-        job->idle = true;
-        l->idle++;
-    } else if (rc != -EAGAIN) {
-        drop_ctl(l, job); /* it leaves when it sees that */
+    if (msg.kind == RB_WIRE_START && rb_wire_started(&msg, came, count, fds) && fds[RB_FD_CTL] >= 0) {
+        start(l, fds, msg.stage == 1);
+        rb_wire_close(fds, RB_WIRE_FDS);
+    } else {
+        rb_wire_close(came, count);
     }
 }
 
 static void on_job(struct loop *l, struct job *job)
 {
     struct rb_wire msg;
-    if (job->keeper) {
-        on_keeper(l, job);
-        return;
-    }
     int rc = rb_wire_recv(job->ctl, &msg, NULL, NULL, MSG_DONTWAIT);
     if (rc == 0 || (rc == 1 && msg.kind == RB_WIRE_KILL)) {
         /* an entry has nothing to tidy up: its grace is none */
@@ -222,10 +176,9 @@ static void on_children(struct loop *l)
         struct job *job = *at;
         if (job) {
             *at = job->next;
-            if (!job->keeper) {
+            if (job->ctl >= 0) {
                 tell(job->ctl, RB_WIRE_EXIT, RB_STAGE_FORK, rb_keeper_status(status), 0);
             }
-            l->idle -= job->idle;
             drop_ctl(l, job);
             free(job);
         }

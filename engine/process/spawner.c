@@ -13,6 +13,7 @@
 #include "process/spawn_loop.h"
 
 #define CLOSE_STEP_MS 10
+#define REST_MS 2000 /* a step rarely waits longer for the next; each keeper holds a quarter of a megabyte */
 #define END_MS 2000 /* the spawner has nothing to do at its end but to leave */
 
 int rb_spawner_fork(struct rb_spawner **out, const struct rb_entry *entries, size_t count, struct rb_err *err)
@@ -38,6 +39,23 @@ int rb_spawner_fork(struct rb_spawner **out, const struct rb_entry *entries, siz
     return 0;
 }
 
+static void dismiss_all(uv_timer_t *dismissal)
+{
+    struct rb_spawner *sp = dismissal->data;
+    rb_wire_close(sp->resting, sp->resting_count);
+    sp->resting_count = 0;
+}
+
+void rb_spawner_rest(struct rb_spawner *sp, int ctl)
+{
+    if (sp->resting_count < RB_RESTING_MAX) {
+        sp->resting[sp->resting_count++] = ctl;
+        (void)uv_timer_start(&sp->dismissal, dismiss_all, REST_MS, 0); /* cannot fail: it has a callback */
+    } else {
+        (void)close(ctl);
+    }
+}
+
 static void on_retry(uv_timer_t *timer)
 {
     rb_child_retry_all(timer->data);
@@ -52,6 +70,8 @@ void rb_spawner_poke(struct rb_spawner *sp, unsigned delay_ms)
 int rb_spawner_attach(struct rb_spawner *sp, uv_loop_t *loop, struct rb_err *err)
 {
     int rc = uv_timer_init(loop, &sp->retry);
+    rc = rc ? rc : uv_timer_init(loop, &sp->dismissal);
+    rc = rc ? rc : uv_prepare_init(loop, &sp->before_wait);
     if (rc != 0) {
         return rb_err_errno(err, -rc, "uv_timer_init");
     }
@@ -59,8 +79,10 @@ int rb_spawner_attach(struct rb_spawner *sp, uv_loop_t *loop, struct rb_err *err
     struct sigaction ign = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ign, NULL);
     sp->loop = loop;
-    sp->retry.data = sp;
-    sp->retry_open = true;
+    sp->retry.data = sp->dismissal.data = sp->before_wait.data = sp;
+    sp->handles = 3;
+    uv_unref((uv_handle_t *)&sp->dismissal);
+    uv_unref((uv_handle_t *)&sp->before_wait);
     return 0;
 }
 
@@ -78,10 +100,10 @@ static void reap(pid_t pid)
     }
 }
 
-static void on_retry_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *handle)
 {
     struct rb_spawner *sp = handle->data;
-    sp->retry_open = false;
+    sp->handles--;
 }
 
 static void close_all(struct rb_spawner *sp)
@@ -94,8 +116,10 @@ static void close_all(struct rb_spawner *sp)
         rb_spawner_poke(sp, CLOSE_STEP_MS);
         (void)uv_run(sp->loop, UV_RUN_ONCE);
     }
-    uv_close((uv_handle_t *)&sp->retry, on_retry_closed);
-    while (sp->retry_open) {
+    uv_close((uv_handle_t *)&sp->retry, on_closed);
+    uv_close((uv_handle_t *)&sp->dismissal, on_closed);
+    uv_close((uv_handle_t *)&sp->before_wait, on_closed);
+    while (sp->handles > 0) {
         (void)uv_run(sp->loop, UV_RUN_ONCE);
     }
 }
@@ -105,9 +129,10 @@ void rb_spawner_close(struct rb_spawner *sp)
     if (!sp) {
         return;
     }
-    if (sp->retry_open) {
+    if (sp->handles > 0) {
         close_all(sp);
     }
+    rb_wire_close(sp->resting, sp->resting_count);
     (void)close(sp->control);
     reap(sp->pid);
     free(sp);

@@ -11,7 +11,7 @@
 
 struct head {
     int entry, access, umask;
-    bool hold, terminal, lasting;
+    bool terminal, lasting;
     unsigned argc, envc, sockets;
     struct rb_child_limits limits;
 };
@@ -98,7 +98,6 @@ int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entr
                    struct rb_buf *out, struct rb_err *err)
 {
     struct head head = {.entry = find_entry(spec->entry, entries, count), .access = (int)spec->access};
-    head.hold = spec->hold;
     head.terminal = spec->rows > 0;
     head.lasting = spec->lasting;
     head.umask = spec->umask ? (int)(*spec->umask & 0777) : -1;
@@ -167,10 +166,17 @@ int rb_task_read(int fd, struct rb_task *task)
     task->sockets = split(&at, end, head.sockets);
     task->entry = head.entry;
     task->access = (enum rb_child_access)head.access;
-    task->hold = head.hold;
     task->terminal = head.terminal;
     task->lasting = head.lasting;
     task->umask = head.umask;
     task->limits = head.limits;
     return task->argv && task->env && task->sockets ? 0 : -ENOMEM;
+}
+
+void rb_task_free(struct rb_task *task)
+{
+    free(task->argv);
+    free(task->env);
+    free(task->sockets);
+    free(task->bytes);
 }

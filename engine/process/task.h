@@ -19,7 +19,7 @@ struct rb_task {
     int entry; /* index in the entries, -1 for a command */
     char **sockets; /* UNIX sockets that it may connect to though it may only read */
     enum rb_child_access access;
-    bool hold, terminal, lasting;
+    bool terminal, lasting;
     int umask; /* -1 = as it is */
     struct rb_child_limits limits;
     const char *log; /* "" = none */
@@ -30,7 +30,8 @@ int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entr
                    struct rb_buf *out, struct rb_err *err);
 /* The encoded task as a descriptor: 0 or -errno. */
 int rb_task_store(const struct rb_buf *task, int *fd);
-/* 0 or -errno. The process ends soon after, so nothing frees a task. */
+/* 0 or -errno; rb_task_free in both cases. task starts as {0}. */
 int rb_task_read(int fd, struct rb_task *task);
+void rb_task_free(struct rb_task *task);
 
 #endif

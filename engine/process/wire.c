@@ -80,6 +80,30 @@ int rb_wire_recv(int fd, struct rb_wire *msg, int *fds, size_t *count, int flags
     return 1;
 }
 
+int rb_wire_start(int fd, const int fds[RB_WIRE_FDS], bool unkept)
+{
+    struct rb_wire msg = {.kind = RB_WIRE_START, .stage = unkept};
+    int given[RB_WIRE_FDS];
+    size_t count = 0;
+    for (int i = 0; i < RB_WIRE_FDS; i++) {
+        if (fds[i] >= 0) {
+            msg.value |= 1 << i;
+            given[count++] = fds[i];
+        }
+    }
+    return rb_wire_send(fd, &msg, given, count, MSG_DONTWAIT);
+}
+
+bool rb_wire_started(const struct rb_wire *start, const int *came, size_t count, int fds[RB_WIRE_FDS])
+{
+    size_t next = 0;
+    for (int i = 0; i < RB_WIRE_FDS; i++) {
+        bool given = (start->value & (1 << i)) && next < count;
+        fds[i] = given ? came[next++] : -1;
+    }
+    return next == count && fds[RB_FD_SPEC] >= 0;
+}
+
 void rb_wire_close(int *fds, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

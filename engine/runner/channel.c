@@ -5,6 +5,8 @@
 #include "base/frame.h"
 #include "runner/internal.h"
 
+#define OUT_MAX (256u << 10) /* of calls that wait for the others */
+
 /* Without the host nothing of a run can go on, and no one is there to be told. */
 static _Noreturn void end_broken(void)
 {
@@ -20,24 +22,37 @@ static bool is_verb_call(lua_State *L)
     return !ours;
 }
 
+void rb_channel_flush(struct rb_runner *runner)
+{
+    if (runner->out.len > 0 && rb_frame_flush(runner->fd, &runner->out, NULL) != 0) {
+        end_broken();
+    }
+}
+
+/* Calls of parallel tasks leave together, when all of them wait; what people are told leaves at once. */
 static int l_send(lua_State *L)
 {
     char why[512];
+    struct rb_runner *runner = rb_runner_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
-    json_t *frame = is_verb_call(L) ? rb_json_from_lua_call(L, 1, why, sizeof why) : rb_json_from_lua(L, 1, why, sizeof why);
+    bool call = is_verb_call(L);
+    json_t *frame = call ? rb_json_from_lua_call(L, 1, why, sizeof why) : rb_json_from_lua(L, 1, why, sizeof why);
     if (!frame) {
         lua_pushstring(L, why);
         return lua_error(L);
     }
     struct rb_err err = {0};
-    int rc = rb_frame_write(rb_runner_of(L)->fd, frame, &err);
+    if (runner->out.len > OUT_MAX) {
+        rb_channel_flush(runner);
+    }
+    int rc = rb_frame_encode(&runner->out, frame, &err);
     json_decref(frame);
-    if (rc == RB_ETOO_LARGE) {
+    if (rc != 0) {
         lua_pushstring(L, err.text);
         return lua_error(L);
     }
-    if (rc != 0) {
-        end_broken();
+    if (!call) {
+        rb_channel_flush(runner);
     }
     return 0;
 }
@@ -46,7 +61,10 @@ static int l_recv(lua_State *L)
 {
     struct rb_runner *runner = rb_runner_of(L);
     json_t *frame = NULL;
-    if (rb_frame_read(runner->fd, &runner->in, &frame, NULL) != 0 || !json_is_object(frame)) {
+    if (rb_frame_decode(&runner->in, &frame, NULL) == 0) {
+        rb_channel_flush(runner); /* before it waits */
+    }
+    if (!frame && rb_frame_read(runner->fd, &runner->in, &frame, NULL) != 0) {
         end_broken();
     }
     lx_json_push(L, frame);

@@ -47,7 +47,8 @@ static void lx_check_depth(lua_State *L)
  * torn in the middle. It is raised again and again until the deadline is taken away. */
 static void l_hook(lua_State *L, lua_Debug *ar)
 {
-    const struct rb_runner *runner = rb_runner_of(L);
+    struct rb_runner *runner = rb_runner_of(L);
+    rb_channel_flush(runner); /* a task that computes does not keep the calls of others */
     bool over = runner->deadline.at_ns != 0 && rb_clock_mono_ns() >= runner->deadline.at_ns;
     int every = over ? EVERY_LATE : EVERY;
     if (lua_gethookcount(L) != every) {

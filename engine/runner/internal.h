@@ -21,13 +21,17 @@ struct rb_runner {
     lua_State *L;
     int fd;
     size_t memory;
-    struct rb_buf in; /* bytes of the next frame */
+    struct rb_buf in;  /* bytes of the next frame */
+    struct rb_buf out; /* frames not yet sent */
     struct {
         int64_t at_ns; /* 0 = none */
         double seconds;
         char what[128];
     } deadline;
 };
+
+/* Sends what waits to be sent; ends the process when nobody is there. */
+void rb_channel_flush(struct rb_runner *runner);
 
 /* The runner a Lua state belongs to; coroutines inherit it. */
 struct rb_runner *rb_runner_of(lua_State *L);

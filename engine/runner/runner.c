@@ -78,6 +78,7 @@ int rb_runner_serve(int fd, const char *boot)
 {
     struct rb_runner runner = {.fd = fd};
     rb_buf_init(&runner.in, RB_FRAME_MAX + 4);
+    rb_buf_init(&runner.out, 2 * (size_t)RB_FRAME_MAX);
     rb_alloc_init((size_t)MEMORY_MAX);
     (void)setlocale(LC_ALL, "C"); /* string order and number format do not depend on where we run */
     int code = RB_EXIT_PROTOCOL;
@@ -95,6 +96,7 @@ int rb_runner_serve(int fd, const char *boot)
 done:
     json_decref(start);
     rb_buf_deinit(&runner.in);
+    rb_buf_deinit(&runner.out);
     return code;
 }
 

@@ -575,21 +575,41 @@ static void test_no_descriptor_stays(void **state)
     assert_int_equal(before, after);
 }
 
+static pid_t pid_said_by(struct host *h, const char *command)
+{
+    struct result r;
+    harness_sh(h, &r, RB_CHILD_WRITE, command);
+    pid_t pid = (pid_t)strtol(rb_buf_str(&r.out), NULL, 10);
+    result_free(&r);
+    assert_true(pid > 1);
+    return pid;
+}
+
+static void end_process(pid_t pid)
+{
+    assert_int_equal(0, kill(pid, SIGKILL));
+    while (is_alive(pid)) {
+        pause_ms(10);
+    }
+}
+
+/* One keeper serves command after command; lost, it is replaced. */
+static void test_lost_keeper(void **state)
+{
+    pid_t first = pid_said_by(*state, "echo $PPID");
+    assert_int_equal(first, pid_said_by(*state, "echo $PPID"));
+    end_process(first);
+    assert_int_not_equal(first, pid_said_by(*state, "echo $PPID"));
+}
+
 static void test_lost_spawner(void **state)
 {
     struct host h;
     struct result r;
-    char pid[16] = "";
     (void)state;
     harness_open(&h, entries, ENTRIES);
-    harness_sh(&h, &r, RB_CHILD_WRITE, "awk '/^PPid/ { print $2 }' /proc/$PPID/status");
-    (void)snprintf(pid, sizeof(pid), "%s", rb_buf_str(&r.out));
-    result_free(&r);
-    pid_t spawner = (pid_t)strtol(pid, NULL, 10);
-    assert_int_equal(0, kill(spawner, SIGKILL));
-    while (is_alive(spawner)) {
-        pause_ms(10);
-    }
+    end_process(pid_said_by(&h, "awk '/^PPid/ { print $2 }' /proc/$PPID/status"));
+    end_process(pid_said_by(&h, "echo $PPID")); /* a keeper at rest needs no spawner */
     harness_sh(&h, &r, RB_CHILD_WRITE, "echo x");
     assert_int_equal(RB_EINTERNAL, r.error.code);
     assert_true(r.error.text[0] != '\0');
@@ -626,6 +646,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_host_death_leaves_nobody),
         cmocka_unit_test(test_close_kills_the_unfinished),
         T(test_no_descriptor_stays),
+        T(test_lost_keeper),
         cmocka_unit_test(test_lost_spawner),
     };
     if (argc > 1) {
