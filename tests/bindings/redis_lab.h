@@ -3,6 +3,7 @@
 #define RB_TESTS_BINDINGS_REDIS_LAB_H
 
 #include "async.h"
+#include "stopped.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>

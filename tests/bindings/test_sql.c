@@ -106,7 +106,7 @@ static void endless_statement_ends(void **state)
                              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
     assert_null(call_with(&work, "sql.value", args, &err));
     assert_int_equal(err.code, RB_ETIMEOUT);
-    assert_true(rb_clock_mono_ns() - since < 2000000000);
+    assert_true(rb_clock_mono_ns() - since < 20000000000);
 }
 
 static void writes(void **state)
