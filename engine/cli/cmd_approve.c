@@ -118,12 +118,18 @@ static void put_request(struct rb_cli *c, enum rb_sink sink, const json_t *a)
     size_t i;
     json_t *write;
     const char *no_undo = rb_word_text(c, json_object_get(a, "no_undo")), *reason = rb_json_str(a, "reason", "");
+    const char *outside = rb_json_str(a, "outside", NULL);
     rb_put(c, sink, RB_BOLD, "%s", rb_word(c, rb_json_str(a, "id", "?")));
     rb_put(c, sink, RB_PLAIN, "  %s  %s  %s %s\n", what_of(c, a), rb_word_text(c, json_object_get(a, "what")), TX(risk),
            rb_risk_word(c, rb_json_str(a, "risk", "")));
     rb_put(c, sink, RB_PLAIN, TX_TRUST(asked_line), rb_word(c, rb_json_str(a, "plan", "?")),
            rb_word(c, rb_json_str(a, "target", "")), requester_of(c, a), when_word(c, rb_json_int(a, "expires", 0)));
     rb_put(c, sink, RB_PLAIN, "%s%s%s\n", reason[0] != '\0' ? "  \"" : "", rb_word(c, reason), reason[0] != '\0' ? "\"" : "");
+    if (outside != NULL) {
+        rb_put(c, sink, RB_WARN, "  ");
+        rb_put(c, sink, RB_WARN, TX_TRUST(outside), rb_word(c, outside));
+        rb_put(c, sink, RB_PLAIN, "\n");
+    }
     json_array_foreach (json_object_get(a, "writes"), i, write) {
         rb_put(c, sink, RB_PLAIN, "  %s\n", rb_effect_line(c, write));
     }

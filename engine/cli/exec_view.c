@@ -404,7 +404,11 @@ static void plan(struct rb_exec *e, const json_t *body)
 static void approval_asked(struct rb_exec *e, const json_t *body)
 {
     struct rb_cli *c = e->c;
-    const char *id = rb_word(c, rb_json_str(body, "id", "?"));
+    const char *id = rb_word(c, rb_json_str(body, "id", "?")), *outside = rb_json_str(body, "outside", NULL);
+    if (outside != NULL) {
+        rb_put(c, RB_OUT, RB_WARN, TX_TRUST(outside), rb_word(c, outside));
+        rb_put(c, RB_OUT, RB_PLAIN, "\n");
+    }
     rb_put(c, RB_OUT, RB_WARN, TX_TRUST(asked_view), id, (int)rb_json_int(body, "left", 1),
            rb_word_time(c, rb_json_int(body, "expires", 0)), id);
     rb_put(c, RB_OUT, RB_PLAIN, "\n");

@@ -65,12 +65,13 @@ static json_t *request_of(struct rb_run *run, const json_t *shown, const struct 
 {
     static const char *const kept[] = {"block", "fix", "key", "for", "risk", "plan", "digest", "why", "no_undo", "undo", "phase", NULL};
     json_t *writes = json_object_get(shown, "writes");
-    json_t *body = json_pack("{s:O, s:O, s:O*, s:s, s:s*, s:i, s:O, s:b, s:o, s:I, s:O*}", "runbook",
+    json_t *body = json_pack("{s:O, s:O, s:O*, s:s, s:s*, s:i, s:O, s:b, s:o, s:I, s:O*, s:s*}", "runbook",
                              json_object_get(run->file, "id"), "title", json_object_get(run->meta, "title"), "what",
                              json_object_get(shown, "title"), "target", run->target, "reason", run->reason, "needed",
                              demand->others, "writes", writes ? writes : run->plan.writes, "open", run->plan.open,
                              "requesters", requesters_of(run), "expires",
-                             (json_int_t)(rb_clock_utc_us() + (int64_t)(demand->seconds * 1e6)), "roles", demand->roles);
+                             (json_int_t)(rb_clock_utc_us() + (int64_t)(demand->seconds * 1e6)), "roles", demand->roles,
+                             "outside", demand->outside);
     if (!demand->roles && json_object_size(json_object_get(run->config, "user"))) {
         json_object_set_new(body, "roles", json_pack("[s]", "approver"));
     }

@@ -282,6 +282,7 @@ struct rb_demand {
     int others;         /* people beside the requester */
     bool alone;         /* critical, and nobody else is known: the plan's id and a reason are asked for */
     const char *reason; /* the policy that asks for one, or NULL */
+    const char *outside; /* the policy whose hours it is outside of, or NULL */
     double seconds;     /* how long a request waits */
     const json_t *roles; /* who may approve; NULL = approvers */
 };

@@ -8,6 +8,7 @@
 #include "runner/language.h"
 #include "runner/language_lint.h"
 #include "runner/url.h"
+#include "when/hours.h"
 
 static bool has(const struct rb_declared *block, const char *field)
 {
@@ -235,6 +236,15 @@ static void check_names(struct rb_lint *lint, const struct rb_declared *block)
     }
 }
 
+static void check_policy(struct rb_lint *lint, const struct rb_declared *block)
+{
+    bool inside;
+    struct rb_err err = {0};
+    if (has(block, "window") && rb_hours_inside(json_object_get(block->fields, "window"), 0, &inside, &err)) {
+        rb_lint_error(lint, block, "window", RB_T_config_window, err.text, err.hint);
+    }
+}
+
 static void check_block(struct rb_lint *lint, const struct rb_declared *block, size_t position)
 {
     rb_lint_fields(lint, block);
@@ -245,6 +255,8 @@ static void check_block(struct rb_lint *lint, const struct rb_declared *block, s
         check_connection(lint, block);
     } else if (strcmp(block->kind, "channel") == 0) {
         check_channel(lint, block);
+    } else if (strcmp(block->kind, "policy") == 0) {
+        check_policy(lint, block);
     }
     check_names(lint, block);
 }

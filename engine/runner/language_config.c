@@ -119,7 +119,8 @@ const struct rb_field rb_policy_fields[] = {
     {"reason", "bool", 0, "A reason must be given. Default: false.", "必须写明原因。默认：false。"},
     {"unattended", "enum:low|medium", 0, "The most a schedule may do without a person. Default: low.",
      "定时不经人最多可以做到的风险。默认：low。"},
-    {"window", "map", 0, "{ from, to, days }: only inside. Recorded, not yet acted on.", "{ from, to, days }：只在此时段内。本版本只记录，尚不生效。"},
+    {"window", "any", 0, "Outside of { from = \"22:00\", to = \"06:00\", days = \"mon-fri\" }, or a list of such, another person must agree, too.",
+     "不在 { from = \"22:00\", to = \"06:00\", days = \"mon-fri\" }（或其列表）之内时，还要另一个人同意。"},
     TITLE,
     END};
 

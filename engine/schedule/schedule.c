@@ -10,7 +10,6 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "runner/language.h"
-#include "schedule/hours.h"
 
 /* ---- one block ---- */
 

@@ -10,13 +10,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "when/cron.h"
-
-/* Part of a day on some days of the week, or from one date to another. */
-struct rb_hours {
-    bool dates;
-    int64_t from, to;  /* seconds since local midnight, to < from goes past midnight; or seconds UTC */
-    uint64_t weekdays; /* of the day it begins on; Sunday is bit 0 */
-};
+#include "when/hours.h"
 
 struct rb_schedule {
     char *name;             /* "liqpass/log-maintenance/nightly" */

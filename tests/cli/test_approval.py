@@ -208,6 +208,43 @@ class People(Lab):
         result = self.by_json(ALICE, "exec", "demo/two", f"dir={self.work}", "--yes", "--wait", "--reason", "r", code=4)
         self.assertEqual((2, []), (result["approval"]["needed"], self.done()))
 
+    @staticmethod
+    def window(begins, ends):
+        """Hours from now; past midnight is meant."""
+        text = [time.strftime("%H:%M", time.gmtime(time.time() + 3600 * h)) for h in (begins, ends)]
+        return '{ from = "%s", to = "%s" }' % tuple(text)
+
+    def test_outside_its_window_another_person_must_agree(self):
+        self.env["TZ"] = "UTC"
+        self.steps("high", "")
+        go = ("exec", "demo/two", f"dir={self.work}", "--yes", "--confirm", "x")
+        self.config('policy "nights" { risk = "high", window = %s }' % self.window(2, 4))
+        result = self.by_json(ALICE, *go, code=4)
+        self.assertEqual(["one"], self.done(), "no flag is enough")
+        self.assertIn("--wait", result["next"][0]["argv"])
+        os.unlink(self.work + "/one")
+        out, _ = self.by(ALICE, *go, "--wait", code=4)
+        self.assertIn("nights", out)
+        request = self.by_json(ALICE, "approvals")["approvals"][0]
+        self.assertEqual(("nights", 1), (request["outside"], request["needed"]))
+        self.by(ALICE, "approve", request["id"], "--reason", "x", code=5)
+        self.assertIn("nights", self.by(BOB, "approve", request["id"], "--reason", "x")[1])
+        self.by(ALICE, "resume", request["run"])
+        self.assertEqual(["one", "three", "two-x"], self.done())
+
+    def test_inside_its_window_nothing_more_is_asked(self):
+        self.env["TZ"] = "UTC"
+        self.steps("high", "")
+        self.config('policy "days" { risk = "high", window = { %s, %s } }' % (self.window(2, 4), self.window(-2, 2)))
+        self.by(ALICE, "exec", "demo/two", f"dir={self.work}", "--yes", "--confirm", "x")
+        self.assertEqual(["one", "three", "two-x"], self.done())
+
+    def test_a_window_of_another_risk_asks_nothing(self):
+        self.env["TZ"] = "UTC"
+        self.steps("high", "")
+        self.config('policy "c" { risk = "critical", window = %s }' % self.window(2, 4))
+        self.by(ALICE, "exec", "demo/two", f"dir={self.work}", "--yes", "--confirm", "x")
+
     def test_only_users_with_the_role_may(self):
         self.config('user "b" { login = { "%d" }, roles = { "operator" } }\nuser "c" { login = { "%d" }, roles = { "approver" } }' % (BOB, CAROL))
         self.steps(more="")  # critical: where users are known, another one must agree

@@ -14,7 +14,7 @@ ALLOWED = {
     "when": ["base"],
     "runner": ["base", "when"],
     "bindings": ["base", "bindings/binding.h", "process/child.h"],
-    "run": ["base", "journal", "process", "runner", "bindings/binding.h"],
+    "run": ["base", "when", "journal", "process", "runner", "bindings/binding.h"],
     "catalog": ["base", "process", "runner"],
     "report": ["base", "journal"],
     "schedule": ["base", "when", "journal", "process", "runner", "run", "catalog"],

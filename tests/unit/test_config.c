@@ -127,6 +127,10 @@ static void what_blocks_demand(void **state)
         {"schedule", "{\"mode\":\"fix\"}", NULL}, /* in the place of a runbook's */
         {"schedule", "{\"cron\":\"@daily\",\"every\":60}", "either cron or every"},
         {"policy", "{\"unattended\":\"high\"}", "one of"},
+        {"policy", "{\"window\":{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"mon-fri\"}}", NULL},
+        {"policy", "{\"window\":{\"from\":\"22:61\"}}", "span of time"},
+        {"policy", "{\"window\":{\"form\":\"22:00\"}}", "form"},
+        {"policy", "{\"window\":\"nights\"}", "span of time"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *id = strcmp(cases[i].kind, "severity") ? "one" : "P0";

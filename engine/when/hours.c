@@ -1,10 +1,12 @@
-#include "schedule/hours.h"
+#include "when/hours.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
+#include "when/cron.h"
 #include "when/moment.h"
 
 #define DAY 86400
@@ -120,4 +122,17 @@ bool rb_hours_contain(const struct rb_hours *hours, size_t count, const struct r
         }
     }
     return false;
+}
+
+int rb_hours_inside(const json_t *value, int64_t at, bool *inside, struct rb_err *err)
+{
+    struct rb_hours *hours = NULL;
+    size_t count = 0;
+    struct rb_zones *zones = rb_zones_new();
+    const struct rb_zone *zone = rb_zones_get(zones, NULL, err);
+    int rc = zone ? rb_hours_read(&hours, &count, value, zone, err) : RB_EUSAGE;
+    *inside = rc == 0 && rb_hours_contain(hours, count, zone, at);
+    free(hours);
+    rb_zones_free(zones);
+    return rc;
 }
