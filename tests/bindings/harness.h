@@ -31,6 +31,7 @@ struct rb_work {
     uint64_t forbidden_dev, forbidden_ino;
     int progress; /* how often it was told */
     int64_t last_write_us;
+    char announced[256]; /* the facts of a write that came to what cannot be taken back */
 };
 
 void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const char *unit)
@@ -42,8 +43,10 @@ void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const c
 
 int rb_work_announce(struct rb_work *work, json_t *facts, struct rb_err *err)
 {
-    (void)work;
     (void)err;
+    char *text = json_dumps(facts, JSON_SORT_KEYS);
+    (void)snprintf(work->announced, sizeof work->announced, "%s", text);
+    free(text);
     json_decref(facts);
     return 0;
 }
