@@ -16,7 +16,7 @@ local sealed = {
     "progress", "previous", "findings", "now", "options", "fmt", "json", "null", "text", "generic",
     "notify", "secret", "shell", "file", "system", "sql", "sqlite", "postgres", "mysql", "http", "net",
     "redis", "rpc", "ws", "evm", "jwt", "docker", "compose", "service", "pm2", "nginx",
-    "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson", "keeper",
+    "logs", "disk", "backup", "retention", "envfile", "archive", "monitor", "cjson", "keeper", "ufw",
   },
 }
 stds.runbook = sealed

@@ -14,7 +14,7 @@ local conductor = {}
 -- Modules of the standard library that runbooks see by name. Each is loaded when it is first used: most runs use two.
 local library = {
   "sqlite", "net", "redis", "docker", "compose", "service", "pm2", "nginx", "fmt", "text", "postgres", "mysql", "logs", "disk",
-  "backup", "retention", "envfile", "archive", "monitor", "cjson", "evm", "jwt", "keeper",
+  "backup", "retention", "envfile", "archive", "monitor", "cjson", "evm", "jwt", "keeper", "ufw",
 }
 
 local function lazily(name)

@@ -232,6 +232,14 @@ local function network_tools(d, count)
     local n = { pid = holder.pid, host = ("10.213.%d.%d"):format(third, 4 * count.netns + 1),
       address = ("10.213.%d.%d"):format(third, 4 * count.netns + 2) }
     function n:run(argv) return run(in_namespace({ netns = n }, argv)) end
+    --- Its own ufw, enabled, with rules of its own: { command, dir }. Lets nothing in but what rules allow.
+    function n.ufw()
+      local _, dir = folder(d, "ufw", count)
+      run { "cp", "-a", "/etc/ufw/.", dir }
+      local wall = d:spawn { ready = "up", "nsenter", "--target", n.pid, "--net", "unshare", "--mount", "sh", "-c",
+        'mount --bind "$0" /etc/ufw && ufw --force enable >/dev/null && echo up && exec sleep 3600', dir }
+      return { dir = dir, command = { "nsenter", "--target", tostring(wall.pid), "--net", "--mount", "ufw" } }
+    end
     run { "ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", tostring(n.pid) }
     d:defer(function() run({ "ip", "link", "delete", name }, { ok = rt.array { 0, 1 } }) end)
     run { "ip", "address", "add", n.host .. "/30", "dev", name }

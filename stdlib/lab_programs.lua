@@ -148,7 +148,7 @@ Controller(Handler(), hostname="127.0.0.1", port=int(sys.argv[1])).start()
 threading.Event().wait()
 ]]
 
---- ws.py PORT FOLDER: a WebSocket server (websockets). FOLDER/mood.json, read at each connection: { "greet": ["…"], "close":
+--- ws.py PORT FOLDER ADDRESS: a WebSocket server (websockets). FOLDER/mood.json, read at each connection: { "greet": ["…"], "close":
 --- code, "after": seconds, "silent": bool }. Otherwise it says every message back.
 programs.websocket = [[
 import asyncio, json, sys, websockets
@@ -162,7 +162,7 @@ async def talk(socket, *_):
     async for message in socket:
         if not mood.get("silent"): await socket.send(message)
 async def main():
-    async with websockets.serve(talk, "127.0.0.1", int(sys.argv[1])): await asyncio.Future()
+    async with websockets.serve(talk, sys.argv[3], int(sys.argv[1])): await asyncio.Future()
 asyncio.run(main())
 ]]
 

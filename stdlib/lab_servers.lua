@@ -208,7 +208,7 @@ servers.websocket = {
     function s:mood(mood) t.write(s.dir .. "/mood.json", rt.json_encode(mood)) end
     s.url = ("ws://%s:%d"):format(s.host, s.port)
     s:mood(o.mood or { greet = rt.array {} })
-    return python(s, t, programs.websocket)
+    return python(s, t, programs.websocket, s.host)
   end,
   answers = listens,
 }

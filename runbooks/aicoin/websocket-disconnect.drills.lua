@@ -2,12 +2,12 @@
 
 local UPGRADE = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 local function site(d, lines)
-  return ("server { listen @PORT@;\n  location /ws {\n    proxy_pass http://127.0.0.1:%d;\n    %s\n  }\n"
-    .. "  location / { return 200 'ok'; }\n}"):format(d.back.port, lines)
+  return ("server { listen @PORT@;\n  location /ws {\n    proxy_pass http://%s:%d;\n    %s\n  }\n"
+    .. "  location / { return 200 'ok'; }\n}"):format(d.back.host, d.back.port, lines)
 end
-local function live(d, lines)
-  d.back = d:websocket { mood = { greet = { "price 1" } } }
-  d.front = d:nginx {}
+local function live(d, lines, netns)
+  d.back = d:websocket { mood = { greet = { "price 1" } }, netns = netns }
+  d.front = d:nginx { netns = netns }
   d.front:http(site(d, lines or UPGRADE .. "proxy_read_timeout 60s;"))
   d.front:restart()
   d:set {
@@ -56,4 +56,35 @@ drill "firewall" {
     file.write(d.p.ufw_dir .. "/user.rules", "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n")
     d:set { public_ws_url = "ws://" .. far.address .. ":8080/ws" }
   end,
+}
+drill "ufw" { -- a real ufw that lets the backend in and not nginx: one narrow rule, the rest stays shut
+  needs = { "nginx", "python3", "root", "ufw" }, expect = { "ws-broken", "firewall-blocks" }, repair = "allow-port",
+  inject = function(d)
+    local far = d.netns()
+    live(d, nil, far)
+    local wall = far.ufw()
+    ufw.allow(wall.command, d.back.port)
+    d:set { ufw = wall.command, ufw_dir = wall.dir }
+    d.wall = wall
+  end,
+  prove = function(d)
+    works(d)
+    assert(ufw.enabled(d.wall.dir), "the firewall was switched off")
+    assert(not ufw.allows(22, d.wall.dir) and not net.reachable(d.front.host, 22, { timeout = "1s" }), "another port was opened")
+  end,
+}
+drill "no-location" { -- nginx answers, and passes nothing on
+  needs = needs, expect = { "ws-broken", "proxy-broken" }, result = "found", prove = function(d) assert(d.front:process().pid == d.nginx_pid) end,
+  inject = function(d)
+    live(d)
+    d.front:http "server { listen @PORT@; location / { return 200 'ok'; } }"
+    d.front:restart()
+    d.nginx_pid = d.front:process().pid
+  end,
+}
+drill "nginx-stopped" { needs = needs, expect = { "ws-broken", "proxy-broken" }, result = "found", inject = function(d) live(d) d.front:stop() end }
+drill "no-upgrade-and-back" { -- the edit is taken back: the file is what it was, to the letter
+  needs = needs, expect = { "ws-broken", "no-upgrade" }, repair = "correct-proxy", undo = true,
+  inject = function(d) live(d, "") d.sum = file.hash(d.front.conf) end,
+  prove  = function(d) assert(file.hash(d.front.conf) == d.sum, "the configuration is not what it was") end,
 }

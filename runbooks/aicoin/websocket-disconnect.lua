@@ -16,6 +16,7 @@ param "nginx_conf"    { type = "path", default = "/etc/nginx/nginx.conf", title 
 param "conf_backups"  { type = "path", default = "/var/backups/runbook/nginx", title = { zh = "改配置前的备份放在哪里",
                                                                                          en = "where configurations are kept before a change" } }
 param "ufw_dir"       { type = "path", default = "/etc/ufw", title = { zh = "ufw 的目录", en = "ufw's folder" } }
+param "ufw"           { type = "list(string)", default = { "ufw" }, min = 1, title = { zh = "ufw 命令，例如 sudo -n ufw", en = "the ufw command, as sudo -n ufw" } }
 param "expect_message" { type = "duration", default = "10s", min = "1s", max = "25s", title = { zh = "多久之内必须收到消息", en = "how soon a message must come" } }
 param "idle" { type = "duration", default = "65s", min = "1s", max = "4m", title = { zh = "连接必须能保持多久", en = "how long a connection must last" } }
 
@@ -121,10 +122,8 @@ check "firewall" {
   when  = "ws-broken", title = { zh = "防火墙 ufw", en = "the firewall, ufw" },
   run   = function(p, r)
     local port = p.public_ws_url:match("^%a+://[^/]+:(%d+)") or (p.public_ws_url:find("^wss:") and "443" or "80")
-    local on = (file.read(p.ufw_dir .. "/ufw.conf") or ""):find("ENABLED=yes", 1, true)
-    if not on then ok { zh = "没有启用", en = "not enabled" } return end
-    local allowed = text.match(file.read(p.ufw_dir .. "/user.rules") or "", "(?m)^### tuple ### (allow|limit) (any|tcp) (" .. port .. "|any) ")
-    if not allowed and r.public.code == "timeout" then found("firewall-blocks", { port = port }) end
+    if not ufw.enabled(p.ufw_dir) then ok { zh = "没有启用", en = "not enabled" } return end
+    if not ufw.allows(port, p.ufw_dir) and r.public.code == "timeout" then found("firewall-blocks", { port = port }) end
   end,
 }
 check "log" {
@@ -156,6 +155,7 @@ fix "correct-proxy" {
   undo  = function(p, f, r)
     file.copy(r.correct_proxy.old, f.file, { overwrite = true })
     nginx.reload { conf = p.nginx_conf }
+    wait "1s"
   end,
 }
 fix "restart-backend" {
@@ -168,8 +168,8 @@ fix "allow-port" {
   when  = "firewall-blocks", risk = "high",
   title = { zh = "只放行 TCP 端口 {port}", en = "let in TCP port {port} alone" },
   why   = { zh = "不要 ufw disable：那会把所有端口都敞开", en = "never ufw disable: it opens every port" },
-  run   = function(_, f) shell.run { "ufw", "allow", f.port .. "/tcp" } end,
-  undo  = function(_, f) shell.run { "ufw", "delete", "allow", f.port .. "/tcp" } end,
+  run   = function(p, f) ufw.allow(p.ufw, f.port) end,
+  undo  = function(p, f) ufw.withdraw(p.ufw, f.port) end,
 }
 prevent "reconnect" { title = { zh = "断线重连", en = "reconnecting" }, by_hand = { zh = "前端断线后退避重连；后端每 30 秒发一次 ping", en = "clients reconnect, waiting "
                                                                                                                      .. "longer each time; the "

@@ -59,3 +59,20 @@ drill "firewall" { -- fine from here, dropped from outside
 drill "loopback-only" {
   needs = { "root", "python3" }, expect = { "loopback-only" }, result = "found", inject = function(d) lab(d) d:set { public_host = d:netns().address } end,
 }
+drill "ufw" { -- a real ufw before the service: one narrow rule, and it is taken back
+  needs = { "root", "nginx", "python3", "ufw" }, expect = { "firewall" }, repair = "open-port", undo = true,
+  inject = function(d)
+    lab(d, { host = "0.0.0.0" })
+    local n = d.netns()
+    d:nginx { netns = n, port = d.us.port, http = ("server { listen @PORT@; location / { proxy_pass http://%s:%d; } }"):format(n.host, d.us.port) }
+    d:nginx { netns = n, port = d.jp.port, http = ("server { listen @PORT@; location / { proxy_pass http://%s:%d; } }"):format(n.host, d.jp.port) }
+    local wall = n.ufw()
+    ufw.allow(wall.command, d.jp.port)
+    d:set { public_host = n.address, ufw = wall.command, ufw_dir = wall.dir, allow_from = n.host .. "/32" }
+    d.wall = wall
+  end,
+  prove = function(d)
+    assert(ufw.enabled(d.wall.dir), "the firewall was switched off")
+    assert(not ufw.allows(d.us.port, d.wall.dir) and ufw.allows(d.jp.port, d.wall.dir), "the rules are not those from before")
+  end,
+}

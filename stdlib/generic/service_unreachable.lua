@@ -12,6 +12,9 @@ return function(o)
   param "hosts_file" { type = "path", default = "/etc/hosts", title = { zh = "hosts 文件", en = "the hosts file" } }
   param "allow_from" { type = "string", default = "0.0.0.0/0", pattern = "[0-9a-fA-F.:]+/[0-9]+", title = { zh = "放行哪个网段", en = "network to let in" } }
 
+  param "ufw" { type = "list(string)", default = { "ufw" }, min = 1, title = { zh = "ufw 命令，例如 sudo -n ufw", en = "the ufw command, as sudo -n ufw" } }
+  param "ufw_dir" { type = "path", default = "/etc/ufw", title = { zh = "ufw 的目录", en = "ufw's folder" } }
+
   local services = {}
   for _, one in ipairs(o.services) do services[one.name] = one end
   local function url_of(p, name) return p[services[name].url] end
@@ -148,8 +151,10 @@ return function(o)
   fix "open-port" {
     when = "firewall", risk = "high", key = "port", title = { zh = "防火墙放行 {allow_from} 到 {port}",
                                                               en = "let {allow_from} through the firewall to {port}" }, why = why.firewall,
-    guard = function() return shell.read { "ufw", "version" }.ok, { zh = "这里没有 ufw：查安全组", en = "there is no ufw here: look at the security group" } end,
-    run  = function(p, f) shell.run { "ufw", "allow", "proto", "tcp", "from", p.allow_from, "to", "any", "port", tostring(f.port) } end,
-    undo = function(p, f) shell.run { "ufw", "delete", "allow", "proto", "tcp", "from", p.allow_from, "to", "any", "port", tostring(f.port) } end,
+    guard = function(p)
+      return ufw.enabled(p.ufw_dir), { zh = "挡住的不是 ufw：查 iptables 和安全组", en = "it is not ufw that blocks: look at iptables and the security group" }
+    end,
+    run  = function(p, f) ufw.allow(p.ufw, f.port, p.allow_from) end,
+    undo = function(p, f) ufw.withdraw(p.ufw, f.port, p.allow_from) end,
   }
 end
