@@ -80,6 +80,7 @@ end
 function guide.walk(context, hooks)
   local walk, failed = start_walk(context, hooks), rt.array {}
   context.passed_over = {}
+  if #walk.checks == 0 then return failed end -- nothing to look at, so nothing was seen
   while true do
     skip_unneeded(walk)
     local answer = ask(walk)

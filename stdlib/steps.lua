@@ -31,12 +31,13 @@ function steps.offer(context, step)
   }
 end
 
-local function ask_step(context, step, one)
+-- not_yet: why what it should lead to does not hold, when it was said to be done.
+local function ask_step(context, step, one, not_yet)
   local asks = block_run.questions(context, step)
   one.shown.asks = asks
   local answer = block_run.ask(context, {
-    block = "step", id = step.id, key = "", title = one.shown.title,
-    text = words.fill(step.by_hand, one.sources, context.shapes), asks = asks,
+    block = "step", id = step.id, key = "", title = one.shown.title, why = one.shown.why,
+    text = words.fill(step.by_hand, one.sources, context.shapes), asks = asks, not_yet = not_yet,
   })
   if not answer.answers then return "person" end
   context.results[step.id:gsub("-", "_")] = answer.answers
@@ -55,14 +56,22 @@ local function verify_step(context, step, one)
   end
 end
 
+-- Done is what verify says is done: until then the person is asked again, and may leave it at that.
+local function by_hand(context, step, one)
+  local result, why = ask_step(context, step, one), nil
+  while result == "done" do
+    local verified
+    verified, why = verify_step(context, step, one)
+    if verified then return "done" end
+    why = why or rt.text("not_yet")
+    result = ask_step(context, step, one, why)
+  end
+  return why ~= nil and "not_verified" or result, why
+end
+
 local function run_step(context, step, one)
   if block_run.refused(context, step.id) then return "declined" end
-  if not step.run then
-    local result = ask_step(context, step, one)
-    if result ~= "done" then return result end
-    local verified, why = verify_step(context, step, one)
-    return verified and "done" or "not_verified", why
-  end
+  if not step.run then return by_hand(context, step, one) end
   block_run.rehearse(context, one)
   local answer = task.call("run.confirm", one.shown)
   if answer.how == "back" then return "back" end

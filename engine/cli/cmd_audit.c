@@ -37,7 +37,7 @@ struct audit {
 /* What somebody decided or changed; the rest is in `runbook logs`. */
 static bool of_interest(const char *kind, const json_t *body)
 {
-    static const char *const kinds = "run.started run.ended confirm.answered plan block.ended pruned";
+    static const char *const kinds = "run.started run.ended confirm.answered escalated plan block.ended pruned";
     if (strcmp(kind, "call.intent") == 0) {
         return true;
     }
@@ -64,6 +64,9 @@ static const char *what(struct rb_cli *c, const char *kind, const json_t *body)
                  rb_json_str(body, "result", "?"));
     } else if (strncmp(kind, "schedule.", 9) == 0) {
         snprintf(text, sizeof text, "%s  %s", rb_json_str(body, "schedule", "?"), rb_json_str(body, "reason", ""));
+    } else if (strcmp(kind, "escalated") == 0) {
+        snprintf(text, sizeof text, "%s  %s", rb_json_str(body, "schedule", rb_json_str(body, "runbook", "?")),
+                 rb_json_str(body, "severity", "?"));
     } else if (strncmp(kind, "call.", 5) == 0) {
         const json_t *ok = json_object_get(body, "ok");
         snprintf(text, sizeof text, "%s%s", rb_effect_line(c, body), json_is_false(ok) ? TX(audit_failed) : "");

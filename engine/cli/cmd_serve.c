@@ -24,6 +24,7 @@ static const struct {
     {"store.failed", RB_T_schedule_f_store, RB_BAD},          {"store.works", RB_T_schedule_f_works, RB_GOOD},
     {"clock.set", RB_T_schedule_f_clock, RB_WARN},            {"load.failed", RB_T_schedule_f_load, RB_BAD},
     {"watch.failed", RB_T_schedule_f_watch, RB_WARN},         {"tell.failed", RB_T_schedule_f_tell, RB_BAD},
+    {"escalated", RB_T_guide_f_escalated, RB_BAD},
     {"run.continued", RB_T_trust_f_continued, RB_DIM},
     {"journal.pruned", RB_T_schedule_f_pruned, RB_DIM},
 };

@@ -75,5 +75,7 @@ void rb_exec_offer(struct rb_exec *e, const json_t *offer, int n);
 const json_t *rb_exec_nth(const json_t *offers, long n);
 /* The fields of a by_hand or asks block, one after the other. */
 void rb_exec_ask_fields(struct rb_exec *e);
+/* What a person said is done, and is not seen to be so. */
+void rb_exec_not_yet(struct rb_exec *e);
 
 #endif

@@ -186,7 +186,7 @@ static void asked(const char *line, void *user)
     const json_t *standard = json_object_get(ask, "default");
     json_t *value = NULL;
     bool empty = line == NULL || line[0] == '\0', has_default = standard != NULL && !json_is_null(standard);
-    if (line == NULL && e->guide != NULL) {
+    if (e->guide != NULL && (line == NULL || strcmp(line, "q") == 0)) {
         rb_guide_leave(e->guide);
         return;
     }
@@ -197,6 +197,10 @@ static void asked(const char *line, void *user)
     }
     if (empty && has_default) {
         value = json_incref((json_t *)standard);
+    } else if (empty && e->guide != NULL && rb_json_bool(ask, "required", true)) { /* one Enter too many ends nothing */
+        rb_put(e->c, RB_ERR, RB_WARN, "%s\n", rb_text(RB_T_guide_answer));
+        ask_next(e);
+        return;
     } else if (empty && rb_json_bool(ask, "required", true)) {
         rb_exec_answer(e, json_object());
         return;
@@ -268,11 +272,21 @@ void rb_exec_ask_fields(struct rb_exec *e)
     ask_next(e);
 }
 
+void rb_exec_not_yet(struct rb_exec *e)
+{
+    const char *why = rb_word_text(e->c, json_object_get(e->question, "not_yet"));
+    if (why[0] != '\0') {
+        rb_put(e->c, RB_ERR, RB_WARN, rb_text(RB_T_guide_not_yet), why);
+        rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
+    }
+}
+
 static void ask_person(struct rb_exec *e)
 {
     struct rb_cli *c = e->c;
     rb_put(c, RB_ERR, RB_BOLD, "\n%s  %s\n", TX(by_hand), rb_word_text(c, json_object_get(e->question, "title")));
     rb_put_block(c, RB_ERR, 2, json_object_get(e->question, "text"));
+    rb_exec_not_yet(e);
     if (json_object_size(json_object_get(e->question, "asks")) > 0) {
         rb_exec_ask_fields(e);
         return;

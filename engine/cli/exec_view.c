@@ -39,7 +39,7 @@ static const char *error_word(struct rb_cli *c, const json_t *error)
 static enum rb_style mark_style(const char *result)
 {
     return rb_option_listed("failed refused unknown timed_out", result) ? RB_BAD
-           : rb_option_listed("found skipped person declined", result) ? RB_WARN : RB_GOOD;
+           : rb_option_listed("found skipped person declined not_yet", result) ? RB_WARN : RB_GOOD;
 }
 
 /* What was given on the command line; the defaults are in the record. */

@@ -98,7 +98,8 @@ static void put_time(struct rb_guide *g)
         return;
     }
     rb_duration_format(g->within, within);
-    rb_duration_format((double)(int64_t)(over ? seconds - g->within : seconds), gone);
+    int64_t whole = (int64_t)(over ? seconds - g->within : seconds);
+    rb_duration_format(whole > 0 ? (double)whole : 1, gone);
     rb_put(g->e->c, RB_ERR, over ? RB_WARN : RB_DIM, rb_text(over ? RB_T_guide_time_over : RB_T_guide_time),
            rb_json_str(g->meta, "severity", "-"), within, gone);
     rb_put(g->e->c, RB_ERR, RB_PLAIN, "\n");
@@ -107,8 +108,11 @@ static void put_time(struct rb_guide *g)
 static void ask_hand(struct rb_guide *g)
 {
     struct rb_exec *e = g->e;
+    struct rb_screen s = rb_guide_screen(g);
     rb_put(e->c, RB_ERR, RB_BOLD, "\n%s  %s\n", TX(by_hand), rb_word_text(e->c, json_object_get(e->question, "title")));
     rb_put_block(e->c, RB_ERR, 2, json_object_get(e->question, "text"));
+    rb_screen_act(&s);
+    rb_exec_not_yet(e);
     if (json_object_size(json_object_get(e->question, "asks")) > 0) {
         rb_exec_ask_fields(e);
     } else {

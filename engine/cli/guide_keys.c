@@ -24,6 +24,13 @@ static void ask_reason(struct rb_guide *g, void (*answered)(struct rb_guide *g, 
     rb_guide_read(g, answered);
 }
 
+static void remark(struct rb_guide *g, enum rb_text_id text, const char *said)
+{
+    char note[RB_PROMPT_MAX + 512];
+    snprintf(note, sizeof note, rb_text(text), rb_json_str(g->e->question, "id", ""), said);
+    rb_run_remark(g->e->run, note);
+}
+
 static void skipped(struct rb_guide *g, const char *reason)
 {
     if (reason == NULL || reason[0] == '\0') {
@@ -32,7 +39,7 @@ static void skipped(struct rb_guide *g, const char *reason)
         g->skips = true;
         answer(g, json_pack("{s:s, s:s}", "action", "skip", "reason", reason));
     } else if (g->kind == ON_HAND) {
-        rb_run_remark(g->e->run, reason);
+        remark(g, RB_T_guide_by_hand_not, reason);
         answer(g, json_object());
     } else {
         answer(g, json_pack("{s:s}", "reason", reason));
@@ -152,9 +159,13 @@ static void do_help(struct rb_guide *g)
 {
     struct rb_cli *c = g->e->c;
     rb_put(c, RB_ERR, RB_PLAIN, "  %s\n", rb_text(RB_T_guide_help));
-    rb_screen_field(c, rb_text(RB_T_guide_enter), rb_text(RB_T_guide_help_run));
+    if (g->kind == ON_HAND) {
+        rb_screen_field(c, "y", rb_text(RB_T_guide_help_done));
+    } else {
+        rb_screen_field(c, rb_text(RB_T_guide_enter), rb_text(RB_T_guide_help_run));
+    }
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        if ((keys[i].kinds & g->kind) && keys[i].help != RB_T_none) {
+        if ((keys[i].kinds & g->kind) && keys[i].help != RB_T_none && keys[i].offered(g)) {
             rb_screen_field(c, keys[i].key, rb_text(keys[i].help));
         }
     }
@@ -175,13 +186,11 @@ static bool low_risk(const struct rb_guide *g)
 
 static void hand_told(struct rb_guide *g, const char *line)
 {
-    char said[RB_PROMPT_MAX + 512];
     if (line == NULL) {
         rb_guide_keys(g);
         return;
     }
-    snprintf(said, sizeof said, rb_text(RB_T_guide_by_hand_said), rb_json_str(g->e->question, "id", ""), line);
-    rb_run_remark(g->e->run, said);
+    remark(g, RB_T_guide_by_hand_said, line);
     answer(g, json_pack("{s:{s:s%}}", "answers", "did", line, strlen(line)));
 }
 

@@ -25,6 +25,7 @@ static const struct {
     {"ok", RB_T_cli_r_ok, RB_GOOD},               {"skipped", RB_T_cli_r_skipped, RB_DIM},
     {"refused", RB_T_cli_r_refused, RB_BAD},      {"passed", RB_T_cli_r_passed, RB_GOOD},
     {"not_verified", RB_T_cli_r_not_verified, RB_BAD}, {"declined", RB_T_cli_r_declined, RB_WARN},
+    {"not_yet", RB_T_cli_r_not_verified, RB_WARN},
     {"person", RB_T_cli_r_person, RB_WARN},       {"not_needed", RB_T_cli_r_not_needed, RB_DIM},
 };
 

@@ -227,10 +227,11 @@ static json_t *answers_beforehand(const struct rb_run *run, const json_t *args)
 
 void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args)
 {
-    json_t *answers = answers_beforehand(run, args);
+    bool again = json_object_get(args, "not_yet"); /* what was answered beforehand did not hold */
+    json_t *answers = again ? NULL : answers_beforehand(run, args);
     if (answers) {
         rb_run_input(run, run->frame, seq, "run.ask", json_pack("{s:o}", "answers", answers));
-    } else if (run->wait && run->no_input && run->mode == RB_MODE_EXEC) {
+    } else if (run->wait && run->no_input && run->mode == RB_MODE_EXEC && !again) {
         rb_consent_park(run, "ask", args, RB_T_trust_parked_ask);
     } else if (run->no_input || run->mode != RB_MODE_EXEC) {
         rb_run_input(run, run->frame, seq, "run.ask", json_pack("{s:b}", "person", 1));

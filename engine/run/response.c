@@ -13,8 +13,7 @@ static double standard(const char *severity)
     return severity[0] == 'P' && severity[1] >= '0' && severity[1] <= '4' ? seconds[severity[1] - '0'] : 0;
 }
 
-/* severity "mall/P1" counts more than severity "P1". */
-static const json_t *block_of(const json_t *config, const char *runbook, const char *severity)
+const json_t *rb_severity_of(const json_t *config, const char *runbook, const char *severity)
 {
     char name[256];
     const json_t *blocks = json_object_get(config, "severity");
@@ -35,7 +34,7 @@ static void add_contact(json_t *contacts, const json_t *config, const char *name
 
 json_t *rb_response_of(const json_t *config, const char *runbook, const char *severity, const json_t *escalate)
 {
-    const json_t *block = block_of(config, runbook, severity);
+    const json_t *block = rb_severity_of(config, runbook, severity);
     const json_t *within = json_object_get(block, "within");
     json_t *contacts = json_array(), *name;
     size_t i;

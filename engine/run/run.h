@@ -110,6 +110,8 @@ const char *rb_policy_unattended(const json_t *config, const char *runbook);
 /* Is the policy about this runbook? */
 bool rb_policy_names(const json_t *policy, const char *runbook);
 
+/* What the configuration says of a severity: severity "mall/P1" counts more than severity "P1". NULL: nothing. */
+const json_t *rb_severity_of(const json_t *config, const char *runbook, const char *severity);
 /* {"severity", "within": seconds, "contacts": [{name, title, phone?, email?, channel?}], "escalate": the runbook's own
  * words or null}. New reference. */
 json_t *rb_response_of(const json_t *config, const char *runbook, const char *severity, const json_t *escalate);

@@ -145,6 +145,7 @@ static void round_of_loop(struct rb_service *s)
     }
     rb_service_start_waiting(s);
     rb_service_parked(s);
+    rb_service_escalate(s);
     commit_events(s);
     arm(s, s->stopping ? RB_NEVER : next);
 }
@@ -307,7 +308,7 @@ int rb_service_run(const struct rb_service_options *options, struct rb_err *err)
     s->good = json_object();
     s->files = json_object();
     s->broken = json_object();
-    s->told = json_object();
+    s->undecided = json_object();
     s->letters = json_array();
     s->actor = actor_of_service();
     int rc = rb_store_open(&s->store, options->folder, true, err);
@@ -322,7 +323,7 @@ int rb_service_run(const struct rb_service_options *options, struct rb_err *err)
     rb_service_unload(s);
     rb_store_close(s->store);
     json_decref(s->actor);
-    json_decref(s->told);
+    json_decref(s->undecided);
     json_decref(s->letters);
     json_decref(s->parked);
     free(s);

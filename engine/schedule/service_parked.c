@@ -42,7 +42,17 @@ static int learn_gone(const struct rb_event *event, void *user)
         json_object_set_new(s->gone, event->run, json_integer(event->id));
     }
     json_object_del(s->parked, event->run);
+    if (seen == &s->seen.ended) {
+        json_object_del(s->undecided, event->run);
+    }
     return 0;
+}
+
+static int learn_started(const struct rb_event *event, void *user)
+{
+    struct rb_service *s = user;
+    s->seen.started = event->id;
+    return event->id > rb_json_int(s->gone, event->run, 0) ? rb_service_opened(event, s) : 0;
 }
 
 static int learn_parked(const struct rb_event *event, void *user)
@@ -74,8 +84,9 @@ static int look(struct rb_service *s, struct rb_err *err)
         int64_t *seen;
         rb_event_fn *learn;
     } kinds[] = {
-        {"run.resumed", &s->seen.resumed, learn_gone},
         {"run.ended", &s->seen.ended, learn_gone},
+        {"run.started", &s->seen.started, learn_started},
+        {"run.resumed", &s->seen.resumed, learn_gone},
         {"run.parked", &s->seen.parked, learn_parked},
         {"approval.answered", &s->seen.answered, learn_answered},
     };

@@ -5,11 +5,13 @@
  *   service_runs.c    a firing becomes a run; how it ended; the circuit breaker
  *   service_parked.c  runs that waited for other people
  *   service_tell.c    what people are told, and how often
+ *   service_escalate.c  whom to turn to when nobody decided in time
  *   service_keep.c    once a day: retention */
 #ifndef RB_SCHEDULE_SERVICE_STATE_H
 #define RB_SCHEDULE_SERVICE_STATE_H
 
 #include "base/hash.h"
+#include "journal/journal.h"
 #include "schedule/planner.h"
 #include "schedule/service.h"
 
@@ -45,10 +47,11 @@ struct rb_service {
     struct rb_continued *continued; /* runs that waited for people and go on */
     json_t *parked, *gone;          /* {run: when to look at it}; {run: event} of one look */
     struct {
-        int64_t resumed, ended, parked, answered;
+        int64_t resumed, ended, parked, answered, started;
     } seen; /* events so far */
-    json_t *told;    /* {schedule: {class, at, times}} */
-    json_t *letters; /* what goes out with the next message: [{schedule, result, …}] */
+    json_t *letters; /* what goes out with the next message: [{schedule or run, result, …}] */
+    json_t *undecided;   /* {run: when somebody must have decided}: runs that did not end */
+    int64_t escalate_at; /* not to be looked for before */
     int telling;     /* messages on their way */
 
     int timer_fd; /* CLOCK_REALTIME: fires on time, after a suspend, and when the clock is set */
@@ -93,6 +96,15 @@ void rb_service_parked_stop(struct rb_service *s);
 void rb_service_tell(struct rb_service *s, const struct rb_schedule *schedule, const char *result,
                      const json_t *report);
 void rb_service_letters(struct rb_service *s);
+/* one: {schedule or run, result, …}, taken; goes out with the next message, once. */
+void rb_service_letter(struct rb_service *s, json_t *one);
+
+/* service_escalate.c */
+/* What began and did not end: event is a run.started. */
+int rb_service_opened(const struct rb_event *event, void *service);
+void rb_service_escalate(struct rb_service *s);
+/* A letter of an escalation goes out now: 1 when it is ours to send; it is recorded. */
+int rb_service_escalated(struct rb_service *s, const json_t *letter, struct rb_err *err);
 
 /* service_keep.c */
 void rb_service_keep(struct rb_service *s);

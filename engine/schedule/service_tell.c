@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "schedule/service_state.h"
@@ -21,14 +22,16 @@
 static const struct {
     const char *result;
     int rank;
+    int stands; /* does somebody have to do something? 1 yes, 0 no, -1 it does not say */
     enum rb_text_id text;
 } outcomes[] = {
-    {"missed", 1, RB_T_schedule_tell_missed},    {"busy", 1, RB_T_schedule_tell_busy},
-    {"fixed", 2, RB_T_schedule_tell_fixed},      {"found", 3, RB_T_schedule_tell_found},
-    {"waiting", 4, RB_T_schedule_tell_waiting},  {"denied", 4, RB_T_schedule_tell_denied},
-    {"tripped", 5, RB_T_schedule_tell_tripped},  {"failed", 5, RB_T_schedule_tell_failed},
-    {"timed_out", 5, RB_T_schedule_tell_failed}, {"aborted", 5, RB_T_schedule_tell_failed},
-    {"unknown", 6, RB_T_schedule_tell_unknown},  {"recovered", 0, RB_T_schedule_tell_recovered},
+    {"missed", 1, -1, RB_T_schedule_tell_missed},    {"busy", 1, -1, RB_T_schedule_tell_busy},
+    {"fixed", 2, 0, RB_T_schedule_tell_fixed},       {"found", 3, 1, RB_T_schedule_tell_found},
+    {"waiting", 4, -1, RB_T_schedule_tell_waiting},  {"denied", 4, 1, RB_T_schedule_tell_denied},
+    {"tripped", 5, 1, RB_T_schedule_tell_tripped},   {"failed", 5, 1, RB_T_schedule_tell_failed},
+    {"timed_out", 5, 1, RB_T_schedule_tell_failed},  {"aborted", 5, 1, RB_T_schedule_tell_failed},
+    {"unknown", 6, 1, RB_T_schedule_tell_unknown},   {"recovered", 0, 0, RB_T_schedule_tell_recovered},
+    {"escalated", 7, -1, RB_T_guide_tell_escalated}, {"left", 7, -1, RB_T_guide_tell_left},
 };
 
 static size_t outcome_of(const char *result)
@@ -47,53 +50,95 @@ static void on_together(uv_timer_t *timer)
     rb_service_letters(timer->data);
 }
 
-static void letter(struct rb_service *s, const struct rb_schedule *schedule, const char *result,
-                   json_int_t times, const json_t *report)
+static bool is_escalation(const json_t *one)
 {
-    const json_t *entry = json_object_get(s->good, schedule->runbook), *meta = json_object_get(entry, "meta");
-    json_array_append_new(
-        s->letters,
-        json_pack("{s:s, s:s, s:I, s:O?, s:s, s:O?, s:O?, s:O?, s:O?}", "schedule", schedule->name, "result",
-                  result, "times", times, "title", json_object_get(meta, "title"), "severity",
-                  rb_json_str(meta, "severity", "P3"), "run", json_object_get(report, "run"), "next",
-                  json_object_get(report, "next"), "channels", json_object_get(schedule->fields, "notify"), "approval",
-                  json_object_get(json_object_get(report, "approval"), "id")));
+    return json_object_get(one, "response") != NULL;
+}
+
+/* Two letters about the same: the worse one goes. */
+static bool replaces(struct rb_service *s, const json_t *one)
+{
+    const char *key = json_object_get(one, "schedule") ? "schedule" : "run";
+    size_t i;
+    json_t *other;
+    json_array_foreach(s->letters, i, other)
+    {
+        if (is_escalation(one) == is_escalation(other) &&
+            !strcmp(rb_json_str(other, key, ""), rb_json_str(one, key, "?"))) {
+            size_t was = outcome_of(rb_json_str(other, "result", "")), is = outcome_of(rb_json_str(one, "result", ""));
+            if (outcomes[is].rank > outcomes[was].rank) {
+                json_array_set(s->letters, i, (json_t *)one);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+void rb_service_letter(struct rb_service *s, json_t *one)
+{
+    if (!replaces(s, one)) {
+        json_array_append(s->letters, one);
+    }
+    json_decref(one);
     if (!uv_is_active((uv_handle_t *)&s->letter_timer)) {
         uv_timer_start(&s->letter_timer, on_together, TOGETHER_MS, 0);
     }
 }
 
-static void trouble(struct rb_service *s, const struct rb_schedule *schedule, size_t outcome,
-                    const json_t *report)
+static void letter(struct rb_service *s, const struct rb_schedule *schedule, const char *result, int times,
+                   const json_t *report)
+{
+    const json_t *entry = json_object_get(s->good, schedule->runbook), *meta = json_object_get(entry, "meta");
+    rb_service_letter(
+        s, json_pack("{s:s, s:s, s:s, s:i, s:O?, s:s, s:O?, s:O?, s:O?, s:O?}", "schedule", schedule->name, "runbook",
+                     schedule->runbook, "result", result, "times", times, "title", json_object_get(meta, "title"), "severity",
+                     rb_json_str(meta, "severity", "P3"), "run", json_object_get(report, "run"), "next",
+                     json_object_get(report, "next"), "channels", json_object_get(schedule->fields, "notify"), "approval",
+                     json_object_get(json_object_get(report, "approval"), "id")));
+}
+
+static int trouble(struct rb_service *s, const struct rb_schedule *schedule, size_t outcome, struct rb_trouble *t,
+                   const json_t *report, struct rb_err *err)
 {
     int64_t now = rb_service_now();
-    json_t *told = json_object_get(s->told, schedule->name);
-    bool first = !told;
-    if (first) {
-        told = json_pack("{s:i, s:i, s:i}", "rank", 0, "times", 0, "told", 0);
-        json_object_set_new(s->told, schedule->name, told);
+    t->times++;
+    t->last = now;
+    t->stands = outcomes[outcome].stands < 0 ? t->stands : outcomes[outcome].stands;
+    t->since = t->stands && !t->since ? now : t->since;
+    if (!t->told || outcomes[outcome].rank > t->rank || now - t->told >= AGAIN_SECONDS) {
+        letter(s, schedule, outcomes[outcome].result, t->times, report);
     }
-    json_int_t times = rb_json_int(told, "times", 0) + 1;
-    bool worse = outcomes[outcome].rank > rb_json_int(told, "rank", 0);
-    json_object_set_new(told, "times", json_integer(times));
-    json_object_set_new(told, "last", json_integer(now));
-    if (first || worse || now - rb_json_int(told, "told", 0) >= AGAIN_SECONDS) {
-        json_object_set_new(told, "rank", json_integer(outcomes[outcome].rank));
-        json_object_set_new(told, "told", json_integer(now));
-        letter(s, schedule, outcomes[outcome].result, times, report);
+    return rb_store_trouble_seen(s->store, schedule->name, t, err);
+}
+
+static int calm(struct rb_service *s, const struct rb_schedule *schedule, struct rb_trouble *t, const json_t *report,
+                struct rb_err *err)
+{
+    if (rb_service_now() - t->last >= CALM_SECONDS) {
+        letter(s, schedule, "recovered", t->times, report);
     }
+    if (!t->stands) {
+        return 0;
+    }
+    t->stands = false;
+    return rb_store_trouble_seen(s->store, schedule->name, t, err);
 }
 
 void rb_service_tell(struct rb_service *s, const struct rb_schedule *schedule, const char *result,
                      const json_t *report)
 {
+    struct rb_err err = {0};
+    struct rb_trouble t;
     size_t outcome = outcome_of(result);
-    const json_t *told = json_object_get(s->told, schedule->name);
-    if (outcome < sizeof outcomes / sizeof *outcomes) {
-        trouble(s, schedule, outcome, report);
-    } else if (told && rb_service_now() - rb_json_int(told, "last", 0) >= CALM_SECONDS) {
-        letter(s, schedule, "recovered", rb_json_int(told, "times", 0), report);
-        json_object_del(s->told, schedule->name);
+    int rc = rb_store_trouble(s->store, schedule->name, &t, &err);
+    if (rc >= 0 && outcome < sizeof outcomes / sizeof *outcomes) {
+        rc = trouble(s, schedule, outcome, &t, report, &err);
+    } else if (rc == 1) {
+        rc = calm(s, schedule, &t, report, &err);
+    }
+    if (rc < 0) {
+        rb_service_failed(s, &err);
     }
 }
 
@@ -136,14 +181,38 @@ static void add_words(json_t *argv, const char *const *words)
     }
 }
 
+/* Whom to turn to: "response time P1 15m0s; turn to: the lead 555-0100, …" */
+static void add_contacts(struct rb_buf *out, const json_t *response, enum rb_lang lang)
+{
+    char within[RB_TIME_MAX];
+    size_t i;
+    json_t *contact;
+    rb_duration_format(json_number_value(json_object_get(response, "within")), within);
+    rb_buf_adds(out, "\n  ");
+    rb_buf_addf(out, rb_text_in(RB_T_guide_tell_turn_to, lang), rb_json_str(response, "severity", "?"), within);
+    json_array_foreach(json_object_get(response, "contacts"), i, contact)
+    {
+        const char *where = rb_json_str(contact, "phone", rb_json_str(contact, "email", ""));
+        rb_buf_addf(out, "%s %s%s%s", i ? "," : "", in_lang(json_object_get(contact, "title"), lang), where[0] ? " " : "",
+                    where);
+    }
+    if (!i) {
+        const json_t *words = json_object_get(response, "escalate");
+        rb_buf_addf(out, " %s", words && !json_is_null(words) ? in_lang(words, lang) : "-");
+    }
+}
+
 static void add_letter(struct rb_buf *out, const struct rb_service *s, const json_t *one, enum rb_lang lang)
 {
     size_t outcome = outcome_of(rb_json_str(one, "result", ""));
-    const char *schedule = rb_json_str(one, "schedule", "?");
+    const char *schedule = rb_json_str(one, "schedule", rb_json_str(one, "runbook", "?"));
     json_t *argv = json_copy((json_t *)s->o.repeat);
     const json_t *next = json_object_get(json_array_get(json_object_get(one, "next"), 0), "argv");
     rb_buf_addf(out, "%s  %s  ", schedule, in_lang(json_object_get(one, "title"), lang));
     rb_buf_addf(out, rb_text_in(outcomes[outcome].text, lang), (int)rb_json_int(one, "times", 1));
+    if (is_escalation(one)) {
+        add_contacts(out, json_object_get(one, "response"), lang);
+    }
     const char *approval = rb_json_str(one, "approval", NULL);
     if (approval) { /* whoever reads it may be the one who is asked */
         add_words(argv, (const char *const[]){"approve", approval, "--reason", "TEXT", NULL});
@@ -216,12 +285,23 @@ static json_t *message_of(const struct rb_service *s, const json_t *letters)
 
 /* ---- to whom ---- */
 
-static const json_t *channels_of(const struct rb_service *s, const json_t *one)
+/* Those of the contacts; when none of them has one, those that hear of everything. */
+static json_t *channels_of(const struct rb_service *s, const json_t *one)
 {
+    json_t *channels = json_array(), *contact;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(one, "response"), "contacts"), i, contact)
+    {
+        if (json_object_get(contact, "channel")) {
+            json_array_append(channels, json_object_get(contact, "channel"));
+        }
+    }
     const json_t *own = json_object_get(one, "channels");
-    const json_t *severities = json_object_get(s->config, "severity");
-    const json_t *of = json_object_get(severities, rb_json_str(one, "severity", "P3"));
-    return json_array_size(own) ? own : json_object_get(of, "channels");
+    const json_t *of = rb_severity_of(s->config, rb_json_str(one, "runbook", "?"), rb_json_str(one, "severity", "P3"));
+    if (!json_array_size(channels)) {
+        json_array_extend(channels, json_array_size(own) ? (json_t *)own : json_object_get(of, "channels"));
+    }
+    return channels;
 }
 
 /* {channel: [letter…]} */
@@ -231,7 +311,8 @@ static json_t *sorted_out(const struct rb_service *s)
     size_t i, k;
     json_array_foreach(s->letters, i, one)
     {
-        json_array_foreach((json_t *)channels_of(s, one), k, channel)
+        json_t *channels = channels_of(s, one);
+        json_array_foreach(channels, k, channel)
         {
             const char *name = json_string_value(channel);
             if (name && !json_object_get(by_channel, name)) {
@@ -239,6 +320,7 @@ static json_t *sorted_out(const struct rb_service *s)
             }
             json_array_append(name ? json_object_get(by_channel, name) : NULL, one);
         }
+        json_decref(channels);
     }
     return by_channel;
 }
@@ -269,8 +351,40 @@ static void send_to(struct rb_service *s, const char *channel, const json_t *let
     json_decref(message);
 }
 
+/* It counts as told when it goes out, not before: whoever is killed in between has not told. */
+static int goes_out(struct rb_service *s, const json_t *one, struct rb_err *err)
+{
+    const char *name = rb_json_str(one, "schedule", "");
+    size_t outcome = outcome_of(rb_json_str(one, "result", ""));
+    if (is_escalation(one)) {
+        return rb_service_escalated(s, one, err);
+    }
+    if (!strcmp(outcomes[outcome].result, "recovered")) {
+        return rb_store_trouble_over(s->store, name, err);
+    }
+    int rc = rb_store_trouble_told(s->store, name, outcomes[outcome].rank, rb_service_now(), err);
+    return rc ? rc : 1;
+}
+
+static void keep_ours(struct rb_service *s)
+{
+    struct rb_err err = {0};
+    for (size_t i = 0; i < json_array_size(s->letters);) {
+        int rc = goes_out(s, json_array_get(s->letters, i), &err);
+        if (rc < 0) {
+            rb_service_failed(s, &err); /* it is seen again */
+        }
+        if (rc == 1) {
+            i++;
+        } else {
+            json_array_remove(s->letters, i);
+        }
+    }
+}
+
 void rb_service_letters(struct rb_service *s)
 {
+    keep_ours(s);
     json_t *by_channel = sorted_out(s), *letters;
     const char *channel;
     json_object_foreach(by_channel, channel, letters)

@@ -66,6 +66,28 @@ int rb_store_streak(struct rb_store *store, const char *name, int limit, int64_t
 /* Another state of a row that did not start, or whose process is gone. */
 int rb_store_state(struct rb_store *store, const struct rb_firing *firing, struct rb_err *err);
 
+/* What people hear of a schedule, as long as its trouble is not over: a restart neither repeats nor loses it. */
+struct rb_trouble {
+    int64_t last;      /* when it was seen last … */
+    int64_t since;     /* … and when it first needed a person; 0 = never yet */
+    int64_t told;      /* people were told then; 0 = not yet … */
+    int64_t escalated; /* … and those to turn to, when nobody had decided in time */
+    int times, rank;   /* how often it was seen; how bad it was when it was told */
+    bool stands;       /* it needs a person now */
+};
+
+/* 1: there is trouble; 0: there is none. */
+int rb_store_trouble(struct rb_store *store, const char *name, struct rb_trouble *out, struct rb_err *err);
+/* last, times, since, stands. */
+int rb_store_trouble_seen(struct rb_store *store, const char *name, const struct rb_trouble *trouble, struct rb_err *err);
+int rb_store_trouble_told(struct rb_store *store, const char *name, int rank, int64_t now, struct rb_err *err);
+/* 1: it is over; 0: another service was faster. */
+int rb_store_trouble_over(struct rb_store *store, const char *name, struct rb_err *err);
+/* 1: it is ours to tell; 0: it was told. */
+int rb_store_escalate(struct rb_store *store, const char *name, int64_t now, struct rb_err *err);
+/* Rows {schedule, since, …} of what needs a person and was not escalated. */
+json_t *rb_store_troubles(struct rb_store *store, struct rb_err *err);
+
 /* Rows as objects {schedule, at, state, reason, run, started, ended, result, owner}, oldest first; times in
  * seconds. */
 json_t *rb_store_firings(struct rb_store *store, const char *name, int64_t from, int64_t to,
