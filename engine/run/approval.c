@@ -149,8 +149,11 @@ static bool begins(const json_t *body, const char *key, const char *prefix)
 static int keep(const struct rb_event *event, void *user)
 {
     struct search *search = user;
-    json_t *body = body_of(event);
     const char *prefix = search->prefix;
+    if (prefix && event->body && !strstr(event->body, prefix)) { /* most are of others: they need not be taken apart */
+        return 0;
+    }
+    json_t *body = body_of(event);
     bool named = !prefix || begins(body, "id", prefix) || begins(body, "plan", prefix) || begins(body, "run", prefix);
     bool wanted = body && named && (!search->digest || !strcmp(rb_json_str(body, "digest", ""), search->digest));
     if (wanted) {
@@ -173,13 +176,25 @@ static json_t *search_all(struct rb_journal *journal, const char *run, struct se
     return search->found;
 }
 
+/* Of the few that a search names each is looked up by its run; a list needs one walk through all that was answered. */
+static int complete_found(struct rb_journal *journal, const struct search *search, const json_t *found, struct rb_err *err)
+{
+    size_t i;
+    json_t *one;
+    int rc = search->prefix ? 0 : complete_all(journal, NULL, found, err);
+    json_array_foreach((json_t *)found, i, one) {
+        rc = rc || !search->prefix ? rc : complete(journal, one, err);
+    }
+    return rc;
+}
+
 /* Those of this journal and of the one beside it, with what became of them. New reference or NULL. */
 static json_t *search_both(struct rb_journal *journal, struct search *search, struct rb_err *err)
 {
     json_t *all = json_array();
     for (; journal; journal = rb_journal_beside(journal)) {
         json_t *found = search_all(journal, NULL, search, err);
-        if (!found || complete_all(journal, NULL, found, err)) {
+        if (!found || complete_found(journal, search, found, err)) {
             json_decref(found);
             json_decref(all);
             return NULL;
