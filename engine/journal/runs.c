@@ -26,7 +26,8 @@ static bool same_boot(const char *boot)
     return same;
 }
 
-/* Field 22 of /proc/PID/stat, counted behind the name, which may contain anything; -1 = no such process. */
+/* Field 22 of /proc/PID/stat, counted behind the name, which may contain anything; -1 = no such process, or one that is
+ * dead and only waits for its parent: a container's first process may never look. */
 static long long start_ticks(long long pid)
 {
     char path[64];
@@ -35,10 +36,11 @@ static long long start_ticks(long long pid)
     rb_buf_init(&text, 4096);
     (void)snprintf(path, sizeof path, "/proc/%lld/stat", pid);
     const char *at = rb_files_read(path, 4096, 0, &text, NULL) ? NULL : strrchr(rb_buf_str(&text), ')');
+    bool dead = at && strncmp(at, ") Z", 3) == 0;
     for (int field = 2; at && field < 22; field++) {
         at = strchr(at + 1, ' ');
     }
-    if (at) {
+    if (at && !dead) {
         ticks = strtoll(at + 1, NULL, 10);
     }
     rb_buf_deinit(&text);

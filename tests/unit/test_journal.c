@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -431,6 +432,29 @@ static void a_long_log_is_moved_into_the_file(void **state)
     rb_journal_close(j);
 }
 
+/* Dead, and its parent does not look: its end is known all the same. */
+static void a_process_that_nobody_waits_for_is_gone(void **state)
+{
+    (void)state;
+    int gate[2];
+    char byte;
+    assert_int_equal(pipe(gate), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(gate[1]);
+        _exit(read(gate[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    json_t *process = rb_journal_process_of(pid);
+    assert_true(rb_journal_alive(process));
+    close(gate[0]);
+    close(gate[1]);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_false(rb_journal_alive(process));
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    json_decref(process);
+}
+
 static json_t *started_of(const char *runbook)
 {
     return json_pack("{s:s, s:i}", "runbook", runbook, "pid", 1);
@@ -513,6 +537,7 @@ int main(void)
         TEST(runs_are_listed_newest_first),
         TEST(a_run_is_found_in_the_journal_beside),
         TEST(trying_leaves_no_event),
+        cmocka_unit_test(a_process_that_nobody_waits_for_is_gone),
         cmocka_unit_test(the_actor_is_found),
         TEST(files_are_for_their_owner_alone),
         TEST(unsafe_places_are_refused),
