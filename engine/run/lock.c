@@ -59,10 +59,10 @@ static int lock_open(const char *folder, const char *hex, struct rb_err *err)
     return fd;
 }
 
-/* {run, pid, since, login}; an empty object when nobody is named. */
+/* {run, journal, pid, since, login}; an empty object when nobody is named. */
 static json_t *owner_of(int fd)
 {
-    char text[1024];
+    char text[PATH_MAX + 1024];
     ssize_t n = pread(fd, text, sizeof text, 0);
     json_t *owner = n > 0 ? rb_json_parse(text, (size_t)n, NULL) : NULL;
     return owner ? owner : json_object();
@@ -95,11 +95,13 @@ static void offer(struct rb_run *run, const struct rb_past *past)
     run->interrupted = json_pack("{s:s, s:s}", "run", past->run, "step", step);
 }
 
-/* Nobody can say how the one before us ended. Who ends well leaves no name. */
-static int check_unseen(const struct rb_run *run, const char *name, const char *id, struct rb_err *err)
+/* Not in our journal: it died before its first event was on disk, or is of another one, whose own affair it is. Only when
+ * that one should be seen from here and cannot be, nobody can say how it ended; who ends well leaves no name. */
+static int check_unseen(const struct rb_run *run, const char *name, const json_t *owner, struct rb_err *err)
 {
-    const char *blind = rb_journal_blind(run->engine.journal);
-    return blind ? rb_err_set(err, RB_EBUSY, RB_T_run_lock_unseen, name, id, blind) : 0; /* else of another journal: its own affair */
+    const char *blind = rb_journal_blind(run->engine.journal), *journal = rb_json_str(owner, "journal", "");
+    bool ours = !strcmp(journal, rb_journal_path(run->engine.journal));
+    return blind && !ours ? rb_err_set(err, RB_EBUSY, RB_T_run_lock_unseen, name, rb_json_str(owner, "run", "?"), blind) : 0;
 }
 
 /* The one before us died with it. */
@@ -112,7 +114,7 @@ static int check_last(struct rb_run *run, const char *name, const json_t *owner,
         return 0;
     }
     if (rb_past_read(&past, run->engine.journal, id, &ignored) < 0) {
-        return check_unseen(run, name, id, err);
+        return check_unseen(run, name, owner, err);
     }
     int rc = 0;
     if (rb_past_unknown(&past)) {
@@ -132,8 +134,8 @@ static void write_owner(int fd, const struct rb_run *run)
     rb_clock_format(rb_clock_utc_us(), 0, since);
     json_t *actor = rb_journal_actor_find();
     snprintf(uid, sizeof uid, "uid %d", (int)getuid());
-    json_t *owner = json_pack("{s:s, s:i, s:s, s:s}", "run", run->id, "pid", (int)getpid(), "since", since, "login",
-                              rb_json_str(actor, "login", uid));
+    json_t *owner = json_pack("{s:s, s:s, s:i, s:s, s:s}", "run", run->id, "journal", rb_journal_path(run->engine.journal), "pid",
+                              (int)getpid(), "since", since, "login", rb_json_str(actor, "login", uid));
     char *text = rb_json_canonical(owner);
     size_t len = strlen(text);
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, len, 0) != (ssize_t)len) {

@@ -247,6 +247,16 @@ class Second(Disks):
         os.rename(self.journal + ".away", self.journal)
         self.settle(self.runs(self.disk + "/runbook")[-1])
 
+    def test_one_that_died_before_it_was_anything_is_in_nobodys_way(self):
+        os.makedirs(self.journal)  # the first cannot be read, either
+        self.assertEqual(0, self.slow()[0])
+        locks = self.record + "/locks/"
+        name = os.listdir(locks)[0]
+        for journal, code in ((self.record + "/journal.db", 0), (self.journal, 8)):
+            with open(locks + name, "w") as f:
+                json.dump({"run": "r-0000000000", "journal": journal, "pid": 1}, f)
+            self.assertEqual(code, self.slow()[0], journal)
+
     def test_a_run_that_began_in_time_excludes_one_in_the_second(self):
         self.mount()
         host = self.start_slow()

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -33,11 +34,15 @@ def step(name, more="", risk="medium", run=None):
 class Scenario:
     """effects: what must have happened once when all is done. once: of an unknown one a person is asked.
     others: another login agrees when the run is parked; "before": what is ended is the resume after that, so that the
-    points lie between the approval, its use and the write."""
+    points lie between the approval, its use and the write. stop: while its command HOLD runs it is cancelled, by Ctrl-C
+    or `runbook stop`, and ends unknown; the points lie before, within and after the cancelling. second: the first journal
+    cannot be used, all of it is recorded in the second."""
 
-    def __init__(self, name, body, effects, flags=("--yes",), locks="", again=(), others=None):
+    def __init__(self, name, body, effects, flags=("--yes",), locks="", again=(), others=None, stop=None, second=False):
         self.name, self.effects, self.flags, self.again, self.others = name, effects, flags, again, others
+        self.stop, self.second = stop, second
         self.text = HEAD % (name, name, locks) + ACT + body
+        self.ends = 4 if others == "after" else 9 if stop else 0
 
 
 OTHER = 60002  # a login that is not ours
@@ -49,6 +54,10 @@ fix "mend" { when = "bad", title = "mend", risk = "%s", no_undo = "-", key = "wo
   run = function(p) shell.run { "sh", "-c", "echo mend >> effects; touch good", cwd = p.dir } end }
 param "word" { type = "string", default = "orders", title = "w" }
 '''
+
+HOLD = '''function(p)
+  shell.run { "sh", "-c", 'echo "$1" >> effects; while test -e hold; do sleep 0.02; done', "sh", "slow", cwd = p.dir } end'''
+HELD_SECONDS = 60
 
 RECEIPTS = "CREATE TABLE runbook_receipts(receipt TEXT PRIMARY KEY, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP) WITHOUT ROWID"
 CHANNEL = 'channel "ops" { kind = "webhook", url = "http://127.0.0.1:%d/one" }\n'
@@ -86,8 +95,11 @@ SCENARIOS = [
     Scenario("park", step("one") + step("two", ", approvals = 1") + step("last"), ["one", "two", "last"],
              ("--yes", "--wait"), others="after"),
     Scenario("approval", step("one", ", approvals = 1") + step("last"), ["one", "last"], ("--yes", "--wait"), others="before"),
-    Scenario("cancel", step("one") + step("slow", run='function(p) act "slow"(p); wait "20ms"; shell.read { "true" } end')
+    Scenario("optional", step("one") + step("slow", run='function(p) act "slow"(p); wait "20ms"; shell.read { "true" } end')
              + step("last", ", optional = true"), ["one", "slow", "last"]),
+    Scenario("cancel", step("one") + step("slow", run=HOLD) + step("last"), ["one", "slow", "last"], stop="interrupt"),
+    Scenario("stop", step("one") + step("slow", run=HOLD) + step("last"), ["one", "slow", "last"], stop="command"),
+    Scenario("second", step("one") + step("two", ', verify = seen "two"') + step("three"), ["one", "two", "three"], second=True),
 ]
 
 
@@ -162,6 +174,12 @@ class Point:
         self.env = {"PATH": os.environ["PATH"], "HOME": self.dir, "LANG": "C.UTF-8", "RUNBOOK_PATH": self.dir,
                     "XDG_STATE_HOME": self.dir + "/state", "XDG_CONFIG_HOME": self.dir + "/config",
                     "XDG_CACHE_HOME": self.dir + "/cache"}
+        self.journal = self.dir + "/state/runbook/journal.db"
+        if scenario.second:
+            os.makedirs(self.journal, mode=0o700)  # a folder where the first would be
+            os.mkdir(self.dir + "/record", 0o700)
+            self.env["RUNBOOK_RECORD"] = self.dir + "/record"
+            self.journal = self.dir + "/record/journal.db"
 
     def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -179,7 +197,9 @@ class Point:
                            extra_groups=[], env={**self.env, "HOME": "/", "XDG_CONFIG_HOME": "/nonexistent"})
 
     def begin(self, **env):
-        """What is ended: the run, or where that is meant, its going on after others agreed."""
+        """What is ended: the run, or where that is meant, its going on after others agreed, or its being cancelled."""
+        if self.scenario.stop:
+            return self.exec_and_stop(**env)
         if self.scenario.others != "before":
             return self.exec(**env)
         if self.last_run() is None:
@@ -187,9 +207,28 @@ class Point:
             self.agree()
         return self.call("resume", self.last_run(), *self.scenario.flags, **env)
 
+    def exec_words(self):
+        return ["exec", "t/" + self.scenario.name, "dir=" + self.dir, "port=%d" % self.server.server_port, *self.scenario.flags]
+
     def exec(self, **env):
-        return self.call("exec", "t/" + self.scenario.name, "dir=" + self.dir, "port=%d" % self.server.server_port,
-                         *self.scenario.flags, **env)
+        return self.call(*self.exec_words(), **env)
+
+    def exec_and_stop(self, **env):
+        """Cancelled as soon as the command HOLD is under way; what comes later in its life finds nothing that holds it."""
+        open(self.dir + "/hold", "w").close()
+        command = [self.runbook, *self.exec_words(), "--no-input", "-o", "jsonl"]
+        host = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env={**self.env, **env})
+        end = time.monotonic() + HELD_SECONDS
+        while host.poll() is None and "slow" not in self.effects() and time.monotonic() < end:
+            time.sleep(0.005)
+        if host.poll() is None and self.scenario.stop == "interrupt":
+            host.send_signal(signal.SIGINT)
+        elif host.poll() is None:
+            self.call("stop", self.last_run())
+        out, err = host.communicate(timeout=HELD_SECONDS)
+        os.remove(self.dir + "/hold")
+        return subprocess.CompletedProcess(command, host.returncode, out, err)
 
     def crash_env(self):
         if self.mode.startswith("io"):
@@ -215,10 +254,9 @@ class Point:
         return found
 
     def events(self):
-        path = self.dir + "/state/runbook/journal.db"
-        if not os.path.exists(path):
+        if not os.path.isfile(self.journal):
             return []
-        db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+        db = sqlite3.connect("file:%s?mode=ro" % self.journal, uri=True)
         try:
             return [(run, kind, json.loads(body)) for run, kind, body in
                     db.execute("SELECT run, kind, body FROM events ORDER BY id")]
@@ -265,7 +303,7 @@ class Point:
             self.figures.add("effects without intent", self.where, name)
 
     def check_record(self):
-        if os.path.exists(self.dir + "/state/runbook/journal.db"):
+        if os.path.isfile(self.journal):
             done = self.call("audit", "verify")
             if done.returncode != 0:
                 self.figures.add("records that do not verify", self.where, done.stdout + done.stderr)
@@ -400,7 +438,7 @@ def count_points(runbook, scenario, server):
     point = Point(runbook, scenario, "count", 0, server, Figures())
     try:
         done = point.begin(RUNBOOK_CRASH_LOG=point.dir + "/points")
-        if done.returncode != (4 if scenario.others == "after" else 0):
+        if done.returncode != scenario.ends:
             sys.exit("%s without a crash: exit %d\n%s%s" % (scenario.name, done.returncode, done.stdout.decode(),
                                                             done.stderr.decode()))
         if not os.path.exists(point.dir + "/points"):
