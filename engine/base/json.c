@@ -130,3 +130,15 @@ bool rb_json_bool(const json_t *object, const char *key, bool fallback)
     const json_t *value = json_object_get(object, key);
     return json_is_boolean(value) ? json_boolean_value(value) : fallback;
 }
+
+json_t *rb_json_find(const json_t *list, const char *key, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *object = json_array_get(list, i);
+        const char *has = rb_json_str(object, key, NULL);
+        if (has && !strcmp(has, text)) {
+            return object;
+        }
+    }
+    return NULL;
+}

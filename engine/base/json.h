@@ -20,5 +20,7 @@ int rb_json_bytes_get(const json_t *value, struct rb_buf *out);
 const char *rb_json_str(const json_t *object, const char *key, const char *fallback);
 json_int_t rb_json_int(const json_t *object, const char *key, json_int_t fallback);
 bool rb_json_bool(const json_t *object, const char *key, bool fallback);
+/* The first object of a list with that text as its member key; NULL = none. Borrowed. */
+json_t *rb_json_find(const json_t *list, const char *key, const char *text);
 
 #endif

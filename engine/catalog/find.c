@@ -19,20 +19,6 @@ static const char *last_part(const char *id)
     return slash ? slash + 1 : id;
 }
 
-/* The first entry with that id: the others are shadowed by it. */
-static const json_t *with_id(const json_t *list, const char *id)
-{
-    size_t i;
-    json_t *entry;
-    json_array_foreach((json_t *)list, i, entry)
-    {
-        if (strcmp(rb_json_str(entry, "id", ""), id) == 0) {
-            return entry;
-        }
-    }
-    return NULL;
-}
-
 static int refuse_ambiguous(const json_t *ids, const char *name, struct rb_err *err)
 {
     struct rb_buf words;
@@ -71,7 +57,7 @@ static int one_of(const json_t *list, json_t *ids, const char *name, struct rb_f
     if (json_array_size(ids) > 1) {
         rc = refuse_ambiguous(ids, name, err);
     } else if (!rc) {
-        found->entry = with_id(list, json_string_value(json_array_get(ids, 0)));
+        found->entry = rb_json_find(list, "id", json_string_value(json_array_get(ids, 0)));
         rc = found->entry ? 0 : RB_ENOT_FOUND;
     }
     json_decref(ids);
@@ -82,7 +68,7 @@ int rb_find_by_name(const json_t *list, const char *name, struct rb_found *found
 {
     size_t i;
     json_t *entry, *ids = json_array();
-    found->entry = with_id(list, name);
+    found->entry = rb_json_find(list, "id", name) ; /* the others of that id are shadowed by it */
     if (found->entry) {
         json_decref(ids);
         return 0;

@@ -195,3 +195,8 @@ json_t *rb_reach_code(const char *text, int line)
     }
     return code;
 }
+
+const char *rb_reach_text(const json_t *file, const json_t *block)
+{
+    return rb_json_str(rb_json_find(json_object_get(file, "files"), "path", rb_json_str(block, "file", "")), "text", "");
+}

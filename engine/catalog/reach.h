@@ -8,6 +8,8 @@
  * {"calls": ["sqlite.locks"…], "findings": ["locked"…], "params": ["db"…]}, in the order they are met; local functions that the
  * block uses are followed. New reference. */
 json_t *rb_reach(const char *text, int line, const json_t *findings);
+/* The text of the file that a block of it stands in: file {"files": [{path, text}…]}, block {file}. */
+const char *rb_reach_text(const json_t *file, const json_t *block);
 /* The lines of the block itself. New reference: [text…]. */
 json_t *rb_reach_code(const char *text, int line);
 

@@ -124,15 +124,10 @@ static int add_factories(const char *folder, const char *text, json_t *files, st
     for (const char *p = strstr(text, "generic."); p; p = strstr(p, "generic.")) {
         char below[128];
         p += strlen("generic.");
-        size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789_"), i;
-        bool known = len == 0 || len > 64;
-        snprintf(below, sizeof below, "lib/%.*s.lua", (int)(known ? 0 : len), p);
-        json_t *file;
-        json_array_foreach(files, i, file)
-        {
-            known = known || strcmp(rb_json_str(file, "path", ""), below) == 0;
-        }
-        int rc = known ? 0 : add_file(files, folder, below, below, "lib", err);
+        size_t len = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789_");
+        bool no_name = len == 0 || len > 64;
+        snprintf(below, sizeof below, "lib/%.*s.lua", (int)(no_name ? 0 : len), p);
+        int rc = no_name || rb_json_find(files, "path", below) ? 0 : add_file(files, folder, below, below, "lib", err);
         if (rc && rc != RB_ENOT_FOUND) { /* the standard library's own factories are not in lib/ */
             return rc;
         }

@@ -154,18 +154,6 @@ void rb_exec_finding(struct rb_exec *e, const json_t *f, int indent)
     }
 }
 
-static bool id_stands(const json_t *standing, const char *id)
-{
-    size_t i;
-    json_t *s;
-    json_array_foreach ((json_t *)standing, i, s) {
-        if (strcmp(rb_json_str(s, "id", ""), id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* parent NULL: those that explain nothing that stands. Causes come below what they explain. */
 static void put_tree(struct rb_exec *e, const json_t *standing, const char *parent, int depth)
 {
@@ -175,7 +163,7 @@ static void put_tree(struct rb_exec *e, const json_t *standing, const char *pare
     json_array_foreach ((json_t *)standing, i, s) {
         const json_t *f = json_object_get(e->found, instance_key(e, s));
         const char *explains = rb_json_str(f, "explains", "");
-        bool root = explains[0] == '\0' || !id_stands(standing, explains);
+        bool root = explains[0] == '\0' || !rb_json_find(standing, "id", explains);
         bool here = parent == NULL ? root : !root && strcmp(explains, parent) == 0;
         if (f == NULL || !here || depth > DEPTH_MAX) {
             continue;

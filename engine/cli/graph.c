@@ -51,30 +51,6 @@ static bool lists(const json_t *list, const char *word)
     return false;
 }
 
-static const json_t *finding_of(const json_t *meta, const char *id)
-{
-    size_t i;
-    json_t *finding;
-    json_array_foreach (json_object_get(meta, "findings"), i, finding) {
-        if (strcmp(rb_json_str(finding, "id", ""), id) == 0) {
-            return finding;
-        }
-    }
-    return NULL;
-}
-
-static const char *text_of(const json_t *file, const char *path)
-{
-    size_t i;
-    json_t *one;
-    json_array_foreach (json_object_get(file, "files"), i, one) {
-        if (strcmp(rb_json_str(one, "path", ""), path) == 0) {
-            return rb_json_str(one, "text", "");
-        }
-    }
-    return "";
-}
-
 /* A cause that the same check finds with what it explains hangs below that. */
 static void add_found(json_t *graph, const json_t *meta, const char *check, const json_t *ids)
 {
@@ -82,7 +58,7 @@ static void add_found(json_t *graph, const json_t *meta, const char *check, cons
     json_t *id;
     json_array_foreach ((json_t *)ids, i, id) {
         const char *name = json_string_value(id);
-        const char *explains = rb_json_str(finding_of(meta, name), "explains", "");
+        const char *explains = rb_json_str(rb_json_find(json_object_get(meta, "findings"), "id", name), "explains", "");
         if (lists(ids, explains)) {
             add_edge(graph, "finding", explains, "finding", name, "cause");
         } else {
@@ -99,7 +75,7 @@ static void add_checks(json_t *graph, const json_t *meta, const json_t *file, js
         const char *name = rb_json_str(check, "id", "?");
         const json_t *when = json_object_get(check, "when");
         const char *first = json_is_array(when) ? json_string_value(json_array_get(when, 0)) : json_string_value(when);
-        json_t *reach = rb_reach(text_of(file, rb_json_str(check, "file", "")), (int)rb_json_int(check, "line", 1), json_object_get(meta, "findings"));
+        json_t *reach = rb_reach(rb_reach_text(file, check), (int)rb_json_int(check, "line", 1), json_object_get(meta, "findings"));
         add_node(graph, "check", check);
         add_edge(graph, first != NULL ? "finding" : "runbook", first != NULL ? first : "", "check", name, NULL);
         add_found(graph, meta, name, json_object_get(reach, "findings"));
@@ -179,18 +155,6 @@ static json_t *graph_of(const json_t *entry, const json_t *file)
     return graph;
 }
 
-static const json_t *node_of(const json_t *graph, const char *id)
-{
-    size_t i;
-    json_t *node;
-    json_array_foreach (json_object_get(graph, "nodes"), i, node) {
-        if (strcmp(rb_json_str(node, "id", ""), id) == 0) {
-            return node;
-        }
-    }
-    return NULL;
-}
-
 /* ---- text ---- */
 
 struct tree {
@@ -237,7 +201,7 @@ static void put_node(struct tree *t, const json_t *edge, const char *prefix, boo
     struct rb_cli *c = t->c;
     char below[NODE_MAX];
     const char *id = rb_json_str(edge, "to", ""), *why = rb_json_str(edge, "if", "");
-    const json_t *node = node_of(t->graph, id);
+    const json_t *node = rb_json_find(json_object_get(t->graph, "nodes"), "id", id);
     bool seen = json_object_get(t->shown, id) != NULL, cause = strcmp(why, "cause") == 0;
     rb_put(c, RB_OUT, RB_PLAIN, "%s%s ", prefix, last ? "`-" : "|-");
     if (why[0] != '\0' && !cause && strcmp(why, "running") != 0) {

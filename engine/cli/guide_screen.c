@@ -21,24 +21,12 @@ void rb_screen_field(struct rb_cli *c, const char *label, const char *text)
     rb_put(c, RB_ERR, RB_PLAIN, "%s\n", text);
 }
 
-static const json_t *by_id(const json_t *list, const char *id)
-{
-    size_t i;
-    json_t *block;
-    json_array_foreach ((json_t *)list, i, block) {
-        if (strcmp(rb_json_str(block, "id", ""), id) == 0) {
-            return block;
-        }
-    }
-    return NULL;
-}
-
 const json_t *rb_screen_block(const json_t *meta, const char *id)
 {
     static const char *const lists[] = {"checks", "fixes", "steps"};
     const json_t *found = NULL;
     for (size_t i = 0; i < sizeof lists / sizeof *lists && found == NULL; i++) {
-        found = by_id(json_object_get(meta, lists[i]), id);
+        found = rb_json_find(json_object_get(meta, lists[i]), "id", id);
     }
     return found;
 }
@@ -51,18 +39,6 @@ static const char *asked_id(const struct rb_screen *s)
 static const json_t *asked_block(const struct rb_screen *s)
 {
     return rb_screen_block(s->meta, asked_id(s));
-}
-
-static const char *text_of_file(const struct rb_screen *s, const json_t *block)
-{
-    size_t i;
-    json_t *one;
-    json_array_foreach (json_object_get(s->file, "files"), i, one) {
-        if (strcmp(rb_json_str(one, "path", ""), rb_json_str(block, "file", "?")) == 0) {
-            return rb_json_str(one, "text", "");
-        }
-    }
-    return "";
 }
 
 const char *rb_screen_unfilled(struct rb_cli *c, const json_t *text)
@@ -192,7 +168,7 @@ static void put_learn(const struct rb_screen *s, const json_t *reach)
     size_t i, count = json_array_size(ids);
     json_t *id;
     json_array_foreach ((json_t *)ids, i, id) {
-        const json_t *finding = by_id(json_object_get(s->meta, "findings"), json_string_value(id));
+        const json_t *finding = rb_json_find(json_object_get(s->meta, "findings"), "id", json_string_value(id));
         if (i < LEARN_MAX) {
             rb_screen_field(c, label, rb_screen_unfilled(c, json_object_get(finding, "title")));
         }
@@ -225,7 +201,7 @@ void rb_screen_step(const struct rb_screen *s)
 {
     struct rb_cli *c = s->e->c;
     const json_t *block = asked_block(s);
-    json_t *reach = rb_reach(text_of_file(s, block), (int)rb_json_int(block, "line", 1), json_object_get(s->meta, "findings"));
+    json_t *reach = rb_reach(rb_reach_text(s->file, block), (int)rb_json_int(block, "line", 1), json_object_get(s->meta, "findings"));
     rb_put(c, RB_ERR, RB_BOLD, "\n");
     rb_put(c, RB_ERR, RB_BOLD, rb_text(RB_T_guide_step), (int)rb_json_int(s->question, "n", 0), (int)rb_json_int(s->question, "of", 0));
     rb_put(c, RB_ERR, RB_BOLD, "  %s", rb_word_text(c, json_object_get(s->question, "title")));
@@ -308,7 +284,7 @@ void rb_screen_code(const struct rb_screen *s)
     const json_t *block = asked_block(s);
     int line = (int)rb_json_int(block, "line", 1);
     size_t i;
-    json_t *text, *code = block != NULL ? rb_reach_code(text_of_file(s, block), line) : json_array();
+    json_t *text, *code = block != NULL ? rb_reach_code(rb_reach_text(s->file, block), line) : json_array();
     rb_put(c, RB_ERR, RB_DIM, "  %s:%d  sha256:%.12s\n", rb_word(c, rb_json_str(block != NULL ? block : s->meta, "file", rb_json_str(s->file, "file", "?"))),
            line, rb_json_str(s->file, "sha256", ""));
     json_array_foreach (code, i, text) {

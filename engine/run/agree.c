@@ -93,16 +93,11 @@ static json_t *question_of(struct rb_run *run, const json_t *shown)
 const json_t *rb_block_declared(const struct rb_run *run, const char *id)
 {
     static const char *const lists_of[] = {"fixes", "steps"};
-    for (size_t l = 0; l < 2; l++) {
-        size_t i;
-        json_t *block;
-        json_array_foreach(json_object_get(run->meta, lists_of[l]), i, block) {
-            if (!strcmp(rb_json_str(block, "id", ""), id)) {
-                return block;
-            }
-        }
+    const json_t *found = NULL;
+    for (size_t i = 0; i < 2 && !found; i++) {
+        found = rb_json_find(json_object_get(run->meta, lists_of[i]), "id", id);
     }
-    return NULL;
+    return found;
 }
 
 /* Which block and how dangerous is not the runner's to say: it is what was rehearsed, as it was declared. */

@@ -103,14 +103,7 @@ bool rb_consent_beforehand(const struct rb_run *run, const json_t *shown)
 
 static const json_t *drill_of(const struct rb_run *run)
 {
-    size_t i;
-    json_t *drill;
-    json_array_foreach(json_object_get(run->meta, "drills"), i, drill) {
-        if (!strcmp(rb_json_str(drill, "id", ""), run->drill)) {
-            return drill;
-        }
-    }
-    return NULL;
+    return rb_json_find(json_object_get(run->meta, "drills"), "id", run->drill);
 }
 
 static bool drill_repairs(const struct rb_run *run, const char *fix)
