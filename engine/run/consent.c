@@ -270,7 +270,7 @@ void rb_consent_answered(struct rb_run *run, const json_t *answer)
     if (!strcmp(run->question_kind, "confirm")) {
         rb_confirm_answered(run, seq, question, answer);
     } else if (!strcmp(run->question_kind, "begin")) {
-        rb_engine_begin(run, seq, answer);
+        rb_declared_answer(run, seq, answer);
     } else if (!strcmp(run->question_kind, "ask") && !json_object_get(answer, "answers")) {
         rb_run_input(run, run->frame, seq, "run.ask", json_pack("{s:b}", "person", 1));
     } else {

@@ -190,8 +190,9 @@ struct rb_run {
     json_t *failure;           /* {result, exit, error}: an end that the runner did not announce */
 };
 
-/* engine_verbs.c: a person's answer to "begin". */
-void rb_engine_begin(struct rb_run *run, json_int_t seq, const json_t *answer);
+/* declare.c: run.declare, and a person's answer to "begin". */
+void rb_verb_declare(struct rb_run *run, json_int_t seq, const json_t *args);
+void rb_declared_answer(struct rb_run *run, json_int_t seq, const json_t *answer);
 
 /* response.c: from the begin of a run that a person watches … to their consent to a repair. */
 void rb_response_begin(struct rb_run *run);
@@ -268,11 +269,18 @@ enum rb_phase rb_phase_parse(const char *name);
 const char *rb_phase_name(enum rb_phase phase);
 bool rb_phase_reads_only(enum rb_phase phase);
 
+/* begin.c */
+void rb_verb_begin(struct rb_run *run, json_int_t seq, const json_t *args);
+
 /* engine_verbs.c: 1 when the frame's verb was one of the engine's own. */
 int rb_engine_verb(struct rb_run *run, const json_t *frame);
 /* The same when its turn came; run->recorded is the answer, if there is one. */
 void rb_engine_serve(struct rb_run *run, const json_t *frame);
 
+/* time_verbs.c */
+void rb_verb_now(struct rb_run *run, json_int_t seq, const json_t *args);
+void rb_verb_mono(struct rb_run *run, json_int_t seq, const json_t *args);
+void rb_verb_wait(struct rb_run *run, json_int_t seq, const json_t *args);
 /* Ends all waits with an error: a deadline, or a stop. */
 void rb_waits_cancel(struct rb_run *run, const struct rb_err *err);
 void rb_waits_free(struct rb_run *run);
