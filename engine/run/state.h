@@ -1,13 +1,18 @@
 /* Private to engine/run: what a run is, and which file does what with it.
  *
  *   run.c          life: start, frames of the runner, stop, end
- *   dispatch.c     one call: look up, arguments, gate, intent, start, outcome, reply
+ *   dispatch.c     the way in of a call: look up, arguments, gate, intent, start; its cancelling
+ *   outcome.c      the way out: live output, outcome on disk, reply
+ *   call.c         what a call is while it is under way, and what its binding sees of it
  *   gate.c         may this verb be used here?
  *   worker.c       blocking verbs in worker processes
  *   module.c       bindings that are loaded when they are first used
  *   fill.c         connections and channels: from a name or an address to what a client needs
  *   secrets.c      secrets: found when first needed, put in just before a call begins
- *   engine_verbs.c run.*, time.*: what the conductor says and asks
+ *   engine_verbs.c run.*, time.*: what the conductor says and asks, one table
+ *   declare.c      run.declare: the declaration judged, with the profile and parameters of this run
+ *   begin.c        run.begin: locks, and the first event on disk
+ *   time_verbs.c   time.*: clocks and waits
  *   plan.c         what was shown and would be done, under an id; dry runs, exec --plan
  *   policy.c       who must agree
  *   consent.c      choose, ask: flags, rules, people
@@ -226,7 +231,7 @@ void rb_run_fail(struct rb_run *run, const char *result, int exit_code, const ch
 void rb_run_end(struct rb_run *run);
 void rb_run_block_deadline(struct rb_run *run, double seconds);
 
-/* dispatch.c */
+/* call.c, dispatch.c, outcome.c */
 /* What the runner asks for as a time, within 0 and RB_SECONDS_MAX. */
 double rb_seconds_clamp(double seconds);
 void rb_dispatch(struct rb_run *run, json_t *frame);
