@@ -151,7 +151,8 @@ end
 
 --- Writes the manifest of a backup that something else made (a dump). more: fields to keep in it.
 function backup.record(path, more)
-  local stat = task.call("file.stat", { path = path }) -- nil in a rehearsal: what makes it was only noted
+  local stat = task.call("file.stat", { path = path })
+  if not stat then task.not_yet() end
   local manifest = { kind = "file", size = stat and stat.size, sha256 = task.call("file.hash", { path = path }) }
   for name, value in pairs(more or {}) do manifest[name] = value end
   return write_manifest(path, manifest)

@@ -25,6 +25,11 @@ end
 --- if the write had not been agreed to yet. nil when it is not a rehearsal.
 task.rehearsal = nil
 
+--- What is looked for is not there: in a rehearsal because what makes it was only noted, and the rest cannot be known.
+function task.not_yet()
+  if task.rehearsal and task.rehearsal.noted then used() end
+end
+
 --- A wait for what a noted write does is passed over once: it answers nothing. A loop of waits wants to know, and ends it.
 function task.waits_for_noted()
   local rehearsal = task.rehearsal

@@ -97,6 +97,9 @@ static json_t *state_of(int code, const char *message)
         if (code == SQLITE_READONLY_ROLLBACK) {
             return state("hot_journal", rb_text(RB_T_bindings_sql_hot_journal));
         }
+        if (code == SQLITE_PROTOCOL || code == SQLITE_READONLY_RECOVERY || code == SQLITE_READONLY_CANTINIT) {
+            return state("unreadable", rb_text(RB_T_bindings_sql_wal_index));
+        }
         return state("unreadable", message);
     }
 }

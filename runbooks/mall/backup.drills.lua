@@ -55,3 +55,21 @@ drill "shrunk" { -- a dump far smaller than the one before it
     d:age(d.p.backup_dir .. "/mall_20240120_120000.sql", "1d")
   end,
 }
+drill "encrypted" { -- nothing readable is left; who has the key gets the dump back to the byte
+  needs = { "openssl", table.unpack(needs) }, expect = {}, result = "done",
+  inject = function(d)
+    shop(d)
+    shell.run { "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=backup", "-days", "2", "-keyout", d.dir .. "/key.pem", "-out",
+      d.dir .. "/for.pem" }
+    d:set { encrypt_for = d.dir .. "/for.pem" }
+  end,
+  prove = function(d)
+    for _, one in ipairs(file.list(d.p.backup_dir)) do
+      assert(one.name:find "%.cms$" or one.name:find "%.cms%.manifest%.json$", one.name .. " is not encrypted")
+      assert(file.stat(one.path).mode & 63 == 0, one.name .. " is readable for others")
+    end
+    local dump, plain = assert(named(d, "mall_"), "there is no dump"), d.dir .. "/plain.sql"
+    shell.run { "openssl", "cms", "-decrypt", "-inform", "DER", "-inkey", d.dir .. "/key.pem", "-in", dump, "-out", plain }
+    assert(mysql.whole(plain) and file.read(plain):find("一", 1, true), "it does not come back whole")
+  end,
+}

@@ -15,11 +15,35 @@ param "db_admin"    { title = { zh = "管理账号的连接，试恢复时建库
 param "backup_dir"  { type = "path", default = "/data/backup", title = { zh = "备份放在哪里", en = "where backups go" } }
 param "config_paths" { type = "list(path)", default = { "/opt/mall-system/.env.prod", "/etc/nginx" }, title = { zh = "要备份的配置", en = "configurations" } }
 param "ssl_dir"     { type = "path", default = "/etc/nginx/ssl", title = { zh = "证书目录", en = "certificates" } }
+param "encrypt_for" {
+  type = "string", default = "",
+  title = { zh = "用哪张证书（PEM）加密备份，私钥放在别处；空着就不加密", en = "the certificate (PEM) that backups are encrypted for, its key kept elsewhere; empty: none" },
+}
 param "shrink_pct"  { type = "int", default = 50, min = 0, max = 100, title = { zh = "比上一份小百分之多少就算异常", en = "smaller than the last one by so much is wrong" } }
 param "keep"        { type = "duration", default = "30d", title = { zh = "保留多久", en = "how long they are kept" } }
 
 local function server(p, database)
   return { host = p.db_host, port = p.db_port, user = p.db_user, password = p.db_password, database = database or p.db_name }
+end
+-- The newest dump, encrypted or not.
+local DUMPS = { "mall_*.sql", "mall_*.sql.cms" }
+local function last_dump(p)
+  local newest
+  for _, name in ipairs(file.stat(p.backup_dir) and DUMPS or {}) do
+    local one = backup.newest(p.backup_dir, { name = name })
+    if one and not (newest and newest.mtime > one.mtime) then newest = one end
+  end
+  return newest
+end
+-- CMS with the certificate's key: only its owner reads it; the plain one goes once the other is whole.
+local function encrypt(p, path)
+  local to = path .. ".cms"
+  shell.run { "openssl", "cms", "-encrypt", "-binary", "-stream", "-aes256", "-outform", "DER", "-in", path, "-out", to, p.encrypt_for, umask = "0077",
+    timeout = "1h" }
+  backup.record(to, { kind = "encrypted", source = path })
+  file.remove(path)
+  file.remove(path .. ".manifest.json")
+  return to
 end
 local function scratch(r) return "runbook_trial_" .. r.database.path:match("(%d+_%d+)") end
 local function whole(path)
@@ -30,7 +54,7 @@ end
 check "room" {
   title = { zh = "备份盘的空间", en = "room for a backup" },
   run   = function(p)
-    local last = file.stat(p.backup_dir) and backup.newest(p.backup_dir, { name = "mall_*.sql" })
+    local last = last_dump(p)
     local free, need = system.disk(file.stat(p.backup_dir) and p.backup_dir or p.backup_dir:match("^(.+)/") or "/").free, last and last.bytes * 2 or 0
     if free < need then fail({ zh = "只剩 {free:size}，需要 {need:size}", en = "{free:size} free, {need:size} needed" }, { free = free, need = need }) end
     ok({ zh = "剩 {free:size}，上一份 {last:size}", en = "{free:size} free, the last one {last:size}" }, { free = free, last = last and last.bytes or 0 })
@@ -98,18 +122,42 @@ step "certificates" {
   verify = function(_, r) return whole(r.certificates.path) end,
 }
 
+step "encrypt" {
+  when  = function(p) return p.encrypt_for ~= "" end,
+  risk  = "low", timeout = "2h", title = { zh = "用 {encrypt_for} 加密三份备份，删掉明文", en = "encrypt the three for {encrypt_for}, and remove the plain ones" },
+  why   = { zh = "归档里有 .env.prod 和 TLS 私钥；试恢复在加密之前做。解密：openssl cms -decrypt -inform DER -inkey 私钥 -in 文件 -out 文件",
+            en = "they hold .env.prod and TLS keys; the trial came before. To read one: openssl cms -decrypt -inform DER -inkey KEY -in FILE -out FILE" },
+  run   = function(p, r)
+    local made = {}
+    for i, path in ipairs { r.database.path, r.config.path, r.certificates.path } do
+      made[i] = encrypt(p, path)
+      keep { paths = made }
+    end
+    return { paths = made }
+  end,
+  verify = function(_, r)
+    for _, path in ipairs(r.encrypt.paths) do
+      if not whole(path) or not shell.read({ "openssl", "cms", "-cmsout", "-noout", "-inform", "DER", "-in", path }).ok then return false, path end
+    end
+    return #r.encrypt.paths == 3
+  end,
+}
+
 schedule "nightly" { cron = "30 2 * * *", tz = "Asia/Shanghai", mode = "fix", allow = "low" }
 
 prevent "old" {
   title = { zh = "过期的备份", en = "old backups" },
   run   = function(p)
-    local old = file.stat(p.backup_dir) and backup.expired(p.backup_dir, { older = p.keep, keep_min = 7, name = "mall_*.sql" }) or {}
+    local old = {}
+    for _, name in ipairs(file.stat(p.backup_dir) and DUMPS or {}) do
+      for _, one in ipairs(backup.expired(p.backup_dir, { older = p.keep, keep_min = 7, name = name })) do old[#old + 1] = one end
+    end
     if #old > 0 then advise({ zh = "{n} 份已过期，用 runbook exec mall/disk-full 清理",
                               en = "{n} are older than they need be; runbook exec mall/disk-full removes them" }, { n = #old }) end
   end,
 }
 prevent "elsewhere" {
   title   = { zh = "异地和加密", en = "another place, encrypted" },
-  by_hand = { zh = "归档里有 .env.prod 和私钥：用 gpg --encrypt 加密后再复制到另一台机器，同盘的备份不算备份",
-              en = "the archives hold .env.prod and private keys: gpg --encrypt them, then copy them to another machine; one on the same disk is none" },
+  by_hand = { zh = "归档里有 .env.prod 和私钥：设 encrypt_for 加密，再复制到另一台机器；同盘的备份不算备份",
+              en = "the archives hold .env.prod and private keys: set encrypt_for, and copy them to another machine; one on the same disk is none" },
 }

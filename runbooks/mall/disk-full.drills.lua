@@ -116,6 +116,38 @@ drill "container-log" {
     assert(docker.inspect("chatty", { socket = d.docker.socket }).running, "the container was stopped")
   end,
 }
+drill "build-cache" { -- what was built stays
+  needs = with_docker, expect = { "full", "build-cache" }, repair = "prune-build-cache",
+  inject = function(d)
+    local s = docker_on(d)
+    file.mkdir(d.dir .. "/ctx")
+    -- Debian's own docker, which builds without a plug-in.
+    file.write(d.dir .. "/ctx/Dockerfile", "FROM scratch\nCOPY blob /blob\n")
+    local build = 'head --bytes="$2" /dev/urandom >"$1/blob"; PATH=/usr/bin:$PATH docker build --tag "$4" "$1"'
+    local function make(size, tag)
+      local env = { DOCKER_HOST = "unix://" .. s.socket, DOCKER_BUILDKIT = "1" }
+      shell.run { sh = build, args = { d.dir .. "/ctx", size, s.socket, tag }, env = env, timeout = "1m" }
+    end
+    make("15000000", "lab/old:1")
+    make("1000", "lab/kept:1")
+    s:docker("image", "rm", "lab/old:1")
+    d:fill(d.mount .. "/data", "30MB")
+    d.docker = s
+  end,
+  prove = function(d)
+    free(d)
+    assert(d.docker:docker("images", "--format", "{{.Repository}}").out:find("lab/kept", 1, true), "an image is gone")
+  end,
+}
+drill "compressed-and-back" {
+  needs = needs, expect = { "full", "old-log" }, repair = "compress-logs", undo = true,
+  inject = function(d)
+    mount(d)
+    for i = 1, 5 do fill(d, ("%s/app %d.log"):format(d.p.log_dir, i), "9MB") end
+    d.sum = file.hash(d.p.log_dir .. "/app 1.log")
+  end,
+  prove = function(d) assert(file.hash(d.p.log_dir .. "/app 1.log") == d.sum, "a log is not what it was") end,
+}
 drill "dangling-layers" { -- what has a name, and a stopped container's image, stay
   needs = with_docker, expect = { "full", "layers" }, repair = "prune-layers",
   inject = function(d)

@@ -176,6 +176,25 @@ static void hot_journal(void **state)
     json_decref(answer);
 }
 
+/* Its index would have to be rebuilt, which needs the lock that the writer holds: said in words, not "locking protocol". */
+static void damaged_wal_index(void **state)
+{
+    const char *db = in(state, "db");
+    char index[PATH_MAX], noise[4096];
+    make_db(db, "wal");
+    struct helper h = holder(db, "BEGIN IMMEDIATE");
+    snprintf(index, sizeof index, "%s-shm", db);
+    memset(noise, 'g', sizeof noise);
+    int fd = open(index, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, noise, sizeof noise, 0), sizeof noise);
+    close(fd);
+    json_t *answer = must("sql.integrity", json_pack("{s:s}", "connection", db));
+    assert_string_equal(rb_json_str(answer, "state", ""), "unreadable");
+    assert_non_null(strstr(rb_json_str(answer, "message", ""), "-shm"));
+    json_decref(answer);
+    end_helper(&h);
+}
+
 static void missing_stays_missing(void **state)
 {
     const char *db = in(state, "none");
@@ -246,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(old_reader, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(orphan, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(hot_journal, setup_dir, teardown_dir),
+        cmocka_unit_test_setup_teardown(damaged_wal_index, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(missing_stays_missing, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(unprivileged, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(open_file_description_lock, setup_dir, teardown_dir),
