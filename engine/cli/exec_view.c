@@ -257,7 +257,8 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
     const char *fix = rb_json_str(plan, "fix", rb_json_str(plan, "id", "?")), *key = rb_json_str(plan, "typed", rb_json_str(plan, "key", ""));
     size_t i;
     json_t *write;
-    snprintf(name, sizeof name, "%s%s%s", fix, key[0] != '\0' ? "=" : "", key);
+    bool keyed = key[0] != '\0' && strcmp(key, fix) != 0; /* what a step is typed by is its own name */
+    snprintf(name, sizeof name, "%s%s%s", fix, keyed ? "=" : "", keyed ? key : "");
     if (e->plan_shown != NULL && strcmp(e->plan_shown, name) == 0) {
         return;
     }

@@ -129,14 +129,20 @@ static enum kind kind_of(const char *kind, const json_t *question)
            : strcmp(kind, "confirm") == 0 ? ON_CONFIRM : ON_HAND;
 }
 
+/* The next one is shown in full. */
+static void forget_plan(struct rb_exec *e)
+{
+    free(e->plan_shown);
+    e->plan_shown = NULL;
+}
+
 static void put_confirm(struct rb_guide *g)
 {
     struct rb_screen s = rb_guide_screen(g);
     if (rb_json_bool(g->e->question, "again", false)) {
         rb_put(g->e->c, RB_ERR, RB_DIM, "\n%s", rb_text(RB_T_guide_again_plan));
+        forget_plan(g->e);
     }
-    free(g->e->plan_shown); /* each time it is asked for, in full */
-    g->e->plan_shown = NULL;
     rb_exec_plan(g->e, g->e->question, json_object_get(g->e->question, "writes"));
     rb_screen_act(&s);
 }
@@ -216,6 +222,12 @@ void rb_guide_event(void *user, const char *kind, const json_t *body)
     }
     if (strcmp(kind, "check.started") == 0) {
         json_array_clear(g->fresh);
+    }
+    if (strcmp(kind, "plan") == 0) {
+        if (e->question != NULL) { /* it stands above its question */
+            return;
+        }
+        forget_plan(e);
     }
     if (strcmp(kind, "check.ended") == 0) {
         note_skip(g, body);

@@ -49,21 +49,31 @@ static bool was_done(const json_t *act)
            (json_object_get(act, "plan") == NULL && strcmp(rb_json_str(act, "result", ""), "done") == 0);
 }
 
-static void put_act(struct rb_cli *c, const json_t *act, const char *word, const char *why)
+/* A step that only a person can do has no plan, so no title of its own in the report. */
+static const char *title_of(struct rb_exec *e, const json_t *act)
 {
-    const char *title = rb_word_text(c, json_object_get(act, "title"));
+    const char *title = rb_word_text(e->c, json_object_get(act, "title"));
+    const json_t *block = title[0] == '\0' ? rb_screen_block(rb_guide_meta(e->guide), rb_json_str(act, "id", "")) : NULL;
+    return block != NULL ? rb_screen_unfilled(e->c, json_object_get(block, "title")) : title;
+}
+
+static void put_act(struct rb_exec *e, const json_t *act, const char *word, const char *why)
+{
+    struct rb_cli *c = e->c;
+    const char *title = title_of(e, act);
     rb_put(c, RB_OUT, RB_PLAIN, "  %s", rb_word(c, rb_json_str(act, "id", "?")));
     rb_put(c, RB_OUT, RB_PLAIN, "%s%s  %s%s%s\n", title[0] != '\0' ? "  " : "", title, word, why[0] != '\0' ? ": " : "", why);
 }
 
-static size_t put_done(struct rb_cli *c, const json_t *list)
+static size_t put_done(struct rb_exec *e, const json_t *list)
 {
+    struct rb_cli *c = e->c;
     size_t i, k, n = 0;
     json_t *act, *effect;
     json_array_foreach ((json_t *)list, i, act) {
         if (was_done(act)) {
             n++;
-            put_act(c, act, rb_result_word(c, rb_json_str(act, "result", "?")), "");
+            put_act(e, act, rb_result_word(c, rb_json_str(act, "result", "?")), "");
         }
         json_array_foreach (json_object_get(act, "effects"), k, effect) {
             rb_put(c, RB_OUT, RB_DIM, "    %s\n", rb_effect_line(c, effect));
@@ -72,53 +82,58 @@ static size_t put_done(struct rb_cli *c, const json_t *list)
     return n;
 }
 
-static size_t put_notes(struct rb_cli *c, const json_t *report)
+static void put_notes(struct rb_cli *c, const json_t *report)
 {
     size_t i;
     json_t *note;
+    if (json_array_size(json_object_get(report, "notes")) > 0) {
+        head(c, RB_T_guide_md_notes);
+    }
     json_array_foreach (json_object_get(report, "notes"), i, note) {
         rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_word_text(c, json_object_get(note, "text")));
     }
-    return json_array_size(json_object_get(report, "notes"));
 }
 
-static size_t put_not_done(struct rb_cli *c, const json_t *list)
+static size_t put_not_done(struct rb_exec *e, const json_t *list)
 {
+    struct rb_cli *c = e->c;
     size_t i, n = 0;
     json_t *act;
     json_array_foreach ((json_t *)list, i, act) {
         if (!was_done(act)) {
             const json_t *confirmed = json_object_get(act, "confirmed");
             const char *word = strcmp(rb_json_str(confirmed, "answer", ""), "no") == 0 ? "declined" : rb_json_str(act, "result", "declined");
-            put_act(c, act, rb_result_word(c, word), rb_word(c, rb_json_str(confirmed, "reason", "")));
+            put_act(e, act, rb_result_word(c, word), rb_word(c, rb_json_str(confirmed, "reason", "")));
             n++;
         }
     }
     return n;
 }
 
-static size_t put_not_looked(struct rb_cli *c, const json_t *report)
+static size_t put_not_looked(struct rb_exec *e, const json_t *report)
 {
+    struct rb_cli *c = e->c;
     size_t i, n = 0;
     json_t *check;
     json_array_foreach (json_object_get(report, "checks"), i, check) {
         const char *result = rb_json_str(check, "result", "");
         if (strcmp(result, "skipped") == 0 || strcmp(result, "failed") == 0) {
             const char *text = rb_word_text(c, json_object_get(check, "text"));
-            put_act(c, check, text[0] != '\0' ? text : rb_result_word(c, result), "");
+            put_act(e, check, text[0] != '\0' ? text : rb_result_word(c, result), "");
             n++;
         }
     }
     return n;
 }
 
-static void put_left(struct rb_cli *c, const json_t *result)
+static size_t put_left(struct rb_cli *c, const json_t *result)
 {
     size_t i;
     json_t *next;
     json_array_foreach (json_object_get(result, "next"), i, next) {
         rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_word_text(c, json_object_get(next, "why")));
     }
+    return json_array_size(json_object_get(result, "next"));
 }
 
 static void put_prevent(struct rb_exec *e)
@@ -191,15 +206,19 @@ void rb_guide_end(struct rb_exec *e)
     const char *result = rb_json_str(e->result, "result", "?");
     rb_put(c, RB_OUT, rb_result_style(result), "\n%s\n", rb_exec_sentence(result));
     rb_exec_error(c, e->result);
-    put_saw(c, e->result);
+    if (json_array_size(json_object_get(e->result, "checks")) > 0) {
+        put_saw(c, e->result);
+    }
     head(c, RB_T_guide_end_did);
-    size_t n = put_done(c, json_object_get(e->result, "fixes")) + put_done(c, json_object_get(e->result, "steps"));
-    nothing(c, n + put_notes(c, e->result) == 0);
+    nothing(c, put_done(e, json_object_get(e->result, "fixes")) + put_done(e, json_object_get(e->result, "steps")) == 0);
     head(c, RB_T_guide_end_did_not);
-    n = put_not_done(c, json_object_get(e->result, "fixes")) + put_not_done(c, json_object_get(e->result, "steps"));
-    n += put_not_looked(c, e->result);
-    put_left(c, e->result);
-    nothing(c, n + json_array_size(json_object_get(e->result, "next")) == 0);
+    size_t steps = put_not_done(e, json_object_get(e->result, "steps"));
+    size_t n = put_not_done(e, json_object_get(e->result, "fixes")) + steps + put_not_looked(e, e->result);
+    if (steps == 0) {
+        n += put_left(c, e->result);
+    }
+    nothing(c, n == 0);
+    put_notes(c, e->result);
     if (strcmp(result, "fixed") == 0 || strcmp(result, "done") == 0) {
         put_prevent(e);
     }
@@ -223,9 +242,9 @@ void rb_guide_so_far(struct rb_exec *e, const json_t *report)
         rb_put(c, RB_ERR, RB_PLAIN, "%s  %s  %s\n", rb_word_pad(c, rb_word(c, rb_json_str(check, "id", "?")), 16),
                rb_result_word(c, result), rb_word_text(c, json_object_get(check, "text")));
     }
-    if (json_array_size(json_object_get(report, "checks")) == 0) {
+    size_t n = json_array_size(json_object_get(report, "checks"));
+    n += put_done(e, json_object_get(report, "fixes")) + put_done(e, json_object_get(report, "steps"));
+    if (n == 0) {
         rb_put(c, RB_ERR, RB_PLAIN, "  %s\n", rb_text(RB_T_guide_nothing_yet));
     }
-    (void)put_done(c, json_object_get(report, "fixes"));
-    (void)put_done(c, json_object_get(report, "steps"));
 }

@@ -19,12 +19,23 @@ severity "liqpass/P1" { within = "4s", escalate = { "lead" } }
 """
 
 
-class Guide(lab.Lab):
-    def setUp(self):
-        super().setUp()
-        self.database()
-        self.holder = self.client("BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost'")
+DISK = """
+runbook "demo/disk" { title = { zh = "更换磁盘", en = "Replace a disk" }, severity = "P1", source = "hardware manual 4.2",
+  quote = { zh = "拔错盘会丢数据。", en = "Pulling the wrong disk loses data." } }
+param "dir" { type = "path", title = { zh = "目录", en = "folder" }, required = true }
+step "pull" {
+  title = { zh = "拔出坏盘", en = "pull the broken disk" }, why = { zh = "坏盘拖慢阵列", en = "it slows the array" },
+  by_hand = { zh = "找到亮红灯的盘，拔出。", en = "Find the disk with the red light and pull it." },
+  verify = function(p) return file.stat(p.dir .. "/pulled") ~= nil, { zh = "阵列仍报告 7 块盘", en = "the array reports 7 disks" } end,
+}
+step "note" { title = { zh = "登记序列号", en = "note the serial number" }, by_hand = { zh = "抄下来。", en = "Copy it." },
+  asks = { serial = { type = "string", title = { zh = "序列号", en = "serial number" }, required = true } } }
+step "mark" { title = { zh = "写下记录", en = "write it down" }, risk = "medium", no_undo = { zh = "留作记录", en = "it stays" },
+  run = function(p, r) file.write(p.dir .. "/changed", r.note.serial) end }
+"""
 
+
+class AtTerminal(lab.Lab):
     def sit_down(self, *args, raw=False, **env):
         argv = [os.path.abspath(lab.RUNBOOK), *args]
         terminal = Terminal(self.dir, argv, {**self.environment(), **env}, raw=raw)
@@ -42,6 +53,13 @@ class Guide(lab.Lab):
 
     def writes(self, run):
         return [e["body"]["verb"] for e in self.events(run) if e["t"] == "call.intent"]
+
+
+class Guide(AtTerminal):
+    def setUp(self):
+        super().setUp()
+        self.database()
+        self.holder = self.client("BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost'")
 
     def is_locked(self):
         db = sqlite3.connect(self.db, timeout=0)
@@ -252,6 +270,87 @@ class Guide(lab.Lab):
         self.assertEqual(4, done.returncode, done.stderr)
         self.assertIn("guide --resume " + run, done.stdout + done.stderr)
         self.assertEqual([], self.looked(run))
+
+
+class ByHand(AtTerminal):
+    """A procedure of what only a person can do."""
+
+    def sit_down(self, *args, **more):
+        folder = os.path.join(self.dir, "books", "demo")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "disk.lua"), "w", encoding="utf-8") as f:
+            f.write(DISK)
+        return super().sit_down(*args, **more, RUNBOOK_PATH=os.path.dirname(folder))
+
+    def test_chinese_with_a_wrong_key_a_broken_connection_and_what_does_not_hold_yet(self):
+        t = self.sit_down("--lang", "zh", "guide", "demo/disk", "dir=" + self.data)
+        t.wait("回车 开始")
+        t.type("")
+        screen = t.wait("需人工处理：  拔出坏盘\n +找到亮红灯.*坏盘拖慢阵列.*y 已经做完.*\n>")
+        self.assertNotIn("没有发现问题", screen, "nothing was looked at")
+        run = self.only_run()
+        t.type("z")
+        t.wait("“z”不是这里的按键")
+        t.type("")  # Enter says nothing here
+        t.wait("> *\ny 已经做完[^\n]*\n> *\n*$")
+        t.type("?")
+        help = t.wait("y +已经做完；会问你做了什么.*离开；运行会等着.*\n>")
+        self.assertNotIn("再做一遍", help.partition("> ?")[2], "a key that is not offered")
+        t.type("m")
+        t.wait("拔错盘会丢数据")
+        t.type("y")
+        t.wait("会记录）$|会记录）\n*$")
+        t.type("拔了左边的")
+        t.wait("! 验证 +pull +未通过验证.*核对没有通过：阵列仍报告 7 块盘\ny 已经做完.*\n>")
+        t.lose()
+        lab.wait_for(lambda: self.runbook("history", "-o", "json").stdout.find('"interrupted"') > 0, 20)
+
+        t = self.sit_down("--lang", "zh", "guide", "--resume", run)
+        t.wait("核对没有通过：阵列仍报告 7 块盘\ny 已经做完.*\n>")
+        with open(os.path.join(self.data, "pulled"), "w", encoding="utf-8"):
+            pass
+        t.type("y")
+        t.wait("会记录）$|会记录）\n*$")
+        t.type("换成右边的")
+        t.wait("序列号: *\n*$")
+        t.type("")  # one Enter too many
+        t.wait("这里需要一个回答.*序列号: *\n*$")
+        t.type("q")
+        t.wait(r"已离开.*guide --resume.*\[exit 4\]")
+
+        t = self.sit_down("--lang", "zh", "resume", run)
+        screen = t.wait("到目前为止：\n +pull +完成.*序列号: *\n*$")
+        self.assertNotIn("还没有执行过任何一步", screen)
+        t.type("SN-42")
+        screen = t.wait("将执行 mark  写下记录.*y 同意执行.*\n>")
+        self.assertEqual(1, screen.count("将执行"), "the plan stands there twice")
+        self.assertEqual([], self.writes(run))
+        t.type("y")
+        t.wait(r"\[exit 0\]")
+        self.assertRegex(t.all(), r"做过的\n +pull +拔出坏盘 +完成\n +note +登记序列号 +完成\n(.*\n)*没有做的\n +无\n备注\n.*拔了左边的\n.*换成右边的")
+        with open(os.path.join(self.data, "changed"), encoding="utf-8") as f:
+            self.assertEqual("SN-42", f.read())
+
+    def test_english_left_out_with_a_reason(self):
+        t = self.sit_down("guide", "demo/disk", "dir=" + self.data)
+        t.wait("Enter begin")
+        t.type("")
+        t.wait("By hand:  pull the broken disk.*y it is done.*\n>")
+        t.type("s")
+        t.wait(r"Why not[^\n]*\s*$")
+        t.type("")  # no reason: stays
+        t.wait("y it is done[^\n]*\n> *\n*$")
+        t.type("y")
+        t.wait("What did you do")
+        t.type("pulled one")
+        t.wait("does not hold yet: the array reports 7 disks.*\n>")
+        t.type("s")
+        t.wait(r"Why not[^\n]*\s*$")
+        t.type("the shop is closed")
+        t.wait(r"\[exit 1\]")
+        self.assertRegex(t.all(), r"What was done\n +nothing\nWhat was not done\n +pull +pull the broken disk +not verified(.*\n)+"
+                                  r"Notes\n +by hand, pull: pulled one\n +not done by hand, pull: the shop is closed")
+        self.assertEqual([], self.writes(self.only_run()))
 
 
 if __name__ == "__main__":
