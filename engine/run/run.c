@@ -309,11 +309,11 @@ static bool outcome_lost(const struct rb_run *run)
 /* The end itself is on no disk. What was looked at is shown all the same, and marked. */
 static void end_unrecorded(struct rb_run *run, json_t *body, const char *why)
 {
-    bool lost = outcome_lost(run);
+    bool unknown = run->unknown || outcome_lost(run); /* before what the journal's own error says: something may have happened */
     mark_unrecorded(body, why);
     if (!run->wrote) {
         rb_record_show(run);
-    } else if (lost) {
+    } else if (unknown) {
         json_object_set_new(body, "result", json_string("unknown"));
         json_object_set_new(body, "exit", json_integer(rb_run_exit_code("unknown")));
     }
