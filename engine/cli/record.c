@@ -83,6 +83,13 @@ static void look_beside(struct rb_cli *c, const char *path)
     rb_journal_beside_set(c->journal, other, rc == 0 || rc == RB_ENOT_FOUND ? NULL : why.text);
 }
 
+/* Both are named: one alone explains nothing to whoever set up the other for this very day. */
+static int neither(const struct rb_err *second, struct rb_err *err)
+{
+    struct rb_err usual = *err;
+    return rb_err_set(err, usual.code, RB_T_cli_record_neither, usual.text, second->text);
+}
+
 static int open_usual(struct rb_cli *c, const char *path, bool second, struct rb_err *err)
 {
     int rc = rb_journal_open(&c->journal, path, err);
@@ -106,8 +113,7 @@ static int open_writer(struct rb_cli *c, const char *usual, const char *second, 
     }
     bool instead = rc != 0;
     if (instead && (check_folder(c, &why) != 0 || rb_journal_open(&c->journal, second, &why) != 0)) {
-        rb_err_hint(err, RB_T_cli_record_neither, why.text);
-        return rc;
+        return neither(&why, err);
     }
     if (!instead || usual[0] != '\0') {
         look_beside(c, instead ? usual : second);
@@ -149,7 +155,7 @@ int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err)
 
 int rb_cli_journal_of(struct rb_cli *c, const char *run, struct rb_err *err)
 {
-    char here[PLACE_MAX], there[PLACE_MAX];
+    char here[PLACE_MAX], there[PLACE_MAX], second[PLACE_MAX];
     struct rb_journal *other = rb_journal_beside(c->journal);
     if (other == NULL || rb_journal_has(c->journal, run) || !rb_journal_has(other, run)) {
         return 0;
@@ -162,6 +168,10 @@ int rb_cli_journal_of(struct rb_cli *c, const char *run, struct rb_err *err)
     int rc = rb_journal_open(&c->journal, there, err);
     if (rc == 0) {
         look_beside(c, here);
+    }
+    snprintf(second, sizeof second, "%s/journal.db", c->record);
+    if (rc == 0 && !same_file(there, second)) {
+        add_sinks(c->journal);
     }
     return rc;
 }

@@ -168,7 +168,10 @@ class Second(Disks):
     def test_a_disk_that_is_not_mounted_is_never_written_below(self):
         self.mount_readonly()
         subprocess.run(["umount", self.far], check=True)
-        self.assertEqual(10, self.slow()[0])
+        code, text = self.slow()
+        self.assertEqual(10, code, text)
+        self.assertIn("Read-only", text)
+        self.assertIn("there is no folder " + self.record, text)
         self.assertEqual([], os.listdir(self.far))
         self.remount("rw")
         self.assertEqual(0, self.slow()[0], "the first is enough")
