@@ -65,8 +65,9 @@ static void arm(struct rb_service *s, int64_t next)
     next = s->retry_at && s->retry_at < next ? s->retry_at : next;
     next = s->next_keep < next ? s->next_keep : next;
     const struct itimerspec when = {.it_value = {.tv_sec = next < limit ? next : limit}};
-    RB_REQUIRE(timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) == 0 ||
-               errno == ECANCELED);
+    int rc = timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL);
+    RB_REQUIRE(rc == 0 || errno == ECANCELED);
+    s->clock_set = s->clock_set || rc != 0; /* during this round: only this call hears of it */
 }
 
 static void on_timer(uv_poll_t *poll, int status, int events)
