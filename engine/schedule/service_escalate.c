@@ -1,6 +1,7 @@
-/* Whom to turn to when nobody decided in time: of trouble that a schedule saw, and of a run that was left waiting or whose
- * process is gone. A run at which a person sits has a clock of its own (run/response.c). Each is told once, whichever
- * service is there when its time is up; what was over for more than a day when a service came is old news. */
+/* Whom to turn to when nobody decided in time: of trouble that a schedule saw, and of a run that was left
+ * waiting or whose process is gone. A run at which a person sits has a clock of its own (run/response.c).
+ * Each is told once, whichever service is there when its time is up; what was over for more than a day when a
+ * service came is old news. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,8 @@ static enum taken by_a_person(const json_t *run)
     static const char *const over[] = {"healthy", "fixed", "done"};
     static const char *const at_it[] = {"running", "waiting"};
     const char *result = rb_json_str(run, "result", "");
-    if (strcmp(rb_json_str(run, "mode", ""), "exec") != 0 || json_object_get(json_object_get(run, "actor"), "schedule")) {
+    if (strcmp(rb_json_str(run, "mode", ""), "exec") != 0 ||
+        json_object_get(json_object_get(run, "actor"), "schedule")) {
         return BY_NOBODY;
     }
     for (size_t i = 0; i < sizeof over / sizeof *over; i++) {
@@ -66,17 +68,20 @@ static enum taken taken_up(struct rb_service *s, const char *runbook, int64_t si
 static bool is_paused(struct rb_service *s, const struct rb_schedule *schedule, int64_t now)
 {
     struct rb_mark mark;
-    return rb_store_mark(s->store, schedule->name, schedule->spec, now, &mark, NULL) == 0 && mark.paused > now;
+    return rb_store_mark(s->store, schedule->name, schedule->spec, now, &mark, NULL) == 0 &&
+           mark.paused > now;
 }
 
-static void write_letter(struct rb_service *s, const struct rb_schedule *schedule, const json_t *row, const json_t *response)
+static void write_letter(struct rb_service *s, const struct rb_schedule *schedule, const json_t *row,
+                         const json_t *response)
 {
     const json_t *meta = json_object_get(json_object_get(s->good, schedule->runbook), "meta");
     const json_t *last = rb_store_last(s->store, schedule->name);
-    rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:O?, s:O?, s:O?, s:O, s:O?, s:O, s:O?}", "schedule", schedule->name,
-                                   "result", "escalated", "runbook", schedule->runbook, "times", json_object_get(row, "times"),
-                                   "title", json_object_get(meta, "title"), "run", json_object_get(last, "run"), "severity",
-                                   json_object_get(response, "severity"), "channels",
+    rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:O?, s:O?, s:O?, s:O, s:O?, s:O, s:O?}", "schedule",
+                                   schedule->name, "result", "escalated", "runbook", schedule->runbook,
+                                   "times", json_object_get(row, "times"), "title",
+                                   json_object_get(meta, "title"), "run", json_object_get(last, "run"),
+                                   "severity", json_object_get(response, "severity"), "channels",
                                    json_object_get(schedule->fields, "notify"), "response", response, "since",
                                    json_object_get(row, "since")));
     json_decref((json_t *)last);
@@ -87,14 +92,17 @@ static bool one_trouble(struct rb_service *s, const json_t *row, int64_t now, st
 {
     const char *name = rb_json_str(row, "schedule", "");
     const struct rb_schedule *schedule = rb_schedules_find(s->schedules, name, NULL);
-    const json_t *meta = schedule ? json_object_get(json_object_get(s->good, schedule->runbook), "meta") : NULL;
+    const json_t *meta =
+        schedule ? json_object_get(json_object_get(s->good, schedule->runbook), "meta") : NULL;
     int64_t since = rb_json_int(row, "since", 0);
     enum taken taken = BY_NOBODY;
-    json_t *response = schedule ? response_of(s, schedule->runbook, rb_json_str(meta, "severity", "P3")) : NULL;
+    json_t *response =
+        schedule ? response_of(s, schedule->runbook, rb_json_str(meta, "severity", "P3")) : NULL;
     double within = json_number_value(json_object_get(response, "within"));
     if (within > 0 && (double)since + within <= (double)now && !is_paused(s, schedule, now)) {
         taken = taken_up(s, schedule->runbook, since);
-        const struct rb_trouble calm = {.last = rb_json_int(row, "last", 0), .times = (int)rb_json_int(row, "times", 0)};
+        const struct rb_trouble calm = {.last = rb_json_int(row, "last", 0),
+                                        .times = (int)rb_json_int(row, "times", 0)};
         if (taken == BY_NOBODY) {
             write_letter(s, schedule, row, response);
         } else if (taken == DECIDED && rb_store_trouble_seen(s->store, name, &calm, err)) {
@@ -111,7 +119,9 @@ int rb_service_opened(const struct rb_event *event, void *service)
 {
     struct rb_service *s = service;
     int64_t now = rb_service_now(), began = event->utc_us / 1000000;
-    json_t *body = event->body && now - began < BEGAN_SECONDS ? rb_json_parse(event->body, strlen(event->body), NULL) : NULL;
+    json_t *body = event->body && now - began < BEGAN_SECONDS
+                       ? rb_json_parse(event->body, strlen(event->body), NULL)
+                       : NULL;
     int64_t due = began + (int64_t)json_number_value(json_object_get(body, "within"));
     if (!strcmp(rb_json_str(body, "mode", ""), "exec") && due > began && now - due < OLD_SECONDS) {
         json_object_set_new(s->undecided, event->run, json_integer(due));
@@ -147,14 +157,16 @@ static void one_left(struct rb_service *s, const char *run, const json_t *entry)
     struct story story = {0};
     int rc = rb_journal_read(s->o.engine.journal, run, 0, learn, &story, &err);
     if (rc == 0 && !story.decided && !story.escalated) {
-        const char *runbook = rb_json_str(story.started, "runbook", "?"), *severity = rb_json_str(story.started, "severity", "P3");
+        const char *runbook = rb_json_str(story.started, "runbook", "?"),
+                   *severity = rb_json_str(story.started, "severity", "P3");
         int64_t began_us = 0;
         json_t *response = response_of(s, runbook, severity);
         json_object_set(response, "within", json_object_get(story.started, "within"));
         (void)rb_clock_parse(rb_json_str(entry, "started", ""), &began_us); /* it is ours */
-        rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:O?, s:s, s:o, s:I}", "run", run, "result", "left", "runbook", runbook,
-                                       "title", json_object_get(story.started, "title"), "severity", severity, "response",
-                                       response, "since", (json_int_t)(began_us / 1000000)));
+        rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:O?, s:s, s:o, s:I}", "run", run, "result", "left",
+                                       "runbook", runbook, "title", json_object_get(story.started, "title"),
+                                       "severity", severity, "response", response, "since",
+                                       (json_int_t)(began_us / 1000000)));
     }
     json_decref(story.started);
 }
@@ -171,7 +183,8 @@ static void look_at_left(struct rb_service *s, int64_t now)
         }
         json_t *entry = rb_journal_run(s->o.engine.journal, run, NULL);
         const char *result = rb_json_str(entry, "result", "");
-        bool waits = !strcmp(result, "waiting"), by_schedule = json_object_get(json_object_get(entry, "actor"), "schedule");
+        bool waits = !strcmp(result, "waiting"),
+             by_schedule = json_object_get(json_object_get(entry, "actor"), "schedule");
         if (!strcmp(result, "running")) {
             json_object_set_new(s->undecided, run, json_integer(now + LATER_SECONDS));
         } else {
@@ -216,7 +229,8 @@ static int not_escalated(struct rb_journal *j, void *user, struct rb_err *err)
 
 static int record_of_run(struct rb_service *s, const char *run, const json_t *body, struct rb_err *err)
 {
-    const struct rb_journal_if event = {.run = run, .kind = "escalated", .body = body, .check = not_escalated, .user = (void *)run};
+    const struct rb_journal_if event = {
+        .run = run, .kind = "escalated", .body = body, .check = not_escalated, .user = (void *)run};
     rb_journal_actor_set(s->o.engine.journal, s->actor);
     int rc = rb_journal_add_if(s->o.engine.journal, &event, err);
     return rc == RB_EBUSY ? 0 : rc ? rc : 1;

@@ -65,7 +65,8 @@ static bool replaces(struct rb_service *s, const json_t *one)
     {
         if (is_escalation(one) == is_escalation(other) &&
             !strcmp(rb_json_str(other, key, ""), rb_json_str(one, key, "?"))) {
-            size_t was = outcome_of(rb_json_str(other, "result", "")), is = outcome_of(rb_json_str(one, "result", ""));
+            size_t was = outcome_of(rb_json_str(other, "result", "")),
+                   is = outcome_of(rb_json_str(one, "result", ""));
             if (outcomes[is].rank > outcomes[was].rank) {
                 json_array_set(s->letters, i, (json_t *)one);
             }
@@ -90,16 +91,17 @@ static void letter(struct rb_service *s, const struct rb_schedule *schedule, con
                    const json_t *report)
 {
     const json_t *entry = json_object_get(s->good, schedule->runbook), *meta = json_object_get(entry, "meta");
-    rb_service_letter(
-        s, json_pack("{s:s, s:s, s:s, s:i, s:O?, s:s, s:O?, s:O?, s:O?, s:O?}", "schedule", schedule->name, "runbook",
-                     schedule->runbook, "result", result, "times", times, "title", json_object_get(meta, "title"), "severity",
-                     rb_json_str(meta, "severity", "P3"), "run", json_object_get(report, "run"), "next",
-                     json_object_get(report, "next"), "channels", json_object_get(schedule->fields, "notify"), "approval",
-                     json_object_get(json_object_get(report, "approval"), "id")));
+    rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:i, s:O?, s:s, s:O?, s:O?, s:O?, s:O?}", "schedule",
+                                   schedule->name, "runbook", schedule->runbook, "result", result, "times",
+                                   times, "title", json_object_get(meta, "title"), "severity",
+                                   rb_json_str(meta, "severity", "P3"), "run", json_object_get(report, "run"),
+                                   "next", json_object_get(report, "next"), "channels",
+                                   json_object_get(schedule->fields, "notify"), "approval",
+                                   json_object_get(json_object_get(report, "approval"), "id")));
 }
 
-static int trouble(struct rb_service *s, const struct rb_schedule *schedule, size_t outcome, struct rb_trouble *t,
-                   const json_t *report, struct rb_err *err)
+static int trouble(struct rb_service *s, const struct rb_schedule *schedule, size_t outcome,
+                   struct rb_trouble *t, const json_t *report, struct rb_err *err)
 {
     int64_t now = rb_service_now();
     t->times++;
@@ -112,8 +114,8 @@ static int trouble(struct rb_service *s, const struct rb_schedule *schedule, siz
     return rb_store_trouble_seen(s->store, schedule->name, t, err);
 }
 
-static int calm(struct rb_service *s, const struct rb_schedule *schedule, struct rb_trouble *t, const json_t *report,
-                struct rb_err *err)
+static int calm(struct rb_service *s, const struct rb_schedule *schedule, struct rb_trouble *t,
+                const json_t *report, struct rb_err *err)
 {
     if (rb_service_now() - t->last >= CALM_SECONDS) {
         letter(s, schedule, "recovered", t->times, report);
@@ -189,12 +191,13 @@ static void add_contacts(struct rb_buf *out, const json_t *response, enum rb_lan
     json_t *contact;
     rb_duration_format(json_number_value(json_object_get(response, "within")), within);
     rb_buf_adds(out, "\n  ");
-    rb_buf_addf(out, rb_text_in(RB_T_guide_tell_turn_to, lang), rb_json_str(response, "severity", "?"), within);
+    rb_buf_addf(out, rb_text_in(RB_T_guide_tell_turn_to, lang), rb_json_str(response, "severity", "?"),
+                within);
     json_array_foreach(json_object_get(response, "contacts"), i, contact)
     {
         const char *where = rb_json_str(contact, "phone", rb_json_str(contact, "email", ""));
-        rb_buf_addf(out, "%s %s%s%s", i ? "," : "", in_lang(json_object_get(contact, "title"), lang), where[0] ? " " : "",
-                    where);
+        rb_buf_addf(out, "%s %s%s%s", i ? "," : "", in_lang(json_object_get(contact, "title"), lang),
+                    where[0] ? " " : "", where);
     }
     if (!i) {
         const json_t *words = json_object_get(response, "escalate");
@@ -297,7 +300,8 @@ static json_t *channels_of(const struct rb_service *s, const json_t *one)
         }
     }
     const json_t *own = json_object_get(one, "channels");
-    const json_t *of = rb_severity_of(s->config, rb_json_str(one, "runbook", "?"), rb_json_str(one, "severity", "P3"));
+    const json_t *of =
+        rb_severity_of(s->config, rb_json_str(one, "runbook", "?"), rb_json_str(one, "severity", "P3"));
     if (!json_array_size(channels)) {
         json_array_extend(channels, json_array_size(own) ? (json_t *)own : json_object_get(of, "channels"));
     }
@@ -341,7 +345,10 @@ static void send_to(struct rb_service *s, const char *channel, const json_t *let
     static const struct rb_run_view view = {.ended = on_told};
     struct rb_err err = {0};
     json_t *message = message_of(s, letters);
-    const struct rb_tell tell = {.channel = channel, .message = message, .config = s->config, .actor = s->actor,
+    const struct rb_tell tell = {.channel = channel,
+                                 .message = message,
+                                 .config = s->config,
+                                 .actor = s->actor,
                                  .repeat = s->o.repeat};
     s->telling++;
     if (rb_tell(&s->o.engine, &tell, &view, s, &err)) {

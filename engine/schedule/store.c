@@ -28,8 +28,10 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS firings(schedule TEXT NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, "
     "reason TEXT, run TEXT, started INTEGER, ended INTEGER, result TEXT, owner TEXT, "
     "acted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(schedule, at)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS troubles(schedule TEXT PRIMARY KEY, last INTEGER NOT NULL, times INTEGER NOT NULL, "
-    "since INTEGER NOT NULL, stands INTEGER NOT NULL, rank INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0, "
+    "CREATE TABLE IF NOT EXISTS troubles(schedule TEXT PRIMARY KEY, last INTEGER NOT NULL, times INTEGER NOT "
+    "NULL, "
+    "since INTEGER NOT NULL, stands INTEGER NOT NULL, rank INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL "
+    "DEFAULT 0, "
     "escalated INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS active ON firings(schedule, at) WHERE " ACTIVE ";"
     "PRAGMA user_version=1; COMMIT";
@@ -352,26 +354,32 @@ int rb_store_trouble(struct rb_store *store, const char *name, struct rb_trouble
     const json_t *row = json_array_get(found, 0);
     int rc = !found ? RB_EIO : row != NULL;
     if (row) {
-        *out = (struct rb_trouble){.last = number(row, "last"), .since = number(row, "since"), .told = number(row, "told"),
-                                   .escalated = number(row, "escalated"), .times = (int)number(row, "times"),
-                                   .rank = (int)number(row, "rank"), .stands = number(row, "stands") != 0};
+        *out = (struct rb_trouble){.last = number(row, "last"),
+                                   .since = number(row, "since"),
+                                   .told = number(row, "told"),
+                                   .escalated = number(row, "escalated"),
+                                   .times = (int)number(row, "times"),
+                                   .rank = (int)number(row, "rank"),
+                                   .stands = number(row, "stands") != 0};
     }
     json_decref(found);
     return rc;
 }
 
-int rb_store_trouble_seen(struct rb_store *store, const char *name, const struct rb_trouble *t, struct rb_err *err)
+int rb_store_trouble_seen(struct rb_store *store, const char *name, const struct rb_trouble *t,
+                          struct rb_err *err)
 {
-    return done(change(store, err,
-                       "INSERT INTO troubles(schedule, last, times, since, stands) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT "
-                       "DO UPDATE SET last = ?2, times = ?3, since = ?4, stands = ?5",
-                       "siiii", name, t->last, (int64_t)t->times, t->since, (int64_t)t->stands));
+    return done(change(
+        store, err,
+        "INSERT INTO troubles(schedule, last, times, since, stands) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT "
+        "DO UPDATE SET last = ?2, times = ?3, since = ?4, stands = ?5",
+        "siiii", name, t->last, (int64_t)t->times, t->since, (int64_t)t->stands));
 }
 
 int rb_store_trouble_told(struct rb_store *store, const char *name, int rank, int64_t now, struct rb_err *err)
 {
-    return done(change(store, err, "UPDATE troubles SET rank = ?2, told = ?3 WHERE schedule = ?1", "sii", name, (int64_t)rank,
-                       now));
+    return done(change(store, err, "UPDATE troubles SET rank = ?2, told = ?3 WHERE schedule = ?1", "sii",
+                       name, (int64_t)rank, now));
 }
 
 int rb_store_trouble_over(struct rb_store *store, const char *name, struct rb_err *err)
@@ -381,7 +389,8 @@ int rb_store_trouble_over(struct rb_store *store, const char *name, struct rb_er
 
 int rb_store_escalate(struct rb_store *store, const char *name, int64_t now, struct rb_err *err)
 {
-    return change(store, err, "UPDATE troubles SET escalated = ?2 WHERE schedule = ?1 AND escalated = 0", "si", name, now);
+    return change(store, err, "UPDATE troubles SET escalated = ?2 WHERE schedule = ?1 AND escalated = 0",
+                  "si", name, now);
 }
 
 json_t *rb_store_troubles(struct rb_store *store, struct rb_err *err)

@@ -66,7 +66,8 @@ int rb_store_streak(struct rb_store *store, const char *name, int limit, int64_t
 /* Another state of a row that did not start, or whose process is gone. */
 int rb_store_state(struct rb_store *store, const struct rb_firing *firing, struct rb_err *err);
 
-/* What people hear of a schedule, as long as its trouble is not over: a restart neither repeats nor loses it. */
+/* What people hear of a schedule, as long as its trouble is not over: a restart neither repeats nor loses it.
+ */
 struct rb_trouble {
     int64_t last;      /* when it was seen last … */
     int64_t since;     /* … and when it first needed a person; 0 = never yet */
@@ -79,8 +80,10 @@ struct rb_trouble {
 /* 1: there is trouble; 0: there is none. */
 int rb_store_trouble(struct rb_store *store, const char *name, struct rb_trouble *out, struct rb_err *err);
 /* last, times, since, stands. */
-int rb_store_trouble_seen(struct rb_store *store, const char *name, const struct rb_trouble *trouble, struct rb_err *err);
-int rb_store_trouble_told(struct rb_store *store, const char *name, int rank, int64_t now, struct rb_err *err);
+int rb_store_trouble_seen(struct rb_store *store, const char *name, const struct rb_trouble *trouble,
+                          struct rb_err *err);
+int rb_store_trouble_told(struct rb_store *store, const char *name, int rank, int64_t now,
+                          struct rb_err *err);
 /* 1: it is over; 0: another service was faster. */
 int rb_store_trouble_over(struct rb_store *store, const char *name, struct rb_err *err);
 /* 1: it is ours to tell; 0: it was told. */

@@ -2,8 +2,8 @@
 
     schedules.py RUNBOOK [SECONDS]
 
-Every schedule fires once an hour, put off by up to an hour: about three a second. CPU is that of the service and of
-all it starts, once with nearly nothing due (every = 30 days) and once with those three runs a second."""
+Every schedule fires about once an hour, each at an interval of its own: about three a second. CPU is that of the service
+and of all it starts, once with nearly nothing due (every = 30 days) and once with those three runs a second."""
 import json
 import os
 import shutil
@@ -14,14 +14,15 @@ import time
 
 FILES, EACH = 100, 100
 HEAD = 'runbook "bench/b%d" { title = "b", severity = "P4" }\ncheck "c" { title = "c", run = function() ok("fine") end }\n'
-LINE = 'schedule "s%d" { every = "%s", jitter = "%s" }\n'
+LINE = 'schedule "s%d" { every = "%ds", jitter = "10s" }\n'
+MONTH, HOUR, SPREAD = 30 * 86400, 3600, 1200
 
 
-def write(folder, every, jitter):
+def write(folder, every):
     os.makedirs(os.path.join(folder, "bench"))
     for n in range(FILES):
         with open(os.path.join(folder, "bench", "b%d.lua" % n), "w") as f:
-            f.write(HEAD % n + "".join(LINE % (k, every, jitter) for k in range(EACH)))
+            f.write(HEAD % n + "".join(LINE % (k, every + (n * EACH + k) % SPREAD - SPREAD // 2) for k in range(EACH)))
 
 
 def cpu(pid):
@@ -36,10 +37,10 @@ def memory(pid):
         return sum(int(line.split()[1]) for line in f if line.startswith("Pss:")) / 1024
 
 
-def serve(runbook, every, jitter, seconds):
+def serve(runbook, every, seconds):
     folder = tempfile.mkdtemp(prefix="runbook-bench-")
     try:
-        write(os.path.join(folder, "books"), every, jitter)
+        write(os.path.join(folder, "books"), every)
         log = os.path.join(folder, "log")
         env = dict(os.environ, HOME=folder, RUNBOOK_STATE=folder + "/state", RUNBOOK_LANG="en")
         with open(log, "w") as out:
@@ -68,10 +69,10 @@ def serve(runbook, every, jitter, seconds):
 
 def main():
     runbook, seconds = os.path.abspath(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 30
-    ready, used, size, _ = serve(runbook, "30d", "30d", seconds)
+    ready, used, size, _ = serve(runbook, MONTH, seconds)
     print("10,000 schedules: ready after %.1f s, %.0f MB" % (ready, size))
     print("  idle                  CPU %.2f %%   goal < 0.5 %%" % (used * 100))
-    _, used, _, late = serve(runbook, "1h", "1h", seconds)
+    _, used, _, late = serve(runbook, HOUR, seconds)
     p99 = late[min(len(late) - 1, int(len(late) * 0.99))] if late else -1
     print("  %.1f firings a second  CPU %.1f %%   lateness p50 %d ms, p99 %d ms   goal p99 < 100 ms" %
           (len(late) / seconds, used * 100, late[len(late) // 2] if late else -1, p99))

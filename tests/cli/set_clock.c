@@ -1,5 +1,6 @@
-/* Preloaded into a service under test: its clock of the day is the machine's plus the seconds in the file that $SET_CLOCK
- * names, so that a test sets the clock of one process. As the kernel does, a timer that asked for it is cancelled then. */
+/* Preloaded into a service under test: its clock of the day is the machine's plus the seconds in the file
+ * that $SET_CLOCK names, so that a test sets the clock of one process. As the kernel does, a timer that asked
+ * for it is cancelled then. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -33,7 +34,8 @@ __attribute__((constructor)) static void find(void)
 
 static int arm(int fd, int flags, const struct itimerspec *when, struct itimerspec *old)
 {
-    int (*real)(int, int, const struct itimerspec *, struct itimerspec *) = dlsym(RTLD_NEXT, "timerfd_settime");
+    int (*real)(int, int, const struct itimerspec *, struct itimerspec *) =
+        dlsym(RTLD_NEXT, "timerfd_settime");
     return real(fd, flags, when, old);
 }
 

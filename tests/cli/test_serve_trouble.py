@@ -124,6 +124,28 @@ class Trouble(Lab):
         self.assertEqual(len(started), len(set(started)), "a firing ran in both: %s" % started)
         self.assertTrue(self.json("audit", "verify")["ok"])
 
+    def test_what_is_older_than_is_wanted_loses_its_words(self):
+        self.watch(every="2s")
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            service = subprocess.Popen([RUNBOOK, "serve", "--keep", "20s", "-o", "jsonl"], stdout=log, stderr=subprocess.STDOUT,
+                                       env=self.env, cwd=self.dir)
+        try:
+            first = self.wait_for("run.started")[0]
+            self.wait_for("journal.pruned", seconds=120)  # a minute after the start, then once a day
+            service.send_signal(signal.SIGTERM)
+            self.assertEqual(0, service.wait(40))
+        finally:
+            if service.poll() is None:
+                service.kill()
+                service.wait()
+        def bodies(run):
+            lines = self.run_it("logs", run, "-o", "jsonl", code=0).out.splitlines()
+            return [e["body"] for e in map(json.loads, lines)]
+
+        self.assertEqual({None}, set(bodies(first["run"])))
+        self.assertNotIn(None, bodies(self.facts("run.started")[-1]["run"]), "what is young stays")
+        self.assertTrue(self.json("audit", "verify")["ok"])
+
     def test_an_edit_while_it_runs_counts_and_a_broken_one_does_not(self):
         self.watch()
         with open(self.log_path, "a", encoding="utf-8") as log:
