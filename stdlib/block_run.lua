@@ -367,6 +367,7 @@ function run.ask(context, args)
   local drill = context.drill
   local played = drill and drill.block.answers and drill.block.answers[args.id]
   if played == nil then return task.call("run.ask", args) end
+  if args.not_yet ~= nil then return {} end -- asked again: the drill's person has said all there is, and leaves it at that
   if type(played) == "function" then
     local ended = run.drill(context, drill.block, "answers", played, drill.d)
     if ended.result ~= "ok" then error(ended.error or ended.text or ended.result, 0) end

@@ -94,7 +94,10 @@ end
 
 local function prove(context, block, d, times)
   if not block.prove then return end
-  return ended_badly(block_run.drill(context, block, "prove", block.prove, d, { r = context.results, repaired_ms = times.repaired_ms }))
+  local standing = {}
+  for i, instance in ipairs(context.standing) do standing[i] = instance.id end
+  local out = { r = context.results, standing = standing, repaired_ms = times.repaired_ms }
+  return ended_badly(block_run.drill(context, block, "prove", block.prove, d, out))
 end
 
 local function clean(context, block, deferred)

@@ -16,7 +16,8 @@ function mysql.ping(c, options) return server.ping(c, "%((%d+)%)$", CAUSES, opti
 
 --- What its log says when it does not come up, as patterns of text: corrupt, full (the disk), recovering.
 mysql.signs = {
-  corrupt = "Database page corruption|page checksum|Your database may be corrupt|InnoDB: Corruption|Cannot open .*ibdata",
+  corrupt = "Database page corruption|Data structure corruption|Inconsistent tablespace ID|page checksum"
+    .. "|Your database may be corrupt|InnoDB: Corruption|Cannot open .*ibdata",
   full = "No space left on device|errno: 28|Errcode: 28|disk is full",
   recovering = "Starting crash recovery|InnoDB: Doing recovery",
 }

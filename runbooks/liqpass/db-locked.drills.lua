@@ -158,3 +158,18 @@ drill "corrupt" { -- even where stopping somebody is agreed to
     assert(file.hash(d.p.db) == d.sum, "the corrupt file was changed")
   end,
 }
+drill "read-only-file" { -- somebody's chmod: whose file it is, a person knows
+  needs = { "sqlite3" }, expect = { "perm" }, result = "found",
+  inject = function(d) database(d, "delete") file.chmod(d.p.db, "0444") end,
+}
+drill "no-room-for-a-backup" { -- it is said before the holder is stopped
+  needs = { "python3", "root", "sqlite3" }, expect = { "locked", "process", "no-room" }, result = "found",
+  inject = function(d)
+    database(d, "delete")
+    local small = d:tmpfs "600KB"
+    file.copy(d.p.db, small .. "/us.sqlite")
+    d:set { db = small .. "/us.sqlite" }
+    d:fill(small .. "/other", "250KB")
+    holder(d, "BEGIN IMMEDIATE")
+  end,
+}

@@ -131,3 +131,15 @@ drill "missing" {
   expect = { "missing" }, result = "found",
   inject = function(d) d:set { db = d.dir .. "/nowhere.sqlite" } end,
 }
+drill "no-room" { -- nothing is backed up, compacted or cleared away
+  needs = { "root", "sqlite3" }, expect = { "no-room", "backup-due" }, repair = { "backup", "compact", "prune" }, result = "found",
+  inject = function(d)
+    database(d)
+    local small = d:tmpfs "1500KB"
+    d:sqlite(d.p.db, "PRAGMA wal_checkpoint(TRUNCATE)")
+    file.copy(d.p.db, small .. "/us.sqlite")
+    d:set { db = small .. "/us.sqlite", backup_dir = small .. "/backups" }
+    d:fill(small .. "/other", "900KB")
+  end,
+  prove = function(d) assert(not file.stat(d.p.backup_dir), "something was written") end,
+}

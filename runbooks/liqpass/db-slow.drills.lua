@@ -74,3 +74,16 @@ drill "index-corrupt" {
   end,
   prove = function(d) rows(d) end,
 }
+drill "corrupt" { -- neither VACUUM nor REINDEX touches it
+  needs = needs, expect = { "corrupt" }, repair = { "vacuum", "reindex", "analyze" }, result = "found",
+  inject = function(d)
+    database(d, "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA journal_mode = DELETE")
+    d:set { expected_indexes = {}, sample_queries = {}, many_rows = 100000 }
+    shell.run { sh = 'dd if=/dev/urandom of="$1" bs=4096 seek=20 count=2 conv=notrunc 2>/dev/null', args = { d.p.db } }
+    d.sum = file.hash(d.p.db)
+  end,
+  prove = function(d) assert(file.hash(d.p.db) == d.sum, "it was touched") end,
+}
+drill "large" {
+  needs = needs, expect = { "large" }, result = "found", inject = function(d) database(d) d:set { max_db = "1MB" } end,
+}

@@ -108,3 +108,12 @@ drill "not-loaded" {
 drill "dead-proxy" {
   needs = needs, expect = { "proxy-dead" }, result = "found", inject = function(d) lab(d, { more = "HTTPS_PROXY=http://127.0.0.1:1\n" }) end,
 }
+drill "blocked" { -- nothing gets through: the other provider is reached another way
+  needs = { "iptables", "root", table.unpack(needs) }, expect = { "down", "blocked" }, repair = "switch", prove = switched,
+  inject = function(d)
+    local n = d.netns()
+    lab(d, { url = "http://" .. n.address .. ":8545" })
+    d:set { slow = "1s" }
+    n:run { "iptables", "-A", "INPUT", "-p", "tcp", "-j", "DROP" }
+  end,
+}

@@ -80,3 +80,38 @@ drill "full-disk" {
     d:fill(d.p.db_data .. "/binlog.000001", "3MB")
   end,
 }
+drill "no-database" { -- no empty one is made
+  needs = needs, expect = { "no-database" }, result = "found",
+  inject = function(d)
+    local s = database(d)
+    s:sql "GRANT ALL ON *.* TO app@'%'" -- without rights the server says no more than that they are missing
+    d:set { db = s:connection_with("gone", { database = "gone" }) }
+  end,
+}
+drill "wrong-port" {
+  needs = needs, expect = { "down", "not-listening" }, result = "found",
+  inject = function(d) d:set { db = database(d):connection_with("other", { port = 1 }), db_port = 1 } end,
+}
+drill "blocked-port" {
+  needs = { "root", "iptables", table.unpack(needs) }, expect = { "down", "blocked" }, result = "found",
+  inject = function(d)
+    local n = d.netns()
+    local s = database(d, { netns = n })
+    d:set { db_host = s.host }
+    n:run { "iptables", "-A", "INPUT", "-p", "tcp", "--dport", tostring(s.port), "-j", "DROP" }
+  end,
+}
+drill "backend-left-behind" { -- the database is fine, the backend has not noticed
+  needs = needs, expect = { "backend" }, repair = "restart-backend", prove = all_rows,
+  inject = function(d) database(d) d.backend:routes { ["/health"] = { status = 503 } } end,
+}
+drill "corrupt" { -- its system pages are garbage and it does not come up: nobody restarts or deletes anything
+  needs = needs, expect = { "down", "stopped", "corrupt" }, repair = "restart", result = "found",
+  inject = function(d)
+    local s = database(d)
+    s:stop()
+    shell.run { sh = 'dd if=/dev/urandom of="$1/ibdata1" bs=16384 seek=0 count=8 conv=notrunc 2>/dev/null', args = { s.data } }
+    shell.run { s.service, "start" }
+    wait_until(function() return not s:process() end, { within = "60s", every = "200ms" })
+  end,
+}

@@ -95,3 +95,7 @@ drill "socket-rights" {
     d.front:restart()
   end,
 }
+drill "not-loaded" { -- somebody corrected the file and left it at that
+  needs = needs, expect = { "bad-gateway" }, repair = "reload-nginx", prove = same_nginx,
+  inject = function(d) shop(d, 9) d.front:http(site(d.back.port)) end,
+}

@@ -32,7 +32,12 @@ drill "no-channel" {
   needs = needs, expect = { "channel" }, answers = answers, result = "found", prove = nothing_sent,
   inject = function(d) channels(d) d:set { channels = { "chat", "telegram" } } end,
 }
+local function says(id) return function(_, out) assert(out.standing[1] == id, "it does not say why: " .. tostring(out.standing[1])) end end
 drill "refused" {
-  needs = needs, expect = {}, answers = answers, result = "failed", fails_at = "send", within = "3m",
+  needs = needs, expect = {}, answers = answers, result = "failed", fails_at = "send", prove = says "rejected",
   inject = function(d) channels(d) d.hook:routes { ["*"] = { status = 403 } } end,
+}
+drill "nobody-answers" {
+  needs = needs, expect = {}, answers = answers, result = "failed", fails_at = "send", prove = says "unreachable",
+  inject = function(d) channels(d) d.hook:kill() end,
 }

@@ -50,3 +50,23 @@ drill "backend-is-down" {
 drill "incident-is-open" {
   needs = needs, inject = paused, expect = { "to-do" }, answers = { incident = false }, result = "found", prove = still_paused,
 }
+drill "wrong-chain" {
+  needs = needs, expect = { "to-do", "wrong-chain" }, answers = closed, result = "found", prove = still_paused,
+  inject = function(d) paused(d) d:set { chain_id = 1 } end,
+}
+drill "not-the-owner" {
+  needs = needs, expect = { "to-do", "not-authorised" }, answers = closed, result = "found", prove = still_paused,
+  inject = function(d) paused(d) d:set { ops_wallet = d.node:rpc("eth_accounts")[2] } end,
+}
+drill "no-contract" {
+  needs = needs, expect = { "no-code" }, answers = closed, result = "found",
+  inject = function(d) paused(d) d:set { contract = "0x00000000000000000000000000000000000000aa" } end,
+}
+drill "not-mined" { -- one is under way: there must be no second
+  needs = needs, expect = { "to-do", "tx-pending" }, answers = closed, result = "found", prove = still_paused,
+  inject = function(d)
+    paused(d)
+    d.node:rpc("evm_setAutomine", false)
+    d.node:rpc("eth_sendTransaction", { from = d.node.owner, to = d.node.contract, data = "0x3f4ba83a" })
+  end,
+}
