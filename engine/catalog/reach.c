@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "runner/embedded.h"
 
 #define NAME_MAX_BYTES 80
 #define DEPTH_MAX 6
@@ -37,17 +38,23 @@ static const char *line_at(const char *text, int line)
     return text;
 }
 
-/* A block or function that begins a line ends with the next line that begins with its closing word. */
-static struct part part_from(const char *at)
+static size_t indent_of(const char *line)
 {
-    struct part part = {at, next_line(at)};
-    size_t len = (size_t)(part.to - at);
-    bool whole = (len >= 2 && memmem(at, len, " }\n", 3)) || (len >= 4 && memmem(at, len, " end\n", 5));
-    if (strncmp(at, "local function", 14) != 0 && !whole) {
-        whole = memchr(at, '{', len) == NULL;
+    return strspn(line, " \t");
+}
+
+/* A block or function ends with the next line that begins, as deep as it, with its closing word. */
+static struct part part_from(const char *line)
+{
+    struct part part = {line, next_line(line)};
+    size_t len = (size_t)(part.to - line), indent = indent_of(line);
+    bool whole = (len >= 2 && memmem(line, len, " }\n", 3)) || (len >= 4 && memmem(line, len, " end\n", 5));
+    if (strncmp(line + indent, "local function", 14) != 0 && !whole) {
+        whole = memchr(line, '{', len) == NULL;
     }
     while (!whole && *part.to) {
-        whole = *part.to == '}' || strncmp(part.to, "end", 3) == 0;
+        const char *word = part.to + indent_of(part.to);
+        whole = indent_of(part.to) == indent && (*word == '}' || strncmp(word, "end", 3) == 0);
         part.to = next_line(part.to);
     }
     return part;
@@ -90,7 +97,7 @@ static void follow(struct reach *r, const char *name, int depth)
     json_object_set_new(r->followed, name, json_true());
     snprintf(head, sizeof head, "local function %s(", name);
     for (const char *at = r->text; *at; at = next_line(at)) {
-        if (strncmp(at, head, strlen(head)) == 0) {
+        if (strncmp(at + indent_of(at), head, strlen(head)) == 0) {
             scan(r, part_from(at), depth + 1);
             return;
         }
@@ -168,7 +175,7 @@ static void scan(struct reach *r, struct part part, int depth)
 static struct part after_when(struct part part)
 {
     for (const char *at = part.from; at < part.to; at = next_line(at)) {
-        const char *word = at + strspn(at, " \t");
+        const char *word = at + indent_of(at);
         if (strncmp(word, "run", 3) == 0 && word[3 + strspn(word + 3, " ")] == '=') {
             return (struct part){word, part.to};
         }
@@ -196,7 +203,24 @@ json_t *rb_reach_code(const char *text, int line)
     return code;
 }
 
+/* "stdlib/generic/disk_full.lua" is a factory of ours, and not among the files of the runbook. */
+static const char *text_of_ours(const char *path)
+{
+    size_t len = strlen(path), before = strlen("stdlib/"), after = strlen(".lua");
+    if (len <= before + after || strncmp(path, "stdlib/", before) != 0) {
+        return "";
+    }
+    for (const struct rb_embedded *one = rb_embedded; one->name; one++) {
+        if (strlen(one->name) == len - before - after && memcmp(path + before, one->name, len - before - after) == 0) {
+            return one->text;
+        }
+    }
+    return "";
+}
+
 const char *rb_reach_text(const json_t *file, const json_t *block)
 {
-    return rb_json_str(rb_json_find(json_object_get(file, "files"), "path", rb_json_str(block, "file", "")), "text", "");
+    const char *path = rb_json_str(block, "file", "");
+    const json_t *own = rb_json_find(json_object_get(file, "files"), "path", path);
+    return own ? rb_json_str(own, "text", "") : text_of_ours(path);
 }

@@ -8,9 +8,10 @@
  * {"calls": ["sqlite.locks"…], "findings": ["locked"…], "params": ["db"…]}, in the order they are met; local functions that the
  * block uses are followed. New reference. */
 json_t *rb_reach(const char *text, int line, const json_t *findings);
-/* The text of the file that a block of it stands in: file {"files": [{path, text}…]}, block {file}. */
+/* The text of the file that a block of it stands in, "" = unknown: file {"files": [{path, text}…]}, block {file}, which
+ * may be a factory of the standard library. */
 const char *rb_reach_text(const json_t *file, const json_t *block);
-/* The lines of the block itself. New reference: [text…]. */
+/* The lines of the block itself, as deep as they are written. New reference: [text…]. */
 json_t *rb_reach_code(const char *text, int line);
 
 #endif
