@@ -210,7 +210,7 @@ class Drills(Lab):
         done = self.runbook("drill", "db-locked", "-o", "json", timeout=280)
         drills = json.loads(done.stdout)["drills"]
         self.assertEqual({}, {d["drill"]: d for d in drills if d["result"] != "passed"})
-        self.assertEqual(14, len(drills))
+        self.assertEqual(16, len(drills))
         self.assertEqual(0, done.returncode)
 
 
