@@ -1,7 +1,8 @@
 """Ten thousand runs that wait for the consent of others: what a service costs beside them, how soon it is ready again,
-and whether every answered one, and no other, goes on.
+what it takes when two hundred were answered while it was down and go on at once, and whether every answered one, and no
+other, goes on.
 
-    parked.py RUNBOOK [PARKED] [ANSWERED]
+    parked.py RUNBOOK [PARKED] [EXECUTING]
 
 One run is parked for real; its record is copied under other names, chained like all events. Answers come from another
 login, so this needs root; without it nothing is answered, and the report says so."""
@@ -17,10 +18,11 @@ import tempfile
 import time
 
 OTHER = 60002
+MORE = 20  # answered while the service is up
 BOOK = '''runbook "bench/parked" { title = "p", severity = "P4", target = "t" }
 param "dir" { type = "path", required = true, title = "d" }
 step "write" { title = "w", risk = "medium", no_undo = "-", approvals = 1,
-  run = function(p) shell.run { "sh", "-c", "echo x >> done", cwd = p.dir } end }
+  run = function(p) shell.run { "sh", "-c", "sleep 10; echo x >> done", cwd = p.dir } end }
 '''
 
 
@@ -57,6 +59,31 @@ def memory(pid):
         return sum(int(line.split()[1]) for line in f if line.startswith("Pss:")) / 1024
 
 
+def family(root):
+    """The process and all its descendants."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % name) as f:
+                parents.setdefault(int(f.read().rpartition(")")[2].split()[1]), []).append(int(name))
+        except OSError:
+            continue
+    found = [root]
+    for pid in found:
+        found += parents.get(pid, [])
+    return found
+
+
+def memory_of_all(pids):
+    total = 0
+    for pid in pids:
+        try:
+            total += memory(pid)
+        except OSError:
+            continue  # it ended meanwhile
+    return total
+
+
 def cpu(pid):
     with open("/proc/%d/stat" % pid) as f:
         fields = f.read().rpartition(")")[2].split()
@@ -81,11 +108,11 @@ class Bench:
         return subprocess.run([self.runbook, *args], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, **more)
 
-    def serve(self):
+    def serve(self, runs=1):
         """The service and how long until it is ready."""
         log = open(self.dir + "/log", "w")
         started = time.perf_counter()
-        service = subprocess.Popen([self.runbook, "serve", "--runs", "1", "-o", "jsonl"], stdout=log, stderr=log, env=self.env)
+        service = subprocess.Popen([self.runbook, "serve", "--runs", str(runs), "-o", "jsonl"], stdout=log, stderr=log, env=self.env)
         while "service.started" not in open(self.dir + "/log").read():
             if service.poll() is not None or time.perf_counter() - started > 120:
                 sys.exit(open(self.dir + "/log").read())
@@ -100,11 +127,15 @@ class Bench:
         for _, request in names:
             self.call("approve", request, "--reason", "bench", "--no-input", user=OTHER, group=os.getgid(), extra_groups=[])
 
-    def wait_for(self, count, seconds=600):
-        end = time.perf_counter() + seconds
+    def wait_for(self, count, service, seconds=600):
+        """The most processes and memory (MiB) that were there on the way."""
+        end, most, mib = time.perf_counter() + seconds, 0, 0
         while self.done() < count and time.perf_counter() < end:
-            time.sleep(0.1)
+            pids = family(service.pid)
+            most, mib = max(most, len(pids)), max(mib, memory_of_all(pids))
+            time.sleep(0.5)
         time.sleep(1.5)  # one more would be one too many
+        return most, mib
 
 
 def main():
@@ -135,11 +166,13 @@ def main():
         size_with = memory(service.pid)
         service.terminate()
         service.wait()
-        half = names[:answered // 2]
-        b.answer(half)  # while it is down …
-        service, again = b.serve()
-        b.answer(names[len(half):answered])  # … and while it is up
-        b.wait_for(answered)
+        b.answer(names[:answered])  # while it is down …
+        service, again = b.serve(max(answered, 1))
+        most, mib = b.wait_for(answered, service)
+        later = MORE if answered else 0
+        b.answer(names[answered:answered + later])  # … and while it is up
+        b.wait_for(answered + later, service)
+        executed, answered = answered, answered + later
         done = b.done()
         service.terminate()
         service.wait()
@@ -148,7 +181,8 @@ def main():
         for what, value in (("parked runs", "%d" % listed), ("journal", "%.1f MiB, %.1f KiB a run" % (size / 2**20, size / 1024 / parked)),
                             ("runbook approvals", "%.2f s" % listing), ("service alone", "%.1f MiB" % alone),
                             ("service beside them", "%.1f MiB, %.2f KiB a run" % (size_with, (size_with - alone) * 1024 / parked)),
-                            ("ready", "%.2f s; with %d answered while it was down %.2f s" % (ready, len(half), again)),
+                            ("ready", "%.2f s; with %d answered while it was down %.2f s" % (ready, executed, again)),
+                            ("%d executing" % executed, "%d processes, %.0f MiB in all" % (most, mib)),
                             ("idle", "%.1f %% of a processor" % (100 * idle)),
                             ("answered / went on", "%d / %d" % (answered, done)), ("lost", "%d" % (answered - done)),
                             ("still waiting", "%d of %d" % (waiting, parked - answered)),
