@@ -4,8 +4,9 @@ other, goes on.
 
     parked.py RUNBOOK [PARKED] [EXECUTING]
 
-One run is parked for real; its record is copied under other names, chained like all events. Answers come from another
-login, so this needs root; without it nothing is answered, and the report says so."""
+Those that will be answered are parked for real, each on a target of its own; of the rest one is, and its record is copied
+under other names, chained like all events. Answers come from another login, so this needs root; without it nothing is
+answered, and the report says so."""
 import hashlib
 import json
 import os
@@ -17,9 +18,12 @@ import sys
 import tempfile
 import time
 
+from bench import family
+
 OTHER = 60002
 MORE = 20  # answered while the service is up
-BOOK = '''runbook "bench/parked" { title = "p", severity = "P4", target = "t" }
+BOOK = '''runbook "bench/parked" { title = "p", severity = "P4", target = "{name}" }
+param "name" { type = "string", required = true, title = "n" }
 param "dir" { type = "path", required = true, title = "d" }
 step "write" { title = "w", risk = "medium", no_undo = "-", approvals = 1,
   run = function(p) shell.run { "sh", "-c", "sleep 10; echo x >> done", cwd = p.dir } end }
@@ -33,45 +37,27 @@ def row_hash(previous, event_id, run, seq, utc, mono, kind, actor, digest):
 
 
 def copy_runs(path, count):
-    """The one run of the journal, count times more; their names."""
+    """The one run of the journal, count times more."""
     db = sqlite3.connect(path)
     rows = db.execute("SELECT run, seq, utc, mono, kind, actor, body FROM events ORDER BY id").fetchall()
     last, previous = db.execute("SELECT id, hash FROM events ORDER BY id DESC LIMIT 1").fetchone()
     run = rows[0][0]
     request = next(json.loads(r[6])["id"] for r in rows if r[4] == "approval.asked")
-    names = []
     for n in range(count):
-        names.append(("r-%010d" % n, "a-%010d" % n))
         for _, seq, utc, mono, kind, actor, body in rows:
-            body = body.replace(run, names[-1][0]).replace(request, names[-1][1])
+            body = body.replace(run, "r-%010d" % n).replace(request, "a-%010d" % n)
             last += 1
             digest = hashlib.sha256(body.encode()).digest()
-            previous = row_hash(previous, last, names[-1][0], seq, utc, mono, kind, actor, digest)
+            previous = row_hash(previous, last, "r-%010d" % n, seq, utc, mono, kind, actor, digest)
             db.execute("INSERT INTO events VALUES(?,?,?,?,?,?,?,?,?,?)",
-                       (last, names[-1][0], seq, utc, mono, kind, actor, body, digest, previous))
+                       (last, "r-%010d" % n, seq, utc, mono, kind, actor, body, digest, previous))
     db.commit()
     db.close()
-    return names
 
 
 def memory(pid):
     with open("/proc/%d/smaps_rollup" % pid) as f:
         return sum(int(line.split()[1]) for line in f if line.startswith("Pss:")) / 1024
-
-
-def family(root):
-    """The process and all its descendants."""
-    parents = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/stat" % name) as f:
-                parents.setdefault(int(f.read().rpartition(")")[2].split()[1]), []).append(int(name))
-        except OSError:
-            continue
-    found = [root]
-    for pid in found:
-        found += parents.get(pid, [])
-    return found
 
 
 def memory_of_all(pids):
@@ -123,9 +109,16 @@ class Bench:
         path = self.dir + "/done"
         return len(open(path).read().split()) if os.path.exists(path) else 0
 
-    def answer(self, names):
-        for _, request in names:
-            self.call("approve", request, "--reason", "bench", "--no-input", user=OTHER, group=os.getgid(), extra_groups=[])
+    def park(self, name):
+        """One that waits; its name."""
+        done = self.call("exec", "bench/parked", "dir=" + self.dir, "name=" + name, "--yes", "--wait", "--no-input", "-o", "json")
+        if done.returncode != 4:
+            sys.exit(done.stdout + done.stderr)
+        return json.loads(done.stdout)["run"]
+
+    def answer(self, runs):
+        for run in runs:
+            self.call("approve", run, "--reason", "bench", "--no-input", user=OTHER, group=os.getgid(), extra_groups=[])
 
     def wait_for(self, count, service, seconds=600):
         """The most processes and memory (MiB) that were there on the way."""
@@ -150,10 +143,10 @@ def main():
         empty.wait()
         shutil.rmtree(b.dir + "/state")  # its events are no run's
         b.share()
-        first = b.call("exec", "bench/parked", "dir=" + b.dir, "--yes", "--wait", "--no-input")
-        if first.returncode != 4:
-            sys.exit(first.stdout + first.stderr)
-        names = copy_runs(b.dir + "/state/journal.db", parked - 1)
+        later = MORE if answered else 0
+        b.park("copied")
+        copy_runs(b.dir + "/state/journal.db", parked - 1 - answered - later)
+        names = [b.park("own-%d" % n) for n in range(answered + later)]
         size = os.path.getsize(b.dir + "/state/journal.db")
         started = time.perf_counter()
         listed = len(json.loads(b.call("approvals", "-o", "json").stdout)["approvals"])
@@ -169,8 +162,7 @@ def main():
         b.answer(names[:answered])  # while it is down …
         service, again = b.serve(max(answered, 1))
         most, mib = b.wait_for(answered, service)
-        later = MORE if answered else 0
-        b.answer(names[answered:answered + later])  # … and while it is up
+        b.answer(names[answered:])  # … and while it is up
         b.wait_for(answered + later, service)
         executed, answered = answered, answered + later
         done = b.done()
