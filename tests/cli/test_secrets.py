@@ -87,6 +87,24 @@ class Secrets(Config):
         for command in (["show", run], ["logs", run], ["audit", "--run", run]):
             self.assert_clean(self.run_it(*command).stdout, command)
 
+    def test_one_that_a_runbook_puts_together_is_not_recorded(self):
+        """Its author knew it, or guessed: the value never came out of a command."""
+        self.book("demo/spelt", '''runbook "demo/spelt" { title = "t", severity = "P3", target = "x" }
+param "pw" { type = "secret", default = "pw" }
+finding "f" { title = "it is {word}" }
+check "look" { title = "look", run = function(p)
+  shell.read { "true", stdin = p.pw }
+  local word = "correct-horse" .. "-battery"
+  note("it is " .. word)
+  found("f", { word = word })
+end }''')
+        path = self.secret_file("pw", "correct-horse-battery")
+        self.config(f'secret "pw" {{ file = "{path}" }}')
+        done = self.run_it("exec", "demo/spelt", "--no-input", code=3)
+        self.assertNotIn("correct-horse-battery", done.out + done.err)
+        for name, data in self.journal_bytes():
+            self.assertNotIn(b"correct-horse-battery", data, name)
+
     def test_no_command_line_holds_one(self):
         self.leak_lab()
         seen, over = [], threading.Event()
