@@ -99,15 +99,15 @@ function fixes.look_at_guards(context, list)
   end
 end
 
---- What the host says of the offers.
-function fixes.ask_which(list)
+--- What the host says of the offers. calm: nothing stands, so nobody is asked; what was named beforehand is chosen all the same.
+function fixes.ask_which(list, calm)
   local shown = rt.array {}
   for i, one in ipairs(list) do shown[i] = one.shown end
-  return task.call("run.offer", { offers = shown })
+  return task.call("run.offer", { offers = shown, calm = calm or nil })
 end
 
-local function choose(list)
-  local answer = fixes.ask_which(list)
+local function choose(list, calm)
+  local answer = fixes.ask_which(list, calm)
   for _, one in ipairs(list) do
     if one.shown.fix == answer.fix and one.shown.key == (answer.key or one.shown.key) then return one end
   end
@@ -187,6 +187,7 @@ end
 local function record_fix(context, chosen, result, verified, why)
   local failed = result == "failed" or (result == "done" and not verified)
   context.fix_failed = context.fix_failed or failed
+  context.asked_failed = context.asked_failed or (failed and #chosen.instances == 0) -- no finding says so
   context.stopped_at = failed and chosen.fix.id or context.stopped_at
   task.call("run.fixed", {
     id = chosen.fix.id, ["for"] = chosen.shown["for"], key = chosen.shown.key,
@@ -223,13 +224,13 @@ end
 --- Until nothing stands, nobody agrees, or nothing is left to try.
 function fixes.answer(context)
   for _ = 1, MAX_ROUNDS do
-    if #context.standing == 0 or diagnosis.blocked(context) then return end
-    local list = fixes.offers(context)
+    if diagnosis.blocked(context) then return end
+    local calm, list = #context.standing == 0, fixes.offers(context)
     fixes.look_at_guards(context, list)
     if #list == 0 then return end
-    local chosen, back = choose(list)
+    local chosen, back = choose(list, calm)
     if not chosen and not back then
-      context.left = list
+      context.left = not calm and list or nil
       return
     end
     if back then

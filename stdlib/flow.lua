@@ -20,6 +20,7 @@ local function result_of(context)
   if context.step_stopped == "declined" then return standing_now and "found" or "aborted" end
   if context.step_stopped then return "failed" end
   if standing_now then return context.fix_failed and "failed" or "found" end
+  if context.asked_failed then return "failed" end
   if #context.failed_checks > 0 or context.lua_error then return "failed" end
   if next(context.passed_over) and not context.wrote then return "failed" end -- nobody knows that all is well
   if #context.meta.steps > 0 then

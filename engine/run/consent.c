@@ -172,11 +172,12 @@ void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     const json_t *offers = json_object_get(args, "offers");
     const json_t *offer = run->mode == RB_MODE_DRY_RUN ? NULL : pick(run, offers);
+    bool calm = rb_json_bool(args, "calm", false); /* nothing stands: only what was named beforehand is done */
     if (run->mode == RB_MODE_DRY_RUN) {
         rb_run_input(run, run->frame, seq, "run.offer", all_wanted(run, offers));
     } else if (offer) {
         rb_run_input(run, run->frame, seq, "run.offer", choice(offer));
-    } else if (!run->no_input && run->mode == RB_MODE_EXEC && !json_array_size(run->fixes) && !run->only) {
+    } else if (!calm && !run->no_input && run->mode == RB_MODE_EXEC && !json_array_size(run->fixes) && !run->only) {
         rb_consent_person(run, seq, "choose", args);
     } else {
         rb_run_input(run, run->frame, seq, "run.offer", json_object());

@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "run/state.h"
 #include "runner/language.h"
+
+#define NAMES_MAX 256 /* among which a misspelt one is looked for */
 
 static json_t *sources_of(const json_t *file)
 {
@@ -130,6 +133,45 @@ static int choose_profile(struct rb_run *run, struct rb_err *err)
     return json_object_set_new(run->meta, "profile", json_string(run->profile));
 }
 
+static int no_such_fix(const struct rb_run *run, const char *name, struct rb_err *err)
+{
+    static const char *const lists[] = {"fixes", "steps"};
+    const char *names[NAMES_MAX];
+    struct rb_buf all;
+    size_t count = 0;
+    rb_buf_init(&all, sizeof err->hint);
+    for (size_t l = 0; l < 2; l++) {
+        size_t i;
+        json_t *block;
+        json_array_foreach(json_object_get(run->meta, lists[l]), i, block) {
+            if (count < NAMES_MAX) {
+                names[count++] = rb_json_str(block, "id", "");
+                (void)rb_buf_addf(&all, "%s%s", all.len ? ", " : "", names[count - 1]); /* the first are enough */
+            }
+        }
+    }
+    const char *near = rb_utf8_nearest(name, names, count);
+    rb_err_set(err, RB_EUSAGE, RB_T_run_no_fix, name);
+    rb_err_hint(err, near ? RB_T_config_mean : RB_T_run_no_fix_hint, near ? near : rb_buf_str(&all));
+    rb_buf_deinit(&all);
+    return RB_EUSAGE;
+}
+
+/* --fix NAME, or NAME=KEY: a slip of the pen is told before anything is looked at. */
+static int check_chosen(const struct rb_run *run, struct rb_err *err)
+{
+    size_t i;
+    json_t *one;
+    int rc = 0;
+    json_array_foreach(run->fixes, i, one) {
+        char *name = rb_xstrdup(json_is_string(one) ? json_string_value(one) : "");
+        name[strcspn(name, "=")] = '\0';
+        rc = rc || rb_block_declared(run, name) ? rc : no_such_fix(run, name, err);
+        free(name);
+    }
+    return rc;
+}
+
 static void usage_failed(struct rb_run *run, const struct rb_err *err)
 {
     char text[sizeof err->text + sizeof err->hint + 8];
@@ -175,6 +217,7 @@ void rb_verb_declare(struct rb_run *run, json_int_t seq, const json_t *args)
             rb_response_of(run->config, rb_json_str(run->file, "id", "?"),
                            rb_json_str(run->meta, "severity", "P3"), json_object_get(run->meta, "escalate"));
         int rc = choose_profile(run, &err);
+        rc = rc ? rc : check_chosen(run, &err);
         if (rc == 0 && !run->params) { /* those of a run that goes on stay as they were */
             run->params = resolve(run, &err);
         }

@@ -62,6 +62,29 @@ class Exec(Lab):
         self.assertTrue(os.path.exists(self.hello))
         self.assertRegex(self.run_it("exec", "greeting", f"dir={self.dir}", code=0).out, r"(?m)^result healthy ")
 
+    def test_what_only_an_operator_may_want_is_done_when_named(self):
+        """Nothing stands, so nobody is asked; the fix that is for such a day is there all the same."""
+        self.book("demo/asked", '''runbook "demo/asked" { title = "t", severity = "P3", target = "a" }
+param "dir" { type = "path", required = true, title = "d" }
+finding "gone" { title = "gone" }
+check "look" { title = "look", run = function(p) if not file.stat(p.dir .. "/x") then found "gone" end end }
+fix "reopen" { when = "asked", key = "dir", title = "reopen", risk = "medium", no_undo = "-",
+  run = function(p) file.write(p.dir .. "/" .. (file.stat(p.dir .. "/broken") and "no/such" or "open"), "1") end }''')
+        open(self.dir + "/x", "w").close()
+        for flags in ([], ["--yes"], ["--fix", "other", "--yes"]):
+            self.run_it("exec", "demo/asked", f"dir={self.dir}", *flags, "--no-input", code=2 if "other" in flags else 0)
+            self.assertFalse(os.path.exists(self.dir + "/open"), flags)
+        done = self.run_it("exec", "demo/asked", f"dir={self.dir}", "--fix", "reopen", "--yes", code=0)
+        self.assertTrue(os.path.exists(self.dir + "/open"), done.out)
+        open(self.dir + "/broken", "w").close()
+        self.run_it("exec", "demo/asked", f"dir={self.dir}", "--fix", "reopen", "--yes", code=1)
+
+    def test_a_fix_that_is_not_there_is_named_before_anything_is_looked_at(self):
+        done = self.run_it("exec", "hello-gone", f"dir={self.dir}", "--fix", "write-if", "--yes", code=2)
+        self.assertIn('no fix or step "write-if"', done.err + done.out)
+        self.assertIn("write-it", done.err + done.out)
+        self.assertIn("it has: write-it", self.run_it("exec", "hello-gone", f"dir={self.dir}", "--fix", "zzzzzzzz=1", code=2).err)
+
     def test_names_made_of_the_time_are_those_agreed_to(self):
         """The second now() of a block, too, is the one of the rehearsal, however long the answer took."""
         self.book("demo/names", '''runbook "demo/names" { title = "Names", severity = "P3" }
