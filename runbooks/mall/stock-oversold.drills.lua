@@ -75,3 +75,11 @@ drill "leaked-lock" {
     assert(d.redis_server:cli("GET", "stock:lock:8") == "worker-1", "a lock that expires by itself was released")
   end,
 }
+drill "back-on-the-shelf" { -- all is well again: what can be sold is put back, and only that
+  needs = servers, expect = {}, repair = "put-on-shelf", result = "fixed",
+  inject = function(d) shop(d, "UPDATE products SET status = 0;") end,
+  prove  = function(d)
+    untouched(d)
+    assert(d.sql:sql("SELECT status FROM products WHERE id = 70") == "0", "what is sold out can be ordered")
+  end,
+}
