@@ -80,6 +80,19 @@ drill "old-reader" {
     assert(d:sqlite(d.p.db, "SELECT count(*) FROM orders WHERE note = 'newer'") == 1000, "what the WAL held is lost")
   end,
 }
+drill "wal-grown" { -- nobody reads an old state: the WAL is written back at once
+  needs = { "python3", "sqlite3" }, expect = { "wal-big" }, repair = "checkpoint",
+  inject = function(d)
+    database(d, "wal")
+    d:set { wal_warn = 0 }
+    holder(d, "UPDATE orders SET note = 'newer'") -- open and idle: whoever closes last would take the WAL along
+  end,
+  prove = function(d)
+    all_rows(d)
+    local wal = file.stat(d.p.db .. "-wal")
+    assert(not wal or wal.size == 0, "the WAL is still there")
+  end,
+}
 drill "hot-journal" {
   needs = { "python3", "sqlite3" }, expect = { "hot-journal" }, repair = "recover-journal",
   inject = function(d)
