@@ -54,6 +54,14 @@ drill "dependency" {
     fails(s)
   end,
 }
+drill "no-config" { -- it was only stopped, and would not come up again
+  needs = needs, expect = { "down", "dependency" }, repair = "start", result = "found",
+  inject = function(d)
+    local s = service(d)
+    s:stop()
+    shell.run { "rm", s.config }
+  end,
+}
 drill "two-at-once" {
   needs = needs, expect = { "down", "dependency", "config" }, repair = "start", result = "found",
   inject = function(d)
