@@ -10,16 +10,17 @@ folder, how, mood, *argv = sys.argv[1:]
 signals = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGCHLD}
 signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 signal.signal(signal.SIGCHLD, lambda *_: None)
-child = None
+child = group = None
 def put(number):
     with open(folder + "/pid.new", "w") as f: f.write(str(number))
     os.rename(folder + "/pid.new", folder + "/pid")
 def start():
-    global child
+    global child, group
     with open(folder + "/log", "ab") as log:
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, restore_signals=True,
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, restore_signals=True, process_group=0,
                                  preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, signals))
-    put(child.pid)
+    group = child.pid
+    put(group)
 def gone():
     global child
     if child and child.poll() is not None:
@@ -46,6 +47,8 @@ while True:
             start()
     elif got == signal.SIGTERM:
         end()
+        try: os.killpg(group, signal.SIGKILL)  # what a server that was killed left behind
+        except ProcessLookupError: pass
         sys.exit()
     elif got == signal.SIGUSR1: end()
     elif got == signal.SIGUSR2: gone() and start()
