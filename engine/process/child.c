@@ -303,10 +303,11 @@ static void send_all(uv_prepare_t *before_wait)
     struct rb_spawner *sp = before_wait->data;
     (void)uv_prepare_stop(before_wait);
     for (struct rb_child *child = sp->children; child; child = child->next) {
+        struct rb_err err = {0};
         int rc = child->entry && child->state == RB_CHILD_RUNNING ? rb_child_io_flush(child) : 0;
         if (rc != 0) {
-            (void)rb_err_errno(&child->err, -rc, "%s", child->name);
-            rb_child_kill(child, 0);
+            (void)rb_err_errno(&err, -rc, "%s", child->name);
+            rb_child_on_bad_frame(child, &err);
         }
     }
 }

@@ -53,7 +53,7 @@ static int lock_open(const char *folder, const char *hex, struct rb_err *err)
     if (fd < 0) {
         return rb_err_errno(err, errno, "%s", path);
     }
-    if (fd >= 0 && shared) {
+    if (shared) {
         (void)fchmod(fd, 0660); /* of another's, it has been done */
     }
     return fd;

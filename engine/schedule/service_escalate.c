@@ -28,21 +28,18 @@ enum taken { BY_NOBODY, IS_AT_IT, DECIDED };
 
 static enum taken by_a_person(const json_t *run)
 {
-    static const char *const over[] = {"healthy", "fixed", "done"};
-    static const char *const at_it[] = {"running", "waiting"};
+    static const struct {
+        const char *result;
+        enum taken taken;
+    } says[] = {{"healthy", DECIDED}, {"fixed", DECIDED}, {"done", DECIDED}, {"running", IS_AT_IT}, {"waiting", IS_AT_IT}};
     const char *result = rb_json_str(run, "result", "");
     if (strcmp(rb_json_str(run, "mode", ""), "exec") != 0 ||
         json_object_get(json_object_get(run, "actor"), "schedule")) {
         return BY_NOBODY;
     }
-    for (size_t i = 0; i < sizeof over / sizeof *over; i++) {
-        if (!strcmp(result, over[i])) {
-            return DECIDED;
-        }
-    }
-    for (size_t i = 0; i < sizeof at_it / sizeof *at_it; i++) {
-        if (!strcmp(result, at_it[i])) {
-            return IS_AT_IT;
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
+        if (!strcmp(result, says[i].result)) {
+            return says[i].taken;
         }
     }
     return json_array_size(json_object_get(run, "fixes")) ? DECIDED : BY_NOBODY;
