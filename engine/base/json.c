@@ -142,3 +142,13 @@ json_t *rb_json_find(const json_t *list, const char *key, const char *text)
     }
     return NULL;
 }
+
+bool rb_json_lists(const json_t *list, const char *text)
+{
+    bool found = json_is_string(list) && !strcmp(json_string_value(list), text);
+    for (size_t i = 0; !found && i < json_array_size(list); i++) {
+        const char *item = json_string_value(json_array_get(list, i));
+        found = item && !strcmp(item, text);
+    }
+    return found;
+}

@@ -36,21 +36,6 @@ static void add_edge(json_t *graph, const char *from, const char *from_name, con
     json_array_append_new(json_object_get(graph, "edges"), json_pack("{s:s, s:s, s:s*}", "from", ids[0], "to", ids[1], "if", why));
 }
 
-static bool lists(const json_t *list, const char *word)
-{
-    size_t i;
-    json_t *item;
-    if (json_is_string(list)) {
-        return strcmp(json_string_value(list), word) == 0;
-    }
-    json_array_foreach ((json_t *)list, i, item) {
-        if (json_is_string(item) && strcmp(json_string_value(item), word) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A cause that the same check finds with what it explains hangs below that. */
 static void add_found(json_t *graph, const json_t *meta, const char *check, const json_t *ids)
 {
@@ -59,7 +44,7 @@ static void add_found(json_t *graph, const json_t *meta, const char *check, cons
     json_array_foreach ((json_t *)ids, i, id) {
         const char *name = json_string_value(id);
         const char *explains = rb_json_str(rb_json_find(json_object_get(meta, "findings"), "id", name), "explains", "");
-        if (lists(ids, explains)) {
+        if (rb_json_lists(ids, explains)) {
             add_edge(graph, "finding", explains, "finding", name, "cause");
         } else {
             add_edge(graph, "check", check, "finding", name, NULL);
@@ -110,7 +95,7 @@ static void add_fixes(json_t *graph, const json_t *meta)
         add_node(graph, "fix", fix);
         json_array_foreach (json_object_get(meta, "findings"), k, finding) {
             const char *name = rb_json_str(finding, "id", "");
-            if (lists(json_object_get(fix, "when"), name)) {
+            if (rb_json_lists(json_object_get(fix, "when"), name)) {
                 add_edge(graph, "finding", name, "fix", rb_json_str(fix, "id", "?"), NULL);
             }
         }

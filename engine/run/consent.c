@@ -35,21 +35,9 @@ void rb_consent_person(struct rb_run *run, json_int_t seq, const char *kind, con
 
 /* ---- which fix ---- */
 
-static bool lists(const json_t *list, const char *word)
-{
-    size_t i;
-    json_t *item;
-    json_array_foreach(list, i, item) {
-        if (json_is_string(item) && !strcmp(json_string_value(item), word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool typed_beforehand(const struct rb_run *run, const json_t *shown)
 {
-    return lists(run->confirm, rb_json_str(shown, "typed", ""));
+    return rb_json_lists(run->confirm, rb_json_str(shown, "typed", ""));
 }
 
 /* "--fix ID" or "--fix ID=KEY"; KEY is the instance's key or the word that is typed for it. */
@@ -57,15 +45,15 @@ bool rb_consent_chosen(const struct rb_run *run, const json_t *offer)
 {
     char with[512];
     const char *fix = rb_json_str(offer, "fix", "");
-    if (lists(run->fixes, fix)) {
+    if (rb_json_lists(run->fixes, fix)) {
         return true;
     }
     snprintf(with, sizeof with, "%s=%s", fix, rb_json_str(offer, "key", ""));
-    if (lists(run->fixes, with)) {
+    if (rb_json_lists(run->fixes, with)) {
         return true;
     }
     snprintf(with, sizeof with, "%s=%s", fix, rb_json_str(offer, "typed", ""));
-    return lists(run->fixes, with);
+    return rb_json_lists(run->fixes, with);
 }
 
 int rb_risk_rank(const char *risk)
@@ -90,7 +78,7 @@ bool rb_consent_beforehand(const struct rb_run *run, const json_t *shown)
 {
     const char *risk = rb_json_str(shown, "risk", "low");
     if (!strcmp(risk, "critical")) {
-        return lists(run->confirm, rb_json_str(shown, "plan", "?"));
+        return rb_json_lists(run->confirm, rb_json_str(shown, "plan", "?"));
     }
     if (rb_consent_allowed(run, shown)) {
         return true;
@@ -108,8 +96,7 @@ static const json_t *drill_of(const struct rb_run *run)
 
 static bool drill_repairs(const struct rb_run *run, const char *fix)
 {
-    const json_t *repair = json_object_get(drill_of(run), "repair");
-    return json_is_array(repair) ? lists(repair, fix) : json_is_string(repair) && !strcmp(json_string_value(repair), fix);
+    return rb_json_lists(json_object_get(drill_of(run), "repair"), fix);
 }
 
 /* Does the drill that runs agree to taking back what was done? */
