@@ -12,6 +12,19 @@ import urllib.parse
 
 SECRETS = {"dingtalk": "SECtest", "feishu": "feishu-test", "webhook": base64.b64encode(b"0123456789abcdef").decode()}
 counts = {}
+lock = threading.Lock()
+
+
+def say(value):
+    """A line of its own: print writes a line and its end apart, and each request has its thread."""
+    with lock:
+        print(json.dumps(value), flush=True)
+
+
+def count_of(path):
+    with lock:
+        counts[path] = counts.get(path, 0) + 1
+        return counts[path]
 
 
 def mac(key, message):
@@ -62,9 +75,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode("utf-8")
         parts = url.path.strip("/").split("/")
-        counts[url.path] = count = counts.get(url.path, 0) + 1
-        print(json.dumps({"path": url.path, "query": url.query, "body": body, "at": time.time(), "count": count,
-                          "headers": {k.lower(): v for k, v in self.headers.items()}}), flush=True)
+        count = count_of(url.path)
+        say({"path": url.path, "query": url.query, "body": body, "at": time.time(), "count": count,
+             "headers": {k.lower(): v for k, v in self.headers.items()}})
         platform, what = parts[0], parts[1] if len(parts) > 1 else "ok"
         if what == "limited" and count < 3:
             return self.answer(429, "slow down", Retry_After="1")
@@ -96,5 +109,5 @@ class Handler(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
 threading.Thread(target=server.serve_forever, daemon=True).start()
-print(json.dumps({"port": server.server_port}), flush=True)
+say({"port": server.server_port})
 sys.stdin.read()
