@@ -113,9 +113,11 @@ void rb_call_output(struct rb_call *call, int stream, const char *data, size_t l
 void rb_call_leave(struct rb_call *call, struct rb_child *child);
 /* A remark for the record: "refused", "unenforced". text is copied. */
 void rb_call_remark(struct rb_call *call, const char *kind, const char *text);
-/* On disk when this returns 0; else nothing may be begun. facts, for whoever must find out after a crash: pid, or receipt
- * (it is left in the same transaction) and decisive (where it is not, nothing was done). Takes facts. */
-int rb_call_announce(struct rb_call *call, json_t *facts, struct rb_err *err);
+/* go_on is called once it is on disk (error NULL), or could not be written: then nothing may be begun, and the call fails
+ * with error. Never when the call ended meanwhile. facts, for whoever must find out after a crash: pid, or receipt (it is
+ * left in the same transaction) and decisive (where it is not, nothing was done). Takes facts. */
+typedef void rb_announced_fn(struct rb_call *call, const struct rb_err *error);
+void rb_call_announce(struct rb_call *call, json_t *facts, rb_announced_fn *go_on);
 void rb_call_done(struct rb_call *call, json_t *value); /* takes value */
 /* Before rb_call_fail of a write: it is known that nothing was changed, however it was cut off. */
 void rb_call_undone(struct rb_call *call);

@@ -420,6 +420,13 @@ static size_t add_probe(const struct rb_job *job, struct rb_db_step *steps)
 
 /* ---- receipts ---- */
 
+/* Before anything of it was sent. */
+static void fail_cancelled(struct rb_job *job)
+{
+    rb_err_set(&job->err, RB_ECANCELLED, RB_T_servers_sql_cancelled, job->driver->name);
+    rb_job_fail(job, true);
+}
+
 /* Only the answer to this counts: a row that is there was committed. */
 static void receipt_asked(struct rb_db *db, int rc)
 {
@@ -437,13 +444,22 @@ static json_t *facts(const struct rb_job *job)
                                : json_object();
 }
 
+static void announced(struct rb_call *call, const struct rb_err *error)
+{
+    struct rb_job *job = rb_call_data(call);
+    if (error) {
+        job->err = *error;
+        rb_job_fail(job, true);
+    } else if (job->cancelled) {
+        fail_cancelled(job);
+    } else {
+        run_statements(job);
+    }
+}
+
 static void announce_and_do(struct rb_job *job)
 {
-    if (rb_call_announce(job->call, facts(job), &job->err) == 0) {
-        run_statements(job);
-    } else {
-        rb_job_fail(job, true);
-    }
+    rb_call_announce(job->call, facts(job), announced);
 }
 
 static void effects_asked(struct rb_db *db, int rc)
@@ -476,8 +492,7 @@ static void receipts_asked(struct rb_db *db, int rc)
     if (rc < 0) {
         fail_at_look(job);
     } else if (job->cancelled) {
-        rb_err_set(&job->err, RB_ECANCELLED, RB_T_servers_sql_cancelled, job->driver->name);
-        rb_job_fail(job, true);
+        fail_cancelled(job);
     } else if (job->plan.look && kept) {
         job->receipt_params = json_pack("[s]", job->plan.receipt);
         ask(job, job->driver->find_receipt, job->receipt_params, receipt_asked);

@@ -156,18 +156,27 @@ static int read_input(struct shell *s, const json_t *args, struct rb_err *err)
     return 0;
 }
 
+static void on_announced(struct rb_call *call, const struct rb_err *error)
+{
+    struct shell *s = rb_call_data(call);
+    if (!s || s->stopped) {
+        return; /* its end is on the way */
+    }
+    if (error) {
+        s->unsaid = *error;
+        rb_child_kill(s->child, 0);
+    } else {
+        s->ran = true;
+        rb_child_release(s->child);
+    }
+}
+
 /* Held until it is on disk that it runs, and as which process. */
 static void on_started(struct rb_child *child, void *user)
 {
     struct shell *s = user;
-    if (!s->write || s->stopped) {
-        return;
-    }
-    if (rb_call_announce(s->call, json_pack("{s:i}", "pid", (int)rb_child_pid(child)), &s->unsaid) == 0) {
-        s->ran = true;
-        rb_child_release(child);
-    } else {
-        rb_child_kill(child, 0);
+    if (s->write && !s->stopped) {
+        rb_call_announce(s->call, json_pack("{s:i}", "pid", (int)rb_child_pid(child)), on_announced);
     }
 }
 

@@ -16,6 +16,8 @@
 #include "journal/journal.h"
 #include "process/spawner.h"
 #include "run/arguments.h"
+#include "run/run.h"
+#include "run/turn.h"
 
 int rb_cli_loop(struct rb_cli *c, struct rb_err *err)
 {
@@ -26,7 +28,13 @@ int rb_cli_loop(struct rb_cli *c, struct rb_err *err)
         return rb_err_set(err, RB_EINTERNAL, RB_T_cli_no_loop);
     }
     c->loop_open = true;
+    c->turn = rb_turn_new(&c->loop);
     return c->spawner != NULL ? rb_spawner_attach(c->spawner, &c->loop, err) : 0;
+}
+
+struct rb_engine rb_cli_engine(struct rb_cli *c)
+{
+    return (struct rb_engine){.loop = &c->loop, .spawner = c->spawner, .journal = c->journal, .turn = c->turn, .second = c->record};
 }
 
 int rb_cli_catalog_at(struct rb_catalog **out, const char *folder, struct rb_err *err)
@@ -246,6 +254,7 @@ static void close_all(struct rb_cli *c)
         rb_spawner_close(c->spawner);
     }
     if (c->loop_open) {
+        rb_turn_free(c->turn);
         uv_run(&c->loop, UV_RUN_NOWAIT); /* close callbacks of what the last command closed */
         (void)uv_loop_close(&c->loop);   /* the process ends: a handle left open harms nobody */
     }

@@ -13,8 +13,10 @@
 #include "cli/wrap.h"
 
 struct rb_catalog;
+struct rb_engine;
 struct rb_journal;
 struct rb_spawner;
+struct rb_turn;
 
 enum rb_sink { RB_OUT, RB_ERR }; /* results / the rest */
 /* RB_COMMAND is a line to be copied: it is never broken into two. */
@@ -36,6 +38,7 @@ struct rb_cli {
     bool ascii, quiet, verbose, debug, no_input;
     uv_loop_t loop;
     bool loop_open;
+    struct rb_turn *turn; /* of the loop's runs */
     struct rb_catalog *catalog;
     struct rb_journal *journal;
     const char *record;  /* the folder of the second journal (record.c), NULL = none */
@@ -62,6 +65,8 @@ int rb_cli_main(int argc, char **argv, struct rb_spawner *sp);
 
 /* cli.c: the engine's parts, opened at first use. 0 or an error. */
 int rb_cli_loop(struct rb_cli *c, struct rb_err *err);
+/* What runs need of this process, as far as it is open. */
+struct rb_engine rb_cli_engine(struct rb_cli *c);
 /* The same catalogue on a folder of its own, with the verbs known; the caller closes it. */
 int rb_cli_catalog_at(struct rb_catalog **out, const char *folder, struct rb_err *err);
 int rb_cli_catalog(struct rb_cli *c, struct rb_err *err);

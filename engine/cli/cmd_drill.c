@@ -170,7 +170,8 @@ static int run_drill(struct drill *d, const json_t *file, const char *id, const 
     struct rb_cli *c = d->c;
     const char *name = rb_json_str(block, "id", "");
     json_t *params = params_of(block), *repeat = rb_cli_repeat(c);
-    struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = d->kind == &drills ? c->journal : NULL};
+    struct rb_engine engine = rb_cli_engine(c);
+    engine.journal = d->kind == &drills ? c->journal : NULL;
     struct rb_run_options o = {.file = file, .params = params, .mode = d->kind->mode, .drill = name, .no_input = true,
                                .timeout = d->timeout, .repeat = repeat};
     char text[512];

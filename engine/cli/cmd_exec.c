@@ -286,7 +286,7 @@ int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume
         return rb_cli_fail(c, err);
     }
     memset(&w, 0, sizeof w);
-    struct rb_engine engine = {.loop = &c->loop, .spawner = c->spawner, .journal = c->journal, .second = c->record};
+    struct rb_engine engine = rb_cli_engine(c);
     o->instead = c->instead;
     rb_cli_journal_tell(c);
     watch_open(&w, c);

@@ -178,7 +178,7 @@ static int try_channel(struct rb_cli *c, const char *channel, const json_t *conf
     const char *message = rb_options_get(&c->options, RB_O_MESSAGE);
     json_t *params = json_pack("{s:s, s:s}", "channel", channel, "message", message != NULL ? message : "");
     json_t *file = rb_catalog_own_file("runbook/notify-test", test_runbook), *repeat = rb_cli_repeat(c);
-    const struct rb_engine engine = {&c->loop, c->spawner, c->journal, c->record};
+    const struct rb_engine engine = rb_cli_engine(c);
     const struct rb_run_options o = {.file = file, .params = params, .config = config, .no_input = true, .allow = "low",
                                      .mode = print ? RB_MODE_DRY_RUN : RB_MODE_EXEC, .repeat = repeat};
     struct rb_run *run;

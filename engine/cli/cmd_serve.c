@@ -145,7 +145,7 @@ int rb_cmd_serve(struct rb_cli *c)
     rc = rc != 0 ? rc : rb_cli_loop(c, &err);
     rc = rc != 0 ? rc : rb_cli_journal(c, true, &err);
     rc = rc == 0 && c->instead != NULL ? rb_err_set(&err, RB_EJOURNAL, RB_T_cli_record_serve, c->instead) : rc;
-    o.engine = (struct rb_engine){.loop = &c->loop, .spawner = c->spawner, .journal = c->journal, .second = c->record};
+    o.engine = rb_cli_engine(c);
     rc = rc != 0 ? rc : rb_service_run(&o, &err);
     json_decref(repeat);
     return rc != 0 ? rb_cli_fail(c, &err) : 0;

@@ -113,7 +113,9 @@ static bool has_binding(const char *name)
 static void start_probe(struct probing *all, struct probe *probe)
 {
     static const struct rb_run_view view = {.ended = on_ended};
-    struct rb_engine engine = {.loop = &all->d->c->loop, .spawner = all->d->c->spawner, .journal = all->journal};
+    struct rb_engine engine = rb_cli_engine(all->d->c);
+    engine.journal = all->journal; /* not the usual one, and no second one */
+    engine.second = NULL;
     struct rb_err err = {0};
     json_t *file = file_of(probe->way, probe->name), *params = json_pack("{s:s}", "c", probe->name);
     struct rb_run_options options = {.file = file, .params = params, .config = all->config, .mode = RB_MODE_DIAGNOSE, .no_input = true};

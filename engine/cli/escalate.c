@@ -80,7 +80,7 @@ static void on_told(void *user, const json_t *report)
 void rb_exec_escalated(struct rb_exec *e, const json_t *body)
 {
     static const struct rb_run_view view = {.ended = on_told};
-    const struct rb_engine engine = {.loop = &e->c->loop, .spawner = e->c->spawner, .journal = e->c->journal, .second = e->c->record};
+    const struct rb_engine engine = rb_cli_engine(e->c);
     size_t i;
     json_t *contact, *text = message(e, body);
     put(e, body);

@@ -104,8 +104,7 @@ static int record_start(struct rb_run *run, const char *target, struct rb_err *e
     return 0;
 }
 
-/* This process has it from here on: on disk before anything else. */
-static int record_resumed(struct rb_run *run, struct rb_err *err)
+static void record_resumed(struct rb_run *run)
 {
     json_t *body = rb_journal_process(), *actor = rb_journal_actor_find();
     json_object_set_new(body, "run", json_string(run->id));
@@ -118,9 +117,6 @@ static int record_resumed(struct rb_run *run, struct rb_err *err)
     run->frame[0] = '\0'; /* nothing of the earlier life caused it */
     rb_record(run, "run.resumed", body);
     RB_CRASH_POINT("resume");
-    int rc = rb_record_flush(run, err);
-    RB_CRASH_POINT("resumed");
-    return rc;
 }
 
 /* names: those the runbook shares with others, as they read for this run. */
@@ -170,6 +166,38 @@ static void begin_undo(struct rb_run *run, json_int_t seq)
     rb_run_reply(run, seq, items ? json_pack("{s:o}", "undo", items) : json_object());
 }
 
+static void begun(struct rb_run *run)
+{
+    run->begun = true;
+    rb_response_begin(run);
+    tell_interrupted(run);
+    rb_plan_begin(run);
+    begin_undo(run, run->begin_seq);
+}
+
+static void not_begun(struct rb_run *run, const struct rb_err *err)
+{
+    char text[sizeof err->text + sizeof err->hint + 4];
+    bool busy = err->code == RB_EBUSY;
+    snprintf(text, sizeof text, "%s%s%s", err->text, err->hint[0] ? "; " : "", err->hint);
+    rb_run_fail(run, busy ? "busy" : "failed", busy ? 8 : RB_EXIT_JOURNAL, text);
+}
+
+/* This process has it from here on. */
+static void resumed(void *user, const struct rb_err *error, const struct rb_err *unsealed)
+{
+    struct rb_run *run = user;
+    (void)unsealed;
+    RB_CRASH_POINT("resumed");
+    if (run->ending) {
+        rb_run_settle(run);
+    } else if (error) {
+        not_begun(run, error);
+    } else {
+        begun(run);
+    }
+}
+
 void rb_verb_begin(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     struct rb_err err = {0};
@@ -184,23 +212,20 @@ void rb_verb_begin(struct rb_run *run, json_int_t seq, const json_t *args)
     bool alone =
         run->mode == RB_MODE_DRILL || !run->engine.journal; /* nobody to exclude, nothing to change */
     int rc = alone ? 0 : take_locks(run, target, json_object_get(args, "locks"), &err);
+    run->begin_seq = seq;
     if (rc == 0 && !run->archive) {
         rc = record_start(run, target, &err);
-    } else if (rc == 0 && run->engine.journal) {
-        rc = record_resumed(run, &err);
-    } else if (rc == 0) {
-        rb_record(run, "run.started", json_copy(run->first_started));
     }
     if (rc < 0) {
-        char text[sizeof err.text + sizeof err.hint + 4];
-        snprintf(text, sizeof text, "%s%s%s", err.text, err.hint[0] ? "; " : "", err.hint);
-        rb_run_fail(run, rc == RB_EBUSY ? "busy" : "failed", rc == RB_EBUSY ? 8 : RB_EXIT_JOURNAL, text);
+        not_begun(run, &err);
+    } else if (run->archive && run->engine.journal) {
+        record_resumed(run);
+        rb_turn_wait(run, resumed, run);
     } else {
-        run->begun = true;
-        rb_response_begin(run);
-        tell_interrupted(run);
-        rb_plan_begin(run);
-        begin_undo(run, seq);
+        if (run->archive) { /* a replay */
+            rb_record(run, "run.started", json_copy(run->first_started));
+        }
+        begun(run);
     }
     rb_buf_deinit(&fallback);
 }

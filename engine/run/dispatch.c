@@ -105,13 +105,34 @@ void rb_dispatch_hurry(struct rb_run *run)
     }
 }
 
-/* Before a write starts its intent is on disk; a probe's is recorded too, with its outcome. */
-static int record_intent(struct rb_call *call, const char *name, struct rb_err *err)
+static void said_before(void *user, const struct rb_err *error, const struct rb_err *unsealed)
 {
-    if (call->verb->effect != RB_EFFECT_WRITE || call->looking) {
-        return 0;
-    }
+    struct rb_call *call = user;
     struct rb_run *run = call->run;
+    (void)unsealed;
+    RB_CRASH_POINT("intent on disk");
+    if (rb_call_has_ended(call)) {
+        return; /* cancelled meanwhile: its outcome waits behind this */
+    }
+    run->wrote = run->wrote || !error;
+    run->refused_unrecorded = run->refused_unrecorded || error;
+    call->announced(call, error);
+}
+
+void rb_call_before(struct rb_call *call, const char *kind, json_t *body, rb_announced_fn *go_on)
+{
+    rb_record(call->run, kind, body);
+    RB_CRASH_POINT("intent");
+    call->announced = go_on;
+    rb_turn_wait(call->run, said_before, call);
+}
+
+/* What was asked for, and where in the run; a probe's is recorded too, with its outcome. */
+static json_t *intent_of(const struct rb_call *call)
+{
+    const struct rb_run *run = call->run;
+    char name[128];
+    rb_call_name(call, name, sizeof name, false);
     json_t *body =
         json_pack("{s:I, s:s, s:s, s:O, s:s, s:s, s:s, s:s, s:s}", "call", (json_int_t)call->number, "verb",
                   name, "text", call->text, "args", call->args, "phase", rb_phase_name(call->phase), "id",
@@ -119,26 +140,21 @@ static int record_intent(struct rb_call *call, const char *name, struct rb_err *
     if (call->again) {
         json_object_set_new(body, "again", json_true());
     }
-    if (call->verb->announces) { /* it does nothing before it announced that, in the same commit */
+    if (call->verb->announces) {
         json_object_set_new(body, "announces", json_true());
-        return rb_record(run, "call.intent", body);
     }
-    rb_record(run, "call.intent", body);
-    RB_CRASH_POINT("intent");
-    int rc = rb_record_flush(run, err);
-    RB_CRASH_POINT("intent on disk");
-    run->wrote = run->wrote || rc == 0;
-    run->refused_unrecorded = run->refused_unrecorded || rc < 0;
-    return rc;
+    return body;
 }
 
 /* A module that is missing is told before anything is recorded as begun. */
-static int find_module(struct rb_call *call, const char *name, struct rb_err *err)
+static int find_module(struct rb_call *call, struct rb_err *err)
 {
     const char *module = call->verb->module ? call->verb->module(call->filled) : NULL;
+    char name[128];
     if (!module) {
         return 0;
     }
+    rb_call_name(call, name, sizeof name, false);
     call->module = rb_modules_verb(call->run->modules, module, name, &call->state, err);
     return call->module ? 0 : err->code;
 }
@@ -157,18 +173,41 @@ static int begin(struct rb_call *call, struct rb_err *err)
     return call->verb->start(call, call->filled, err);
 }
 
-/* Everything is there: its intent is recorded, and it begins. */
+static void begin_now(struct rb_call *call, const struct rb_err *error)
+{
+    struct rb_err err = {0};
+    if (!error && begin(call, &err) < 0) {
+        error = &err;
+    }
+    RB_CRASH_POINT("begun");
+    if (error) {
+        rb_call_fail(call, error);
+    }
+}
+
+/* Before a write begins its intent is on disk. One that announces does nothing before that: both in one commit. */
+static void record_and_begin(struct rb_call *call)
+{
+    if (call->verb->effect != RB_EFFECT_WRITE || call->looking) {
+        begin_now(call, NULL);
+    } else if (call->verb->announces) {
+        rb_record(call->run, "call.intent", intent_of(call));
+        begin_now(call, NULL);
+    } else {
+        rb_call_before(call, "call.intent", intent_of(call), begin_now);
+    }
+}
+
+/* Everything is there. */
 static int start_filled(struct rb_call *call, struct rb_err *err)
 {
-    char name[128];
-    rb_call_name(call, name, sizeof name, false);
     json_t *filled = rb_secrets_put(call->run->secrets, call->filled);
     json_decref(call->filled);
     call->filled = filled;
-    int rc = find_module(call, name, err);
-    rc = rc ? rc : record_intent(call, name, err);
-    rc = rc ? rc : begin(call, err);
-    RB_CRASH_POINT("begun");
+    int rc = find_module(call, err);
+    if (rc == 0) {
+        record_and_begin(call);
+    }
     return rc;
 }
 

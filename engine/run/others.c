@@ -17,7 +17,6 @@ static json_t *words_of(const struct rb_run *run)
 void rb_consent_park(struct rb_run *run, const char *what, const json_t *shown, enum rb_text_id text)
 {
     char why[1024];
-    struct rb_err err = {0};
     const char *id = rb_json_str(shown, "fix", rb_json_str(shown, "id", "?"));
     json_t *body = json_pack("{s:s, s:s, s:O*, s:s, s:O*, s:O*, s:O*, s:o}", "run", run->id, "for", what, "block",
                              json_object_get(shown, "block"), "id", id, "key", json_object_get(shown, "key"), "plan",
@@ -30,10 +29,6 @@ void rb_consent_park(struct rb_run *run, const char *what, const json_t *shown, 
     run->frame[0] = '\0'; /* waiting is no part of what is gone through again */
     rb_record(run, "run.parked", body);
     RB_CRASH_POINT("parked");
-    if (rb_record_flush(run, &err) < 0) {
-        rb_run_fail(run, "failed", RB_EXIT_JOURNAL, err.text);
-        return;
-    }
     rb_run_park(run, "waiting", 4, why);
     if (run->failure) {
         json_t *next = json_pack("[{s:o, s:O*}]", "argv", rb_next_resume(run, shown), "why", json_object_get(shown, "title"));

@@ -120,42 +120,29 @@ void rb_call_answer(struct rb_call *call, json_t *value, const struct rb_err *er
     json_decref(details);
 }
 
-/* What a write brought is not told unless it is on disk. */
-static void answer_ended(struct rb_call *call, int journal, const struct rb_err *why)
+/* What a write brought is not told unless it is on disk; the run ends with 10 when the journal stays unwritable. */
+static void answer_ended(void *user, const struct rb_err *error, const struct rb_err *unsealed)
 {
-    struct rb_err err = call->failure ? *call->failure : *why;
-    bool told = call->value && (journal == 0 || call->verb->effect != RB_EFFECT_WRITE);
-    json_t *value = told ? json_incref(call->value) : NULL;
-    RB_CRASH_POINT("outcome on disk");
-    rb_call_answer(call, value, &err);
-    RB_CRASH_POINT("answered");
-}
-
-/* What ended in one turn of the loop is recorded by one commit, then answered. */
-static void answer_all(uv_timer_t *timer)
-{
-    struct rb_run *run = timer->data;
+    struct rb_call *call = user;
+    struct rb_run *run = call->run;
+    bool told = call->value && (!error || call->verb->effect != RB_EFFECT_WRITE);
     struct rb_err err = {0};
-    struct rb_call *ended = run->ended, *next;
-    run->ended = NULL;
-    run->ended_last = &run->ended;
-    int rc = rb_record_flush(run, &err); /* the run ends with 10 when the journal stays unwritable */
-    for (; ended; ended = next) {
-        next = ended->next_ended;
-        answer_ended(ended, rc, &err);
+    (void)unsealed;
+    if (!told) {
+        err = call->failure ? *call->failure : *error;
     }
+    RB_CRASH_POINT("outcome on disk");
+    rb_call_answer(call, told ? json_incref(call->value) : NULL, &err);
+    RB_CRASH_POINT("answered");
     rb_run_settle(run);
 }
 
 static void answer_soon(struct rb_call *call)
 {
-    struct rb_run *run = call->run;
     if (call->deadline) {
         uv_timer_stop(call->deadline);
     }
-    *run->ended_last = call;
-    run->ended_last = &call->next_ended;
-    uv_timer_start(run->answer_timer, answer_all, 0, 0);
+    rb_turn_wait(call->run, answer_ended, call);
 }
 
 static void show_output(struct rb_call *call, int stream, const char *data, size_t len)

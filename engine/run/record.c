@@ -71,7 +71,6 @@ void rb_record_soon(struct rb_run *run)
 
 int rb_record_flush(struct rb_run *run, struct rb_err *err)
 {
-    uv_timer_stop(run->flush_timer);
     int rc = run->engine.journal ? rb_journal_commit(run->engine.journal, err) : 0;
     if (rc < 0) {
         run->journal_failed = true;
@@ -84,6 +83,10 @@ int rb_record_flush(struct rb_run *run, struct rb_err *err)
 void rb_record_show(struct rb_run *run)
 {
     json_t *pending = run->pending;
+    uv_timer_stop(run->flush_timer);
+    if (json_array_size(pending) == 0) {
+        return;
+    }
     run->pending = json_array();
     size_t i;
     json_t *event;

@@ -106,7 +106,7 @@ static void run_free(struct rb_run *run)
     json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
                         run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
                         run->interrupted, run->response, run->first_started, run->actor, run->config,  run->standing, run->evidence,
-                        run->planned, run->made,  run->only};
+                        run->planned, run->made,  run->only, run->end};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
     }
@@ -311,6 +311,9 @@ static void end_unrecorded(struct rb_run *run, json_t *body, const char *why)
 {
     bool unknown = run->unknown || outcome_lost(run); /* before what the journal's own error says: something may have happened */
     mark_unrecorded(body, why);
+    if (run->parked) { /* nothing says that it waits */
+        json_object_set_new(body, "result", json_string("failed"));
+    }
     if (!run->wrote) {
         rb_record_show(run);
     } else if (unknown) {
@@ -320,9 +323,8 @@ static void end_unrecorded(struct rb_run *run, json_t *body, const char *why)
     rb_report_apply(run->report, "run.ended", body, rb_clock_utc_us());
 }
 
-static void record_end(struct rb_run *run)
+static json_t *end_of(const struct rb_run *run)
 {
-    struct rb_err err = {0};
     json_t *body = ended_body(run);
     json_object_set_new(body, "ms", json_integer((rb_clock_mono_ns() - run->started_ns) / 1000000));
     json_object_set_new(body, "fixed", fixes_done(run));
@@ -332,24 +334,12 @@ static void record_end(struct rb_run *run)
     } else if (run->refused_unrecorded && !run->unknown) {
         json_object_set_new(body, "exit", json_integer(RB_EXIT_JOURNAL));
     }
-    run->frame[0] = '\0';
-    if (run->begun && !run->parked) {
-        rb_record(run, "run.ended", json_incref(body));
-        if (rb_record_flush(run, &err) < 0) {
-            end_unrecorded(run, body, err.text);
-        } else if (run->engine.journal && rb_journal_seal(run->engine.journal, &err) < 0) { /* a replay has none */
-            json_object_set_new(run->report, "unsealed", json_string(err.text)); /* all is recorded; its proof is late */
-        }
-    } else {
-        rb_report_apply(run->report, "run.ended", body, rb_clock_utc_us());
-    }
-    json_decref(body);
+    return body;
 }
 
-static void finalize(struct rb_run *run)
+/* All is over and told. */
+static void close_run(struct rb_run *run)
 {
-    RB_CRASH_POINT("end");
-    record_end(run);
     RB_CRASH_POINT("ended");
     rb_workers_free(run->workers);
     rb_modules_free(run->modules);
@@ -358,16 +348,45 @@ static void finalize(struct rb_run *run)
     timer_free(run->run_deadline);
     timer_free(run->block_deadline);
     timer_free(run->flush_timer);
-    timer_free(run->answer_timer);
     timer_free(run->response_timer);
     rb_locks_release(run, run->parked || !strcmp(rb_json_str(run->report, "result", ""), "unknown"));
     run->view->ended(run->user, run->report);
     run_free(run);
 }
 
+static void end_recorded(void *user, const struct rb_err *error, const struct rb_err *unsealed)
+{
+    struct rb_run *run = user;
+    if (error) {
+        end_unrecorded(run, run->end, error->text);
+    } else if (run->parked) {
+        rb_report_apply(run->report, "run.ended", run->end, rb_clock_utc_us());
+    } else if (unsealed) {
+        json_object_set_new(run->report, "unsealed", json_string(unsealed->text)); /* all is recorded; its proof is late */
+    }
+    close_run(run);
+}
+
+/* A run that is parked has an end in this process only; what was recorded of it must be on disk all the same. */
+static void finalize(struct rb_run *run)
+{
+    RB_CRASH_POINT("end");
+    run->end = end_of(run);
+    run->frame[0] = '\0';
+    if (!run->begun) {
+        rb_report_apply(run->report, "run.ended", run->end, rb_clock_utc_us());
+        close_run(run);
+    } else if (run->parked) {
+        rb_turn_wait(run, end_recorded, run);
+    } else {
+        rb_record(run, "run.ended", json_incref(run->end));
+        rb_turn_wait_sealed(run, end_recorded, run);
+    }
+}
+
 void rb_run_settle(struct rb_run *run)
 {
-    if (run->ending && !run->calls && !uv_is_active((uv_handle_t *)run->block_deadline)) {
+    if (run->ending && !run->calls && !run->waiting && !uv_is_active((uv_handle_t *)run->block_deadline)) {
         finalize(run);
     }
 }
@@ -413,7 +432,6 @@ void rb_run_park(struct rb_run *run, const char *result, int exit_code, const ch
 void rb_run_leave(struct rb_run *run)
 {
     char text[256];
-    struct rb_err err = {0};
     if (run->ending) {
         return;
     }
@@ -421,7 +439,6 @@ void rb_run_leave(struct rb_run *run)
         rb_run_fail(run, "aborted", 130, rb_text(RB_T_run_not_begun));
         return;
     }
-    (void)rb_record_flush(run, &err); /* what is not on disk is asked again */
     snprintf(text, sizeof text, rb_text(RB_T_run_left), run->id);
     rb_run_park(run, "waiting", 4, text);
     json_object_set_new(run->failure, "next", rb_next_guide(run));
@@ -596,15 +613,12 @@ int rb_run_launch(struct rb_run **out, struct rb_run *run, struct rb_err *err)
     run->run_deadline = timer_new(run);
     run->block_deadline = timer_new(run);
     run->flush_timer = timer_new(run);
-    run->answer_timer = timer_new(run);
     run->response_timer = timer_new(run);
-    run->ended_last = &run->ended;
     int rc = start_runner(run, err);
     if (rc < 0) {
         timer_free(run->run_deadline);
         timer_free(run->block_deadline);
         timer_free(run->flush_timer);
-        timer_free(run->answer_timer);
         timer_free(run->response_timer);
         if (!run->runner) {
             free(run->link);

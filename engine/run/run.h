@@ -19,6 +19,7 @@ struct rb_engine {
     uv_loop_t *loop;
     struct rb_spawner *spawner;
     struct rb_journal *journal;
+    struct rb_turn *turn;     /* one for all runs of the process */
     const char *second; /* the folder of the second journal, whose locks count too; NULL = none */
 };
 

@@ -11,9 +11,8 @@
 #include "run/replay.h"
 #include "run/state.h"
 
-int rb_call_announce(struct rb_call *call, json_t *facts, struct rb_err *err)
+void rb_call_announce(struct rb_call *call, json_t *facts, rb_announced_fn *go_on)
 {
-    struct rb_run *run = call->run;
     json_int_t pid = rb_json_int(facts, "pid", 0);
     if (pid > 0) {
         json_t *process = rb_journal_process_of((pid_t)pid);
@@ -22,13 +21,7 @@ int rb_call_announce(struct rb_call *call, json_t *facts, struct rb_err *err)
     }
     json_object_set_new(facts, "call", json_integer((json_int_t)call->number));
     json_object_set_new(facts, "frame", json_string(call->frame));
-    rb_record(run, "call.began", facts);
-    RB_CRASH_POINT("intent");
-    int rc = rb_record_flush(run, err);
-    RB_CRASH_POINT("intent on disk");
-    run->wrote = run->wrote || rc == 0;
-    run->refused_unrecorded = run->refused_unrecorded || rc < 0;
-    return rc;
+    rb_call_before(call, "call.began", facts, go_on);
 }
 
 static void fail_unknown(struct rb_call *call, const json_t *began)

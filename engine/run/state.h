@@ -21,6 +21,7 @@
  *   approval.c     consent of other people
  *   drill_verbs.c  drill.*: the lab of a drill
  *   record.c       events: journal first, then report and view
+ *   turn.c         what must be on disk before something goes on: one commit a turn of the loop, of all runs
  *   response.c     how soon somebody must decide, and what happens then
  *   report.c       events -> the runbook.run/1 object
  *   next.c         the commands that go on
@@ -43,6 +44,7 @@
 #include "run/replay.h"
 #include "run/run.h"
 #include "run/secrets.h"
+#include "run/turn.h"
 #include "run/worker.h"
 
 #define RB_CALLS_MAX 1024         /* in flight, of one run; waits too */
@@ -113,8 +115,8 @@ struct rb_call {
     bool cancelled;    /* its deadline passed or the run stops: the outcome follows soon */
     bool timed_out;
     bool undone;       /* its binding knows that it changed nothing */
-    struct rb_call *next_ended; /* it ended and waits for its record to be on disk: then one of these is told */
-    json_t *value;
+    rb_announced_fn *announced; /* goes on with it once what it says beforehand is on disk */
+    json_t *value;              /* it ended, and waits for its record to be on disk: then one of these is told */
     struct rb_err *failure;
 };
 
@@ -162,7 +164,6 @@ struct rb_run {
     struct rb_workers *workers;
     struct rb_modules *modules;
     struct rb_call *calls;
-    struct rb_call *ended, **ended_last; /* calls that are answered at the end of this turn of the loop */
     json_t *frames;            /* {task: calls it made so far} */
     char frame[RB_PLACE_MAX];  /* of the call that is served now; "" = none */
     struct rb_replay *replay;  /* an earlier life of this run, or NULL */
@@ -174,6 +175,8 @@ struct rb_run {
     const char *lang;          /* of the runner: its words are part of the record */
     int64_t started_ns, clock_base_ns, call_count, last_write_us;
     int call_in_flight, remarks;
+    int waiting;               /* in turn.c */
+    json_int_t begin_seq;      /* of run.begin, answered when the run is on disk again */
     struct rb_block_now now;
     struct rb_plan plan;
     struct rb_lab *lab;
@@ -181,7 +184,7 @@ struct rb_run {
     json_t *interrupted;       /* {run, step}: the one before us on this target, which did not end */
 
     json_t *response;          /* of rb_response_of: how soon somebody must decide, and whom to turn to then */
-    uv_timer_t *run_deadline, *block_deadline, *flush_timer, *answer_timer, *response_timer;
+    uv_timer_t *run_deadline, *block_deadline, *flush_timer, *response_timer;
     json_int_t question_seq;   /* the call that waits for a person, 0 = none */
     char *question_kind, question_frame[RB_PLACE_MAX];
     json_t *question;
@@ -193,6 +196,7 @@ struct rb_run {
     int stop_signal;
     json_t *finish;            /* what run.finish said */
     json_t *failure;           /* {result, exit, error}: an end that the runner did not announce */
+    json_t *end;               /* of the run, on its way to disk */
 };
 
 /* declare.c: run.declare, and a person's answer to "begin". */
@@ -243,6 +247,8 @@ struct rb_call *rb_call_asking(const struct rb_run *run);
 void rb_call_look_back(struct rb_call *call);
 /* Back to before it began. */
 void rb_call_rewind(struct rb_call *call);
+/* Records what a write says before it goes on; then go_on, unless it ended meanwhile. Takes body. */
+void rb_call_before(struct rb_call *call, const char *kind, json_t *body, rb_announced_fn *go_on);
 /* Its outcome from an earlier life. */
 void rb_call_recorded(struct rb_call *call, const json_t *outcome);
 void rb_dispatch_cancel(struct rb_run *run, struct rb_call *call);

@@ -204,6 +204,7 @@ static void send_call(struct worker *w, struct rb_call *call)
     char name[128];
     snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
     w->call = call;
+    rb_call_data_set(call, w);
     json_t *request = json_pack("{s:s, s:O, s:f, s:b, s:s, s:s, s:I}", "verb", name, "args", call->filled, "timeout",
                                 call->timeout, "read_only", w->read_only, "journal", w->pool->journal, "lang",
                                 rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "last_write",
@@ -237,12 +238,12 @@ static void serve_queue(struct rb_workers *pool)
     }
 }
 
-/* It waits for our word before it does what cannot be taken back. */
-static void answer_announced(struct worker *w, json_t *began)
+/* It waits for our word before it does what cannot be taken back. A worker whose call ended is killed, without a word. */
+static void answer_announced(struct rb_call *call, const struct rb_err *error)
 {
+    const struct worker *w = rb_call_data(call);
     struct rb_err err = {0};
-    bool go = w->call && rb_call_announce(w->call, json_incref(began), &err) == 0;
-    json_t *word = json_pack("{s:b}", "go", go);
+    json_t *word = json_pack("{s:b}", "go", !error);
     (void)rb_child_send(w->child, word, &err); /* gone: its end is on the way */
     json_decref(word);
 }
@@ -260,8 +261,10 @@ static void on_frame(struct rb_child *child, json_t *frame, void *user)
         return;
     }
     json_t *began = json_object_get(frame, "began");
+    if (began && call) {
+        rb_call_announce(call, json_incref(began), answer_announced);
+    }
     if (began) {
-        answer_announced(w, began);
         return;
     }
     w->call = NULL;

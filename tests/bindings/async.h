@@ -20,6 +20,8 @@ struct rb_call {
     struct rb_child *left; /* what goes on after it */
     bool read_only, timed_out, undone;
     int ended;
+    rb_announced_fn *announced; /* waits for a turn of the loop, as for a disk */
+    uv_timer_t *writing;
 };
 
 static uv_loop_t loop;
@@ -78,16 +80,40 @@ void rb_call_remark(struct rb_call *call, const char *kind, const char *text)
 static json_t *announced; /* of the last write that did */
 static bool unrecordable;
 
-int rb_call_announce(struct rb_call *call, json_t *facts, struct rb_err *err)
+static void end_writing(struct rb_call *call)
 {
-    (void)call;
+    if (call->writing) {
+        uv_close((uv_handle_t *)call->writing, (uv_close_cb)free);
+        call->writing = NULL;
+    }
+}
+
+static void written(uv_timer_t *timer)
+{
+    struct rb_call *call = timer->data;
+    struct rb_err err = {0};
+    if (unrecordable) {
+        rb_err_set(&err, RB_EJOURNAL, RB_T_run_not_announced);
+    }
+    end_writing(call);
+    call->announced(call, err.code ? &err : NULL);
+}
+
+void rb_call_announce(struct rb_call *call, json_t *facts, rb_announced_fn *go_on)
+{
+    assert_null(call->writing);
     json_decref(announced);
     announced = facts;
-    return unrecordable ? rb_err_set(err, RB_EJOURNAL, RB_T_run_not_announced) : 0;
+    call->announced = go_on;
+    call->writing = calloc(1, sizeof *call->writing);
+    uv_timer_init(call->loop, call->writing);
+    call->writing->data = call;
+    uv_timer_start(call->writing, written, 0, 0);
 }
 
 void rb_call_done(struct rb_call *call, json_t *value)
 {
+    end_writing(call);
     assert_non_null(value);
     call->value = value;
     call->ended++;
@@ -103,6 +129,7 @@ void rb_call_details(struct rb_call *call, json_t *data)
 }
 void rb_call_fail(struct rb_call *call, const struct rb_err *err)
 {
+    end_writing(call);
     assert_int_not_equal(err->code, 0);
     call->err = *err;
     call->ended++;

@@ -50,12 +50,10 @@ void rb_call_remark(struct rb_call *call, const char *kind, const char *text)
 {
     (void)call, (void)kind, (void)text;
 }
-int rb_call_announce(struct rb_call *call, json_t *facts, struct rb_err *err)
+void rb_call_announce(struct rb_call *call, json_t *facts, rb_announced_fn *go_on)
 {
-    (void)call;
-    (void)err;
+    (void)call, (void)go_on;
     json_decref(facts);
-    return 0;
 }
 
 void rb_call_done(struct rb_call *call, json_t *value)

@@ -17,6 +17,7 @@
 #include "journal/journal.h"
 #include "process/spawner.h"
 #include "run/run.h"
+#include "run/turn.h"
 #include "run/worker.h"
 
 #define ROUNDS 600
@@ -25,6 +26,7 @@
 static struct rb_spawner *spawner;
 static struct rb_journal *journal;
 static uv_loop_t loop;
+static struct rb_turn *turn;
 static char folder[] = "/tmp/runbook-hostile-XXXXXX";
 static char canary[256];
 
@@ -136,7 +138,7 @@ static void ended(void *user, const json_t *result)
 static json_t *one_run(enum rb_run_mode mode)
 {
     static const struct rb_run_view view = {.ended = ended};
-    struct rb_engine engine = {.loop = &loop, .spawner = spawner, .journal = journal};
+    struct rb_engine engine = {.loop = &loop, .spawner = spawner, .journal = journal, .turn = turn};
     struct rb_err err = {0};
     struct rb_run *run;
     json_t *result = NULL;
@@ -184,6 +186,7 @@ static int setup(void **state)
     setenv("RUNBOOK_STATE", folder, 1);
     snprintf(path, sizeof path, "%s/journal.db", folder);
     uv_loop_init(&loop);
+    turn = rb_turn_new(&loop);
     return rb_spawner_attach(spawner, &loop, &err) < 0 || rb_journal_open(&journal, path, &err) < 0 ? -1 : 0;
 }
 

@@ -16,12 +16,14 @@
 #include "journal/journal.h"
 #include "process/spawner.h"
 #include "run/run.h"
+#include "run/turn.h"
 #include "run/worker.h"
 #include "runner/runner.h"
 
 static struct rb_spawner *spawner;
 static struct rb_journal *journal;
 static uv_loop_t loop;
+static struct rb_turn *turn;
 static char folder[] = "/tmp/runbook-test-run-XXXXXX";
 
 static const struct rb_entry entries[] = {{"runner", rb_runner_main}, {"worker", rb_worker_main}};
@@ -68,7 +70,7 @@ static json_t *file_of(const char *text)
 /* Runs a text to its end; the result belongs to the caller. */
 static json_t *run_with(const char *text, struct rb_run_options options)
 {
-    struct rb_engine engine = {.loop = &loop, .spawner = spawner, .journal = journal};
+    struct rb_engine engine = {.loop = &loop, .spawner = spawner, .journal = journal, .turn = turn};
     struct rb_err err = {0};
     struct outcome outcome = {0};
     struct rb_run *run;
@@ -446,6 +448,7 @@ static int setup(void **state)
     setenv("RUNBOOK_STATE", folder, 1);
     snprintf(path, sizeof path, "%s/journal.db", folder);
     uv_loop_init(&loop);
+    turn = rb_turn_new(&loop);
     return rb_spawner_attach(spawner, &loop, &err) < 0 || rb_journal_open(&journal, path, &err) < 0 ? -1 : 0;
 }
 
