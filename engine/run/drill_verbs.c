@@ -5,19 +5,18 @@
 #include <ftw.h>
 #include <limits.h>
 #include <mntent.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/port.h"
 #include "run/state.h"
 #include "runner/language.h"
 
-#define READY_MS 10000
+#define READY_MS 30000
 #define READY_OUTPUT_MAX 65536
 
 struct helper {
@@ -30,9 +29,16 @@ struct helper {
     json_int_t seq; /* the drill.spawn that waits, 0 = answered */
 };
 
+/* Of a port. */
+struct claim {
+    struct claim *next;
+    int fd;
+};
+
 struct rb_lab {
     struct rb_run *run;
     struct helper *helpers;
+    struct claim *claims;
     char dir[PATH_MAX];
 };
 
@@ -107,24 +113,18 @@ static void remove_dir(const struct rb_lab *lab)
     (void)nftw(lab->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what is left of a failed lab is only rubbish */
 }
 
-/* A port of the loopback that nobody listens on. */
-static int free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return 0;
-    }
-    bool bound = bind(fd, (struct sockaddr *)&at, len) == 0 && getsockname(fd, (struct sockaddr *)&at, &len) == 0;
-    close(fd);
-    return bound ? ntohs(at.sin_port) : 0;
-}
-
+/* Its own until the lab ends, though its server be down meanwhile. */
 static void drill_port(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     (void)args;
-    rb_run_reply(run, seq, json_pack("{s:i}", "port", free_port()));
+    struct rb_lab *lab = lab_of(run);
+    int fd, port = rb_port_claim(&fd);
+    if (port) {
+        struct claim *claim = rb_xcalloc(1, sizeof *claim);
+        *claim = (struct claim){.next = lab->claims, .fd = fd};
+        lab->claims = claim;
+    }
+    rb_run_reply(run, seq, json_pack("{s:i}", "port", port));
 }
 
 /* ---- parameters ---- */
@@ -312,6 +312,12 @@ void rb_lab_free(struct rb_lab *lab)
     if (lab->dir[0]) {
         remove_dir(lab);
         uv_update_time(lab->run->engine.loop); /* it may have taken seconds, which are nobody's who starts next */
+    }
+    while (lab->claims) {
+        struct claim *claim = lab->claims;
+        lab->claims = claim->next;
+        close(claim->fd);
+        free(claim);
     }
     free(lab);
 }

@@ -256,7 +256,7 @@ static inline int async_close(void)
             modules[i].module->close(modules[i].state);
         }
     }
-    int64_t until = rb_clock_mono_ns() + 5000000000;
+    int64_t until = rb_clock_mono_ns() + 30000000000;
     while (uv_loop_alive(&loop) && rb_clock_mono_ns() < until) {
         uv_run(&loop, UV_RUN_NOWAIT);
     }

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/port.h"
 #include "binding.h"
 
 struct rb_work {
@@ -190,6 +191,14 @@ static inline char *slurp(const char *path)
     return out;
 }
 
+/* For a server that is started later: nobody else takes it as long as this program runs. */
+static inline int free_port(void)
+{
+    int claim, port = rb_port_claim(&claim);
+    assert_int_not_equal(port, 0);
+    return port;
+}
+
 /* ---- processes ---- */
 
 struct helper {
@@ -197,7 +206,7 @@ struct helper {
     int out;
 };
 
-/* Starts argv and waits, at most 20 s, for one line on its output. */
+/* Starts argv and waits, at most 60 s, for one line on its output. */
 static inline struct helper start_ready(const char *const *argv)
 {
     struct helper h = {0};
@@ -216,7 +225,7 @@ static inline struct helper start_ready(const char *const *argv)
     close(ends[1]);
     h.out = ends[0];
     struct pollfd ready = {.fd = h.out, .events = POLLIN};
-    assert_int_equal(poll(&ready, 1, 20000), 1);
+    assert_int_equal(poll(&ready, 1, 60000), 1);
     assert_true(read(h.out, line, sizeof line) > 0);
     return h;
 }
@@ -241,10 +250,10 @@ static inline long long started_of(pid_t pid)
     return started;
 }
 
-/* Waits until the process is in the state; fails after 10 s. */
+/* Waits until the process is in the state; fails after 60 s. */
 static inline void wait_state(pid_t pid, const char *wanted)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 6000; i++) {
         json_t *list = must("system.processes", json_pack("{s:i}", "pid", (int)pid));
         bool there = strcmp(rb_json_str(json_array_get(list, 0), "state", ""), wanted) == 0;
         json_decref(list);

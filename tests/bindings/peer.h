@@ -12,10 +12,10 @@ struct peer {
     json_t *ready;
 };
 
-/* The next line, within 20 s; NULL at its end. */
+/* The next line, within 60 s; NULL at its end. */
 static inline json_t *peer_line(struct peer *p)
 {
-    int64_t until = rb_clock_mono_ns() + 20000000000;
+    int64_t until = rb_clock_mono_ns() + 60000000000;
     for (;;) {
         char *end = p->lines.len ? memchr(p->lines.data, '\n', p->lines.len) : NULL;
         if (end) {

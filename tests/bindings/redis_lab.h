@@ -15,17 +15,6 @@ struct server {
     int port;
 };
 
-static inline int free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    close(fd);
-    return ntohs(at.sin_port);
-}
-
 /* A socket that listens on loopback; *port. */
 static inline int listener(int *port, int backlog)
 {
@@ -51,6 +40,25 @@ static inline int dial(int port)
     return fd;
 }
 
+/* Asks beside the binding, by a line of its own, until the answer holds words; fails after 60 s. */
+static inline void wait_for_redis(const struct server *s, const char *line, const char *words)
+{
+    int64_t until = rb_clock_mono_ns() + 60000000000;
+    char reply[16384] = "";
+    while (!strstr(reply, words)) {
+        assert_true(rb_clock_mono_ns() < until);
+        uv_run(&loop, UV_RUN_NOWAIT);
+        int fd = dial(s->port);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+        struct pollfd said = {.fd = fd, .events = POLLIN};
+        ssize_t n = poll(&said, 1, 1000) == 1 ? read(fd, reply, sizeof reply - 1) : 0;
+        reply[n > 0 ? n : 0] = '\0';
+        close(fd);
+        (void)poll(NULL, 0, 5);
+    }
+}
+
 /* extra: more words of its command line, NULL-terminated. */
 static inline struct server start_redis(void **state, const char *const *extra)
 {
@@ -70,7 +78,7 @@ static inline struct server start_redis(void **state, const char *const *extra)
         execvp(argv[0], (char *const *)argv);
         _exit(127);
     }
-    for (int i = 0, fd; i < 1000; i++) {
+    for (int i = 0, fd; i < 6000; i++) {
         assert_int_equal(waitpid(s.pid, NULL, WNOHANG), 0); /* redis-server is missing, or did not start */
         if ((fd = dial(s.port)) >= 0) {
             close(fd);

@@ -425,13 +425,8 @@ static double seconds_since(int64_t from)
     return (double)(rb_clock_mono_ns() - from) / 1e9;
 }
 
-static void turn_loop(int times)
-{
-    for (int i = 0; i < times; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        (void)poll(NULL, 0, 20);
-    }
-}
+/* How many sessions are at such a statement. */
+#define ACTIVE(begins) "SELECT count(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE '" begins "%'"
 
 /* By the socket, where the second connection that cancels is quick on a slow machine too. */
 static void cancelled_on_the_server(void **state)
@@ -462,9 +457,9 @@ static void lock_waits(void **state)
     struct started holder;
     begin(&holder, "sql.tx",
           json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements",
-                    "UPDATE orders SET state = 'held' WHERE id = 1", "SELECT SLEEP(4)"),
+                    "UPDATE orders SET state = 'held' WHERE id = 1", "SELECT SLEEP(6)"),
           false);
-    turn_loop(20);
+    wait_until(admin, ACTIVE("SELECT SLEEP(6)"), 1);
     json_t *args = with(tcp, "UPDATE orders SET state = 'mine' WHERE id = 1", NULL);
     json_object_set_new(args, "wait", json_real(1));
     struct rb_call call = fails("sql.exec", args, RB_EBUSY, 0);
@@ -491,13 +486,15 @@ static void a_stopped_server(void **state)
 static void a_killed_session(void **state)
 {
     (void)state;
+    char gone[96];
     int id = (int)int_of(tcp, "SELECT CONNECTION_ID()");
     json_decref(answer("sql.exec", with(admin, "KILL ?", json_pack("[i]", id))));
-    turn_loop(5);
+    (void)snprintf(gone, sizeof gone, "SELECT count(*) FROM information_schema.processlist WHERE id = %d", id);
+    wait_until(admin, gone, 0);
     assert_int_equal(int_of(tcp, "SELECT 1"), 1); /* an idle one that died is replaced */
     struct started s;
     begin(&s, "sql.exec", with(tcp, "UPDATE orders SET state = SLEEP(20)", NULL), false);
-    turn_loop(20);
+    wait_until(admin, ACTIVE("UPDATE"), 1);
     int victim =
         (int)int_of(admin, "SELECT id FROM information_schema.processlist WHERE info LIKE 'UPDATE%'");
     json_decref(answer("sql.exec", with(admin, "KILL ?", json_pack("[i]", victim))));
@@ -513,9 +510,9 @@ static void no_slots(void **state)
     struct started held[11];
     size_t n = sizeof held / sizeof *held;
     for (size_t i = 0; i < n; i++) {
-        begin(&held[i], "sql.value", with(tcp, "SELECT SLEEP(3)", NULL), true);
+        begin(&held[i], "sql.value", with(tcp, "SELECT SLEEP(5)", NULL), true);
     }
-    turn_loop(40);
+    fill_slots(held, n, admin, ACTIVE("SELECT SLEEP(5)"));
     struct rb_call call = fails("sql.value", with(reader, "SELECT 1", NULL), RB_EBUSY, 0);
     assert_non_null(strstr(call.err.text, "(1040)"));
     for (size_t i = 0; i < n; i++) {
@@ -531,7 +528,7 @@ static void a_killed_server(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct started s;
         begin(&s, "sql.value", with(tcp, queries[i], i ? json_pack("[i]", 20) : NULL), true);
-        turn_loop(20);
+        wait_until(admin, ACTIVE("SELECT SLEEP("), 1);
         server_stop(&my, SIGKILL);
         finish(&s);
         assert_int_equal(s.call.err.code, RB_ERESET);

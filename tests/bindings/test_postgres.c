@@ -464,18 +464,18 @@ static void cancelled_on_the_server(void **state)
     assert_true(seconds_since(from) < 20);
 }
 
+/* How many sessions are at such a statement. */
+#define ACTIVE(begins) "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '" begins "%'"
+
 static void lock_waits(void **state)
 {
     (void)state;
     struct started holder;
     begin(&holder, "sql.tx",
           json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements",
-                    "UPDATE orders SET state = 'held' WHERE id = 1", "SELECT pg_sleep(3)"),
+                    "UPDATE orders SET state = 'held' WHERE id = 1", "SELECT pg_sleep(4)"),
           false);
-    for (int i = 0; i < 20; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        (void)poll(NULL, 0, 20);
-    }
+    wait_until(admin, ACTIVE("SELECT pg_sleep(4)"), 1);
     json_t *args = with(tcp, "UPDATE orders SET state = 'mine' WHERE id = 1", NULL);
     json_object_set_new(args, "wait", json_real(0.2));
     struct rb_call call = fails("sql.exec", args, RB_EBUSY, 0);
@@ -505,16 +505,16 @@ static void a_stopped_server(void **state)
 static void a_killed_session(void **state)
 {
     (void)state;
+    char gone[96];
     int backend = (int)int_of(tcp, "SELECT pg_backend_pid()");
     json_decref(
         answer("sql.exec", with(admin, "SELECT pg_terminate_backend(?::int)", json_pack("[i]", backend))));
+    (void)snprintf(gone, sizeof gone, "SELECT count(*) FROM pg_stat_activity WHERE pid = %d", backend);
+    wait_until(admin, gone, 0);
     assert_int_equal(int_of(tcp, "SELECT 1"), 1); /* an idle one that died is replaced */
     struct started s;
     begin(&s, "sql.exec", with(tcp, "UPDATE orders SET state = pg_sleep(20)::text", NULL), false);
-    for (int i = 0; i < 20; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        (void)poll(NULL, 0, 20);
-    }
+    wait_until(admin, ACTIVE("UPDATE"), 1);
     exec_ok(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'UPDATE%'");
     finish(&s);
     assert_int_equal(s.call.err.code, RB_ERESET);
@@ -527,10 +527,7 @@ static void a_killed_server(void **state)
     (void)state;
     struct started s;
     begin(&s, "sql.value", with(tcp, "SELECT pg_sleep(20)::text", NULL), true);
-    for (int i = 0; i < 10; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        (void)poll(NULL, 0, 20);
-    }
+    wait_until(admin, ACTIVE("SELECT pg_sleep(20)"), 1);
     server_stop(&pg, SIGQUIT);
     finish(&s);
     assert_int_equal(s.call.err.code, RB_ERESET);
@@ -546,12 +543,9 @@ static void no_slots(void **state)
     struct started held[12];
     size_t n = sizeof held / sizeof *held;
     for (size_t i = 0; i < n; i++) {
-        begin(&held[i], "sql.value", with(tcp, "SELECT pg_sleep(2)::text", NULL), true);
+        begin(&held[i], "sql.value", with(tcp, "SELECT pg_sleep(5)::text", NULL), true);
     }
-    for (int i = 0; i < 25; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        (void)poll(NULL, 0, 20);
-    }
+    fill_slots(held, n, admin, ACTIVE("SELECT pg_sleep(5)"));
     struct rb_call call = fails("sql.value", with(reader, "SELECT 1", NULL), RB_EBUSY, 0);
     assert_non_null(strstr(call.err.text, "53300"));
     for (size_t i = 0; i < n; i++) {
@@ -575,8 +569,7 @@ static void together(void **state)
         finish(&s[i]);
         drop(&s[i].call);
     }
-    (void)poll(NULL, 0, 200);
-    assert_int_equal(int_of(tcp, mine), before);
+    wait_until(tcp, mine, before);
 }
 
 static void leaves_receipts(void **state)

@@ -238,11 +238,7 @@ static void busy_with_a_script(void **state)
     struct started loops;
     begin(&loops, "redis.call", json_pack("{s:o, s:[s, s, i]}", "connection", connection(&s, NULL, NULL), "command", "EVAL",
                                           "while true do end", 0), false);
-    int64_t until = rb_clock_mono_ns() + 1000000000;
-    while (rb_clock_mono_ns() < until) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        (void)poll(NULL, 0, 5);
-    }
+    wait_for_redis(&s, "PING\r\n", "-BUSY");
     RAISES(command("redis.ask", connection(&s, NULL, NULL), WORDS("GET", "x")), RB_EBUSY, "BUSY");
     SAYS(command("redis.call", connection(&s, NULL, NULL), WORDS("SCRIPT", "KILL")), "\"OK\"");
     finish(&loops);
@@ -255,10 +251,7 @@ static void killed_in_mid_call(void **state)
     struct server s = start_redis(state, WORDS("--loglevel", "warning"));
     struct started waits;
     begin(&waits, "redis.call", json_pack("{s:o, s:[s, s, i]}", "connection", connection(&s, NULL, NULL), "command", "BLPOP", "none", 0), false);
-    for (int i = 0; i < 100; i++) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        (void)poll(NULL, 0, 5);
-    }
+    wait_for_redis(&s, "INFO clients\r\n", "blocked_clients:1");
     assert_int_equal(waits.call.ended, 0);
     end_redis(&s);
     finish(&waits);

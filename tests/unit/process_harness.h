@@ -119,10 +119,10 @@ static inline void harness_tick(uv_timer_t *timer)
     (void)timer; /* only so that uv_run comes back */
 }
 
-/* Runs the loop until no child is left, at most 20 s, or for ms milliseconds when ms > 0. */
+/* Runs the loop until no child is left, at most 60 s, or for ms milliseconds when ms > 0. */
 static inline void harness_run(struct host *h, int ms)
 {
-    int64_t end = rb_clock_mono_ns() + (ms ? ms : 20000) * INT64_C(1000000);
+    int64_t end = rb_clock_mono_ns() + (ms ? ms : 60000) * INT64_C(1000000);
     uv_timer_t timer;
     assert_int_equal(0, uv_timer_init(&h->loop, &timer));
     assert_int_equal(0, uv_timer_start(&timer, harness_tick, 10, 10));

@@ -230,7 +230,7 @@ static void a_commit_gives_up_when_the_lock_is_never_free(void **state)
     int64_t start = rb_clock_mono_ns();
     assert_int_equal(rb_journal_commit(j, &err), RB_EJOURNAL);
     double seconds = (double)(rb_clock_mono_ns() - start) / 1e9;
-    assert_true(seconds > 4 && seconds < 8);
+    assert_true(seconds > 4 && seconds < 60);
     assert_non_null(strstr(err.hint, "fuser"));
     close(fd);
     assert_int_equal(rb_journal_commit(j, &err), 0); /* the event stayed queued */
