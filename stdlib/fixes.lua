@@ -201,12 +201,12 @@ local function one_fix(context, chosen)
   if not same_still_standing(context, chosen) then return true end
   local result = carry_out(context, chosen)
   if result == "changed" then return true end -- what stands now is offered anew
-  mark_tried(context, chosen)
-  if result == "declined" then return true end
-  if result == "person" then
+  if result == "person" then -- nobody was there to say: it is still what comes next
     context.waiting = chosen
     return false
   end
+  mark_tried(context, chosen)
+  if result == "declined" then return true end
   local verified, why = verify_fix(context, chosen)
   if result == "unknown" and verified then result = "done" end
   if result == "done" and verified then context.done[#context.done + 1] = chosen end

@@ -175,10 +175,15 @@ static void parse(struct query *q, const char *text)
 
 /* ---- judging ---- */
 
+/* The strongest reason stands first: it is the one a person is shown. */
 static void add(struct hit *hit, long score, const char *field, const char *text)
 {
+    size_t at = 0;
+    while (at < json_array_size(hit->why) && rb_json_int(json_array_get(hit->why, at), "score", 0) >= score) {
+        at++;
+    }
     hit->score += score;
-    json_array_append_new(hit->why, json_pack("{s:s, s:s}", "field", field, "text", text));
+    json_array_insert_new(hit->why, at, json_pack("{s:s, s:s, s:I}", "field", field, "text", text, "score", (json_int_t)score));
 }
 
 /* How much of the query stands in this text, of 1000. A single one of many words says nothing. */

@@ -89,6 +89,8 @@ void rb_cli_journal_tell(struct rb_cli *c);
 
 /* term.c: every byte is cleaned; newlines stay, colours are ours. On a terminal, lines that are too wide go on below. */
 void rb_put(struct rb_cli *c, enum rb_sink sink, enum rb_style style, const char *fmt, ...) RB_PRINTF(4, 5);
+/* How wide the terminal is now; 0: not a terminal, nothing is wrapped. */
+int rb_columns(const struct rb_cli *c, enum rb_sink sink);
 /* The person ended the line of a prompt. */
 void rb_put_entered(struct rb_cli *c);
 /* One line of foreign text: newlines made visible too. Valid until the command ends. */
@@ -106,7 +108,7 @@ void rb_put_block(struct rb_cli *c, enum rb_sink sink, int indent, const json_t 
 const char *rb_word_json(struct rb_cli *c, const json_t *value, size_t max);
 /* text padded to width columns. */
 const char *rb_word_pad(struct rb_cli *c, const char *text, int width);
-/* "3 ms", "14s". */
+/* "3ms", "14.0s". */
 const char *rb_word_ms(struct rb_cli *c, json_int_t ms);
 /* A command line that a shell reads back as the same words. */
 const char *rb_word_argv(struct rb_cli *c, const json_t *argv);
@@ -126,8 +128,10 @@ void rb_status(struct rb_cli *c, const char *text);
 /* Flushes; an error code when results were lost (disk full; a closed pipe is no error). */
 int rb_term_finish(struct rb_cli *c);
 
-/* table.c: columns aligned by display width. rows: [[cell…]…], headings may be NULL. */
-void rb_put_table(struct rb_cli *c, enum rb_sink sink, const json_t *headings, const json_t *rows, int indent);
+/* table.c: columns aligned by display width. rows: [[cell…]…]. */
+void rb_put_table(struct rb_cli *c, enum rb_sink sink, const json_t *rows, int indent);
+/* A result with headings, [[word…]]. gives: the column that is shortened first in a narrow terminal; 0 = none. */
+void rb_put_listing(struct rb_cli *c, const json_t *headings, const json_t *rows, size_t gives);
 /* Appends one row; cells end with NULL. */
 void rb_row(json_t *rows, ...);
 

@@ -83,7 +83,7 @@ static void put_list(struct rb_cli *c, const json_t *list)
     if (json_array_size(rows) == 0) {
         rb_put(c, RB_ERR, RB_PLAIN, "%s\n", TX_TRUST(none_waits));
     } else {
-        rb_put_table(c, RB_OUT, json_array_get(headings, 0), rows, 0);
+        rb_put_listing(c, headings, rows, 2);
     }
     json_decref(rows);
     json_decref(headings);

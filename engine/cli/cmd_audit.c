@@ -125,7 +125,7 @@ static void put_audit(struct rb_cli *c, const struct audit *a)
         rb_put(c, RB_ERR, RB_PLAIN, "%s\n", TX(audit_nothing));
     } else {
         rb_row(headings, TX(col_number), TX(col_when), TX(col_run), TX(col_who), TX(col_event), TX(col_what), NULL);
-        rb_put_table(c, RB_OUT, json_array_get(headings, 0), a->rows, 0);
+        rb_put_listing(c, headings, a->rows, 0);
     }
     json_decref(headings);
 }

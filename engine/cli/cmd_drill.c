@@ -375,7 +375,7 @@ static void put_summary(struct drill *d)
         } else {
             rb_row(headings, TX(col_runbook), TX(col_drill), TX(col_found), TX(col_repaired), TX(col_result), NULL);
         }
-        rb_put_table(c, RB_OUT, json_array_get(headings, 0), d->rows, 0);
+        rb_put_listing(c, headings, d->rows, 0);
         rb_put(c, RB_OUT, d->failed > 0 ? RB_BAD : RB_PLAIN, TX(drill_count),
                d->count - d->failed - d->skipped, d->failed, d->skipped);
         rb_put(c, RB_OUT, RB_PLAIN, "\n");

@@ -5,8 +5,10 @@
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "cli/commands.h"
+#include "cli/guide.h"
 
 #define SHOWN_MAX 10
+#define WHY_MAX 3
 
 static char *join_args(const struct rb_cli *c)
 {
@@ -18,7 +20,7 @@ static char *join_args(const struct rb_cli *c)
     return rb_buf_take(&b);
 }
 
-const char *rb_field_word(struct rb_cli *c, const char *field)
+static const char *field_word(struct rb_cli *c, const char *field)
 {
     static const struct {
         const char *field;
@@ -28,7 +30,7 @@ const char *rb_field_word(struct rb_cli *c, const char *field)
         {"codes", RB_T_cli_field_code},      {"alert", RB_T_cli_field_alert},      {"alerts", RB_T_cli_field_alert},
         {"title", RB_T_cli_field_title},     {"tag", RB_T_cli_field_tag},          {"tags", RB_T_cli_field_tag},
         {"source", RB_T_cli_field_source},   {"id", RB_T_cli_field_id},            {"alias", RB_T_cli_field_id},
-        {"finding", RB_T_cli_field_finding}, {"findings", RB_T_cli_field_finding},
+        {"finding", RB_T_cli_field_finding}, {"findings", RB_T_cli_field_finding}, {"body", RB_T_cli_field_body},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strcmp(words[i].field, field) == 0) {
@@ -38,20 +40,26 @@ const char *rb_field_word(struct rb_cli *c, const char *field)
     return rb_word(c, field);
 }
 
+void rb_put_why(struct rb_cli *c, enum rb_sink sink, const json_t *hit, size_t most)
+{
+    size_t i;
+    json_t *why;
+    json_array_foreach (json_object_get(hit, "why"), i, why) {
+        if (i < most) {
+            rb_put(c, sink, RB_DIM, "     %s  ", field_word(c, rb_json_str(why, "field", "")));
+            c->line[sink].indent = c->line[sink].at;
+            rb_put(c, sink, RB_PLAIN, "%s\n", rb_screen_unfilled(c, json_object_get(why, "text")));
+        }
+    }
+}
+
 static void put_hit(struct rb_cli *c, const json_t *entry, const json_t *hit, int n)
 {
     const json_t *severity = rb_entry_meta(entry, "severity");
-    size_t i;
-    json_t *why;
     rb_put(c, RB_OUT, RB_BOLD, "%d  %s", n, rb_word(c, rb_json_str(entry, "id", "?")));
     rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s\n", json_is_string(severity) ? json_string_value(severity) : "-",
            rb_word_text(c, rb_entry_meta(entry, "title")));
-    json_array_foreach (json_object_get(hit, "why"), i, why) {
-        if (i < 3) {
-            rb_put(c, RB_OUT, RB_PLAIN, "     %s  %s\n", rb_field_word(c, rb_json_str(why, "field", "")),
-                   rb_word_text(c, json_object_get(why, "text")));
-        }
-    }
+    rb_put_why(c, RB_OUT, hit, WHY_MAX);
 }
 
 static int put_hits(struct rb_cli *c, const json_t *loaded, const json_t *hits)

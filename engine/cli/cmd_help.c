@@ -24,7 +24,7 @@ static int help_exit_codes(struct rb_cli *c)
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         rb_row(rows, codes[i].code, rb_text(codes[i].text), NULL);
     }
-    rb_put_table(c, RB_OUT, NULL, rows, 0);
+    rb_put_table(c, RB_OUT, rows, 0);
     rb_put(c, RB_OUT, RB_PLAIN, "%s\n", TX(x_several));
     json_decref(rows);
     return 0;
@@ -47,7 +47,7 @@ static int help_environment(struct rb_cli *c)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         rb_row(rows, names[i].name, rb_text(names[i].text), NULL);
     }
-    rb_put_table(c, RB_OUT, NULL, rows, 0);
+    rb_put_table(c, RB_OUT, rows, 0);
     json_decref(rows);
     return 0;
 }
@@ -58,7 +58,7 @@ static int help_blocks(struct rb_cli *c)
     for (const struct rb_block *b = rb_blocks; b->name != NULL; b++) {
         rb_row(rows, b->name, rb_text_lang() == RB_LANG_ZH ? b->zh : b->en, NULL);
     }
-    rb_put_table(c, RB_OUT, NULL, rows, 0);
+    rb_put_table(c, RB_OUT, rows, 0);
     rb_put(c, RB_OUT, RB_PLAIN, "%s\n", TX(help_block_more));
     json_decref(rows);
     return 0;
@@ -74,7 +74,7 @@ static int help_verbs(struct rb_cli *c)
             rb_row(rows, name, rb_effect_name(v->effect), rb_text_lang() == RB_LANG_ZH ? v->zh : v->en, NULL);
         }
     }
-    rb_put_table(c, RB_OUT, NULL, rows, 0);
+    rb_put_table(c, RB_OUT, rows, 0);
     rb_put(c, RB_OUT, RB_PLAIN, "%s\n", TX(help_verb_more));
     json_decref(rows);
     return 0;

@@ -152,17 +152,23 @@ static const char *changes(struct rb_cli *c, const json_t *entry)
     return highest != NULL ? rb_risk_word(c, highest) : "-";
 }
 
+/* The last part of an id is a short name already. */
 static const char *name_of(struct rb_cli *c, const json_t *entry)
 {
     struct rb_buf b;
     size_t i;
     json_t *alias;
+    const char *id = rb_json_str(entry, "id", "?"), *slash = strrchr(id, '/'), *between = " (";
     rb_buf_init(&b, 4096);
-    rb_buf_adds(&b, rb_json_str(entry, "id", "?"));
+    rb_buf_adds(&b, id);
     json_array_foreach (rb_entry_meta(entry, "alias"), i, alias) {
-        rb_buf_addf(&b, "%s%s", i == 0 ? " (" : ", ", json_is_string(alias) ? json_string_value(alias) : "");
+        const char *word = json_is_string(alias) ? json_string_value(alias) : "";
+        if (strcmp(word, slash != NULL ? slash + 1 : id) != 0) {
+            rb_buf_addf(&b, "%s%s", between, word);
+            between = ", ";
+        }
     }
-    rb_buf_adds(&b, json_array_size(rb_entry_meta(entry, "alias")) > 0 ? ")" : "");
+    rb_buf_adds(&b, strcmp(between, ", ") == 0 ? ")" : "");
     const char *name = rb_word(c, rb_buf_str(&b));
     rb_buf_deinit(&b);
     return name;
@@ -225,7 +231,7 @@ static void put_list(struct rb_cli *c, const json_t *loaded, const json_t *last)
         }
     }
     if (shown > 0) {
-        rb_put_table(c, RB_OUT, json_array_get(headings, 0), rows, 0);
+        rb_put_listing(c, headings, rows, 2);
     }
     json_array_foreach ((json_t *)loaded, i, entry) {
         if (wanted(c, entry) && strcmp(rb_json_str(entry, "status", ""), "broken") == 0) {

@@ -205,7 +205,7 @@ static void put_list(struct rb_cli *c, const json_t *list, int64_t now)
     if (json_array_size(rows) == 0) {
         rb_put(c, RB_ERR, RB_PLAIN, "%s\n", ST(none));
     } else {
-        rb_put_table(c, RB_OUT, json_array_get(headings, 0), rows, 0);
+        rb_put_listing(c, headings, rows, 0);
     }
     json_decref(rows);
     json_decref(headings);

@@ -43,6 +43,8 @@ static int not_found(const json_t *loaded, const char *name, struct rb_err *err)
     rb_err_set(err, RB_ENOT_FOUND, RB_T_cli_no_runbook, name);
     if (near != NULL) {
         rb_err_hint(err, RB_T_cli_mean_runbook, near);
+    } else {
+        rb_err_hint(err, RB_T_cli_no_runbook_hint);
     }
     return RB_ENOT_FOUND;
 }
@@ -106,7 +108,7 @@ static void put_rows(struct rb_cli *c, const char *label, json_t *rows)
 {
     if (json_array_size(rows) > 0) {
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", label);
-        rb_put_table(c, RB_OUT, NULL, rows, 2);
+        rb_put_table(c, RB_OUT, rows, 2);
     }
     json_decref(rows);
 }

@@ -55,8 +55,8 @@ void rb_put_trend(struct rb_cli *c, const json_t *runs);
 /* graph.c: its decision tree, as text, Mermaid or JSON. */
 int rb_show_graph(struct rb_cli *c, const json_t *entry);
 
-/* cmd_find.c: the word for a field that matched. */
-const char *rb_field_word(struct rb_cli *c, const char *field);
+/* cmd_find.c: what matched, the strongest first. */
+void rb_put_why(struct rb_cli *c, enum rb_sink sink, const json_t *hit, size_t most);
 
 /* cmd_list.c: newest run and drill of each runbook: {id: {"run": {…}, "drill": {…}}}. New reference, never NULL. */
 json_t *rb_last_runs(struct rb_cli *c);

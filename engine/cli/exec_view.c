@@ -279,6 +279,14 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
     put_promise(c, plan);
 }
 
+/* What was shown and then not done must not look done. */
+static void answered(struct rb_exec *e, const json_t *body)
+{
+    if (strcmp(rb_json_str(body, "answer", ""), "person") == 0 && !e->interactive) {
+        rb_put(e->c, RB_OUT, RB_WARN, "  %s\n", TX(not_agreed));
+    }
+}
+
 static const char *phase_word(struct rb_cli *c, const char *phase)
 {
     return strcmp(phase, "fix") == 0 || strcmp(phase, "step") == 0 ? TX(ph_run)
@@ -453,7 +461,7 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         {"check.ended", check_ended, false},  {"finding", finding, false},
         {"diagnosis", diagnosis, false},      {"plan", plan, true},
         {"block.started", block_started, true}, {"block.ended", block_ended, false},
-        {"call.outcome", call_outcome, false}, {"note", note, true},
+        {"confirm.answered", answered, true}, {"call.outcome", call_outcome, false}, {"note", note, true},
         {"attachment", attachment, true},      {"run.resumed", run_resumed, true},
         {"run.interrupted", run_interrupted, false}, {"plan.made", plan_made, false},
         {"approval.asked", approval_asked, false}, {"escalated", rb_exec_escalated, false},

@@ -57,19 +57,6 @@ static const char *hear(struct talk *t)
 
 /* ---- candidates ---- */
 
-static void put_why(struct rb_cli *c, const json_t *hit)
-{
-    size_t i;
-    json_t *why;
-    json_array_foreach (json_object_get(hit, "why"), i, why) {
-        if (i < WHY_MAX) {
-            rb_put(c, RB_ERR, RB_DIM, "     %s  ", rb_field_word(c, rb_json_str(why, "field", "")));
-            c->line[RB_ERR].indent = c->line[RB_ERR].at;
-            rb_put(c, RB_ERR, RB_PLAIN, "%s\n", rb_word_json(c, json_object_get(why, "text"), 160));
-        }
-    }
-}
-
 static void put_candidate(struct rb_cli *c, const json_t *loaded, const json_t *hit, int n)
 {
     struct rb_err ignored = {0};
@@ -78,7 +65,7 @@ static void put_candidate(struct rb_cli *c, const json_t *loaded, const json_t *
     rb_put(c, RB_ERR, RB_BOLD, "  %d  %s", n, rb_word(c, rb_json_str(hit, "id", "?")));
     rb_put(c, RB_ERR, RB_PLAIN, "  %s  %s\n", json_is_string(severity) ? json_string_value(severity) : "-",
            rb_word_text(c, rb_entry_meta(entry, "title")));
-    put_why(c, hit);
+    rb_put_why(c, RB_ERR, hit, WHY_MAX);
 }
 
 /* Every runbook that can be used, as hits without a reason. New reference. */

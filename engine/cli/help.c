@@ -13,7 +13,7 @@ int rb_help_short(struct rb_cli *c)
     for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
         rb_row(rows, common[i], rb_text(rb_command_find(common[i])->summary), NULL);
     }
-    rb_put_table(c, RB_OUT, NULL, rows, 2);
+    rb_put_table(c, RB_OUT, rows, 2);
     rb_put(c, RB_OUT, RB_PLAIN, "\n%s\n", TX(help_more));
     json_decref(rows);
     return 0;
@@ -44,7 +44,7 @@ static void put_options(struct rb_cli *c, const char *command)
     }
     if (json_array_size(rows) > 0) {
         rb_put(c, RB_OUT, RB_BOLD, "\n%s\n", command == NULL ? TX(help_global) : TX(help_options));
-        rb_put_table(c, RB_OUT, NULL, rows, 2);
+        rb_put_table(c, RB_OUT, rows, 2);
     }
     json_decref(rows);
 }
@@ -60,7 +60,7 @@ static void put_commands(struct rb_cli *c)
         }
     }
     rb_put(c, RB_OUT, RB_BOLD, "\n%s\n", TX(help_commands));
-    rb_put_table(c, RB_OUT, NULL, rows, 2);
+    rb_put_table(c, RB_OUT, rows, 2);
     json_decref(rows);
 }
 

@@ -51,7 +51,7 @@ void rb_reference_block(struct rb_cli *c, const struct rb_block *block, bool mar
         rb_row(rows, f->name, f->type, (f->flags & RB_FIELD_REQUIRED) != 0 ? TX(show_required) : "",
                in_language(f->en, f->zh), NULL);
     }
-    rb_put_table(c, RB_OUT, NULL, rows, 2);
+    rb_put_table(c, RB_OUT, rows, 2);
     if (block->example != NULL) {
         rb_put(c, RB_OUT, RB_PLAIN, "\n%s\n", block->example);
     }
@@ -112,7 +112,7 @@ static void put_verb(struct rb_cli *c, const struct rb_binding *b, const struct 
         rb_row(rows, a->name, a->type, (a->flags & RB_ARG_REQUIRED) != 0 ? TX(show_required) : "",
                in_language(a->en, a->zh), NULL);
     }
-    rb_put_table(c, RB_OUT, NULL, rows, 4);
+    rb_put_table(c, RB_OUT, rows, 4);
     rb_put(c, RB_OUT, RB_PLAIN, "\n");
     json_decref(rows);
 }

@@ -39,8 +39,8 @@ static const char *sgr(enum rb_style style)
 
 #define COLUMNS_MIN 40 /* narrower, every word would stand alone */
 
-/* Asked for each line: the window may have changed. 0: not a terminal, nothing is wrapped. */
-static int columns_of(const struct rb_cli *c, enum rb_sink sink)
+/* Asked for each line: the window may have changed. */
+int rb_columns(const struct rb_cli *c, enum rb_sink sink)
 {
     struct winsize size;
     const char *set = getenv("COLUMNS");
@@ -85,7 +85,7 @@ void rb_put(struct rb_cli *c, enum rb_sink sink, enum rb_style style, const char
     rb_buf_init(&clean, 8 * LINE_MAX_BYTES);
     rb_buf_init(&wrapped, 16 * LINE_MAX_BYTES);
     rb_utf8_clean(&clean, text, (size_t)len < LINE_MAX_BYTES ? (size_t)len : LINE_MAX_BYTES, true);
-    int columns = style == RB_COMMAND || c->format != RB_FORMAT_TEXT ? 0 : columns_of(c, sink);
+    int columns = style == RB_COMMAND || c->format != RB_FORMAT_TEXT ? 0 : rb_columns(c, sink);
     rb_wrap_add(&c->line[sink], &wrapped, rb_buf_str(&clean), clean.len, columns);
     write_clean(c, sink, style, rb_buf_str(&wrapped), wrapped.len);
     rb_buf_deinit(&wrapped);
@@ -209,11 +209,7 @@ const char *rb_word_pad(struct rb_cli *c, const char *text, int width)
 const char *rb_word_ms(struct rb_cli *c, json_int_t ms)
 {
     char text[RB_TIME_MAX];
-    if (ms < 100) {
-        snprintf(text, sizeof text, "%lld ms", (long long)ms);
-    } else {
-        rb_duration_format((double)ms / 1000, text);
-    }
+    rb_duration_format((double)ms / 1000, text);
     return rb_word(c, text);
 }
 

@@ -99,7 +99,7 @@ void rb_put_trend(struct rb_cli *c, const json_t *runs)
     } else if (json_array_size(rows) == 0) {
         rb_put(c, RB_ERR, RB_PLAIN, "%s\n", TX(no_runs));
     } else {
-        rb_put_table(c, RB_OUT, json_array_get(headings, 0), rows, 0);
+        rb_put_listing(c, headings, rows, 0);
         rb_put(c, RB_ERR, RB_DIM, "%s\n", rb_text(RB_T_guide_trend_legend));
     }
     json_decref(rows);

@@ -41,6 +41,18 @@ class Exec(Lab):
         self.assertTrue(os.path.exists(self.hello))
         self.assertEqual("fixed", json.loads(done.stdout)["result"])
 
+    def test_what_nobody_agreed_to_is_still_next(self):
+        """A fix that was named, without the word that its risk asks for: not done, said so, and one command away."""
+        self.book("demo/greeting", greeting("high"))
+        for word in (["--yes"], ["--confirm", "another"], []):
+            done = self.run_it("exec", "greeting", f"dir={self.dir}", "--fix", "write-it", *word, code=3)
+            self.assertIn("not done: nobody agreed to it", done.out)
+            result = self.json("exec", "greeting", f"dir={self.dir}", "--fix", "write-it", *word, code=3)
+            self.assertIn("--confirm", result["next"][0]["argv"])
+            self.assertFalse(os.path.exists(self.hello))
+        done = subprocess.run(result["next"][0]["argv"], env=self.env, cwd="/", capture_output=True, timeout=60)
+        self.assertEqual(0, done.returncode, done.stderr)
+
     def test_the_printed_command_works_in_a_shell(self):
         folder = os.path.join(self.dir, "it's a $folder")
         os.mkdir(folder)
@@ -194,12 +206,12 @@ end }
 class Terminal:
     """The program at a terminal of its own; read until a text comes, then type."""
 
-    def __init__(self, test, *args):
+    def __init__(self, test, *args, env=()):
         self.seen, self.test = "", test
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(test.dir)
-            os.execve(RUNBOOK, [RUNBOOK, *args], {**test.env, "TERM": "dumb"})
+            os.execve(RUNBOOK, [RUNBOOK, *args], {**test.env, "TERM": "dumb", **dict(env)})
         test.addCleanup(self.close)
 
     def close(self):
@@ -357,6 +369,28 @@ step "write" {
         self.assertEqual(0, t.end())
         with open(os.path.join(self.dir, "answer")) as f:
             self.assertEqual("blue big", f.read())
+
+
+class Narrow(Lab):
+    """80 columns: no line is wider, none is blank, and what must be typed again is whole."""
+
+    def lines(self, *args, columns):
+        t = Terminal(self, *args, env={"COLUMNS": str(columns)})
+        self.assertEqual(0, t.end())
+        return t.seen.replace("\r", "").splitlines()
+
+    def test_tables(self):
+        self.book("demo/greeting", greeting())
+        folder = os.path.join(self.dir, "a-folder-with-a-rather-long-name-of-its-own")
+        os.mkdir(folder)
+        run = self.json("exec", "greeting", f"dir={folder}", code=3)["run"]
+        for columns in (60, 80, 100):
+            for lines in (self.lines("history", columns=columns), self.lines("list", columns=columns)):
+                self.assertTrue(all(l.strip() and len(l) <= columns for l in lines), lines)
+            self.assertTrue(any(l.startswith(run + "  ") for l in self.lines("history", columns=columns)))
+            self.assertTrue(any("demo/greeting" in l for l in self.lines("history", columns=columns)))
+        [line] = [l for l in self.lines("history", columns=200) if l.startswith(run)]
+        self.assertIn(folder, line)
 
 
 class Signals(Lab):

@@ -366,7 +366,7 @@ static void test_both_languages(void **state)
     json_t *problems = check("[" HEAD "," FINDING "," FIX("'rsik':1,'risk':'low'") "]", NULL);
     rb_text_lang_set(RB_LANG_EN);
     assert_non_null(
-        strstr(rb_json_str(json_array_get(problems, 0), "text", ""), "没有字段 'rsik'，是不是 'risk'？"));
+        strstr(rb_json_str(json_array_get(problems, 0), "text", ""), "没有字段“rsik”，是不是“risk”？"));
     json_decref(problems);
 }
 

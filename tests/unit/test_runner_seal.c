@@ -325,7 +325,7 @@ static void test_chinese_words(void **state)
 {
     (void)state;
     json_t *args = run("chekc()", 7, "zh", "t.error");
-    assert_string_equal(rb_json_str(args, "message", ""), "未知的名字 'chekc'，是不是 'check'？");
+    assert_string_equal(rb_json_str(args, "message", ""), "未知的名字“chekc”，是不是“check”？");
     json_decref(args);
 }
 

@@ -50,18 +50,21 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The first hit, and what it says of why. */
+/* The first hit, and what it says of why: this, and the strongest reason first. */
 static void first(const char *query, const char *id, const char *field)
 {
     json_t *hits = rb_catalog_search(loaded, query), *why;
     const json_t *hit = json_array_get(hits, 0);
-    bool said = false;
+    bool said = false, falls = true;
+    json_int_t last = INT64_MAX;
     size_t i;
     json_array_foreach(json_object_get(hit, "why"), i, why)
     {
         said = said || (strcmp(rb_json_str(why, "field", ""), field) == 0 && rb_json_str(why, "text", "")[0]);
+        falls = falls && rb_json_int(why, "score", 0) <= last;
+        last = rb_json_int(why, "score", 0);
     }
-    if (strcmp(rb_json_str(hit, "id", ""), id) || !said) {
+    if (strcmp(rb_json_str(hit, "id", ""), id) || !said || !falls) {
         fail_msg("\"%s\" gives %s", query, json_dumps(hits, 0));
     }
     json_decref(hits);
