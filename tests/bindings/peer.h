@@ -12,10 +12,10 @@ struct peer {
     json_t *ready;
 };
 
-/* The next line, within 60 s; NULL at its end. */
-static inline json_t *peer_line(struct peer *p)
+/* NULL at its end. */
+static inline json_t *peer_line_within(struct peer *p, int seconds)
 {
-    int64_t until = rb_clock_mono_ns() + 60000000000;
+    int64_t until = rb_clock_mono_ns() + seconds * 1000000000LL;
     for (;;) {
         char *end = p->lines.len ? memchr(p->lines.data, '\n', p->lines.len) : NULL;
         if (end) {
@@ -39,6 +39,11 @@ static inline json_t *peer_line(struct peer *p)
             assert_int_equal(rb_buf_add(&p->lines, part, (size_t)n), 0);
         }
     }
+}
+
+static inline json_t *peer_line(struct peer *p)
+{
+    return peer_line_within(p, 60);
 }
 
 /* Is there a line already, or within ms? */
@@ -68,7 +73,7 @@ static inline struct peer peer_start(const char *const *argv)
     p.out = out[0];
     p.in = in[1];
     rb_buf_init(&p.lines, 64 << 20);
-    p.ready = peer_line(&p);
+    p.ready = peer_line_within(&p, 300); /* its package may have to be fetched first */
     if (!p.ready) {
         fail_msg("%s %s does not start", argv[0], argv[1] ? argv[1] : "");
     }

@@ -170,14 +170,15 @@ async def main():
     servers.append(await asyncio.start_unix_server(lambda r, w: serve(echo, r, w), FOLDER + "/echo.sock"))
     listener, waiting = deaf()
     ports["deaf"] = listener.getsockname()[1]
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        ports["closed"] = closed.getsockname()[1]
+    closed = socket.socket()  # bound, so that nobody else is; it never listens
+    closed.bind(("127.0.0.1", 0))
+    ports["closed"] = closed.getsockname()[1]
     with open(FOLDER + "/ports.tmp", "w", encoding="utf-8") as f:
         json.dump(ports, f)
     os.rename(FOLDER + "/ports.tmp", FOLDER + "/ports.json")
     print("ready", flush=True)
     await asyncio.Event().wait()
-    del waiting
+    del waiting, closed
 
 
 asyncio.run(main())

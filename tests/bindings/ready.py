@@ -11,7 +11,7 @@ config = sys.argv[1]
 with open(config, encoding="utf-8") as f:
     port = int(re.search(r"listen 127\.0\.0\.1:(\d+)", f.read()).group(1))
 if os.fork() == 0:
-    for _ in range(400):
+    for _ in range(2000):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             print("ready", flush=True)

@@ -66,7 +66,7 @@ class Lab(unittest.TestCase):
         return path
 
     def run_it(self, *args, env=None, stdin="", code=None, cwd=None):
-        done = subprocess.run([RUNBOOK, *args], input=stdin.encode(), capture_output=True, timeout=60,
+        done = subprocess.run([RUNBOOK, *args], input=stdin.encode(), capture_output=True, timeout=180,
                               env={**self.env, **(env or {})}, cwd=cwd or self.dir)
         done.out, done.err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
         if code is not None:

@@ -7,6 +7,7 @@ import time
 import unittest
 
 from lab import RUNBOOK, Lab
+from test_clock_set import move_clock, set_clock
 
 GROUP, ALICE, BOB, CAROL = 60000, 60001, 60002, 60003
 RACES = int(os.environ.get("RUNBOOK_RACES", "6"))  # 200 through the command line in the full tier
@@ -65,7 +66,7 @@ class People(Lab):
 
     def by(self, uid, *args, code=0, **env):
         child = self.popen(uid, *args, **env)
-        out, err = child.communicate(timeout=90)
+        out, err = child.communicate(timeout=180)
         self.assertEqual(code, child.returncode, f"{args}\n{out}\n{err}")
         return out, err
 
@@ -78,6 +79,14 @@ class People(Lab):
 
     def done(self):
         return sorted(name for name in os.listdir(self.work) if ".bak" not in name)
+
+    def expires(self):
+        """After half an hour, of a clock that the test can set."""
+        self.config('policy "soon" { risk = "critical", expires = "30m" }')
+        self.env.update(set_clock(self.dir))
+
+    def later(self):
+        move_clock(self.dir, 3600)
 
     # ---- the way it should go ----
 
@@ -99,8 +108,7 @@ class People(Lab):
 
     def test_no_process_is_left_and_nothing_holds_the_target(self):
         run, _ = self.ask()
-        left = subprocess.run(["pgrep", "-u", str(ALICE)], stdout=subprocess.PIPE).stdout
-        self.assertEqual(b"", left)
+        self.until(lambda: subprocess.run(["pgrep", "-u", str(ALICE)], stdout=subprocess.PIPE).stdout == b"")
         self.by(ALICE, "exec", "demo/two", f"dir={self.work}", "--diagnose", code=0)
 
     def test_the_words_for_people(self):
@@ -130,18 +138,18 @@ class People(Lab):
         self.assertEqual(["one"], self.done())
 
     def test_it_expires_and_that_is_a_no(self):
-        self.config('policy "soon" { risk = "critical", expires = "1s" }')
+        self.expires()
         run, request = self.ask()
-        time.sleep(1.2)
+        self.later()
         self.by(BOB, "approve", request, "--reason", "x", code=4)
         self.assertEqual("rejected", self.by_json(ALICE, "resume", run, code=4)["result"])
         self.assertEqual(["one"], self.done())
 
     def test_a_yes_that_nobody_took_in_time_is_none(self):
-        self.config('policy "soon" { risk = "critical", expires = "2s" }')
+        self.expires()
         run, request = self.ask()
         self.by(BOB, "approve", request, "--reason", "x")
-        time.sleep(2.2)
+        self.later()
         self.assertEqual("rejected", self.by_json(ALICE, "resume", run, code=4)["result"])
 
     # ---- the ways around it ----
@@ -294,13 +302,13 @@ class People(Lab):
         won = attempts = 0
         for run, request in asked:
             children = [self.popen(uid, "approve", request, "--reason", "race") for uid in (BOB, CAROL, ALICE, BOB)]
-            codes = [(child.communicate(timeout=90), child.returncode)[1] for child in children]
+            codes = [(child.communicate(timeout=180), child.returncode)[1] for child in children]
             attempts += len(codes)
             self.assertEqual(5, codes[2], codes)
             self.assertEqual(1, codes.count(0), codes)
             won += 1
         again = [self.popen(ALICE, "resume", asked[0][0]) for _ in range(4)]
-        codes = [(child.communicate(timeout=90), child.returncode)[1] for child in again]
+        codes = [(child.communicate(timeout=180), child.returncode)[1] for child in again]
         self.assertIn(0, codes)
         with open(os.path.join(self.work, "0", "two-x")) as f:
             self.assertEqual("2", f.read())
@@ -316,7 +324,7 @@ class People(Lab):
         self.addCleanup(child.send_signal, signal.SIGTERM)
         return child
 
-    def until(self, seen, seconds=60):
+    def until(self, seen, seconds=120):
         end = time.monotonic() + seconds
         while not seen():
             self.assertLess(time.monotonic(), end, "it never came")
@@ -358,9 +366,9 @@ schedule "often" { every = "2s", mode = "fix", allow = "medium" }
         self.assertEqual("waiting", self.by_json(ALICE, "history")["runs"][0]["result"])
 
     def test_the_service_ends_what_expired_while_it_was_down(self):
-        self.config('policy "soon" { risk = "critical", expires = "1s" }')
+        self.expires()
         run, request = self.ask()
-        time.sleep(1.2)
+        self.later()
         self.serve(ALICE)
         self.until(lambda: self.by_json(ALICE, "history")["runs"][0]["result"] == "rejected")
         self.assertEqual(["one"], self.done())

@@ -30,7 +30,7 @@ drill "starts" {
 class Children(Lab):
     def pid_in(self, name):
         path = os.path.join(self.dir, name)
-        for _ in range(2000):
+        for _ in range(6000):
             if os.path.exists(path) and os.path.getsize(path):
                 with open(path) as f:
                     return int(f.read())
@@ -45,7 +45,7 @@ class Children(Lab):
             return False
 
     def gone_soon(self, pid):
-        for _ in range(500):
+        for _ in range(3000):
             if not self.alive(pid):
                 return True
             time.sleep(0.01)

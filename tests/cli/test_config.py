@@ -116,13 +116,15 @@ secret "short" {{ command = {{ "echo", "abc" }} }}
 secret "unset" {{ env = "NOT_THERE" }}
 secret "fine" {{ command = {{ "echo", "abcdefgh" }} }}
 ''')
+        self.env["TMPDIR"] = os.path.join(self.dir, "tmp")  # /tmp is everybody's
+        os.mkdir(self.env["TMPDIR"])
         for lang in ("en", "zh"):
             out = json.loads(self.run_it("doctor", "-o", "json", "--lang", lang, code=1).out)
             states = [(item["name"], item["state"]) for item in out["items"] if item["name"] in ("connection", "secret", "channel")]
             self.assertEqual([("secret", "warning"), ("secret", "error"), ("secret", "ok"), ("connection", "ok"),
                               ("connection", "error"), ("channel", "ok"), ("channel", "error")], states)
             self.assertNotIn("abcdefgh", json.dumps(out))
-        self.assertEqual([], [name for name in os.listdir("/tmp") if name.startswith("runbook-doctor-")])
+        self.assertEqual([], os.listdir(self.env["TMPDIR"]))
         self.assertEqual([], self.json("history")["runs"])
 
 

@@ -230,7 +230,7 @@ class Terminal:
         self.seen += data.decode("utf-8", "replace")
         return bool(data)
 
-    def expect(self, text, seconds=30):
+    def expect(self, text, seconds=120):
         end = time.monotonic() + seconds
         while text not in self.seen:
             if time.monotonic() > end or not self.read(max(0.01, end - time.monotonic())):
@@ -240,7 +240,7 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def end(self, seconds=30):
+    def end(self, seconds=120):
         end, whole = time.monotonic() + seconds, self.seen
         while self.read(max(0.01, end - time.monotonic())):
             pass
@@ -394,18 +394,20 @@ class Narrow(Lab):
 
 
 class Signals(Lab):
+    long = "180.%d" % os.getpid()  # not that of another test
+
     def test_sigterm_ends_the_command_that_runs(self):
         self.book("demo/slow", '''runbook "demo/slow" { title = "Slow", severity = "P3" }
-check "wait" { title = "wait", run = function() shell.read({ "sleep", "61.5" }, { timeout = "70s" }) end, timeout = "90s" }
-''')
+check "wait" { title = "wait", run = function() shell.read({ "sleep", "%s" }, { timeout = "190s" }) end, timeout = "200s" }
+''' % self.long)
         done = subprocess.Popen([RUNBOOK, "exec", "demo/slow", "-o", "json"], env=self.env, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end and not self.sleeping():
             time.sleep(0.05)
         self.assertTrue(self.sleeping())
         done.send_signal(signal.SIGTERM)
-        out, _ = done.communicate(timeout=20)
+        out, _ = done.communicate(timeout=60)
         self.assertEqual(143, done.returncode)
         self.assertEqual("aborted", json.loads(out)["result"])
         self.assertFalse(self.sleeping())
@@ -414,7 +416,7 @@ check "wait" { title = "wait", run = function() shell.read({ "sleep", "61.5" }, 
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/cmdline", "rb") as f:
-                    if f.read() == b"sleep\x0061.5\x00":
+                    if f.read() == b"sleep\0" + self.long.encode() + b"\0":
                         return True
             except OSError:
                 pass

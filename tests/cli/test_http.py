@@ -18,7 +18,7 @@ runbook "probe" { title = "probe", severity = "P4" }
 param "url" { type = "string", required = true }
 param "times" { type = "int", default = 1 }
 param "max" { type = "int", default = 8 }
-param "timeout" { type = "duration", default = "1s" }
+param "timeout" { type = "duration", default = "30s" }
 param "redirects" { type = "int", default = 0 }
 finding "seen" { title = "{code} {message}" }
 check "ask" { title = "ask", timeout = "2m", run = function(p)
@@ -37,7 +37,7 @@ end }
 SEND = """
 runbook "send" { title = "send", severity = "P4" }
 param "url" { type = "string", required = true }
-param "timeout" { type = "duration", default = "1s" }
+param "timeout" { type = "duration", default = "3s" }
 step "post" { title = "post", risk = "low", run = function(p) http.post(p.url, { json = { a = 1 }, timeout = p.timeout }) end }
 """
 
@@ -127,29 +127,29 @@ class Http(Lab):
         return "192.0.2.77"
 
     def test_deadlines_are_kept(self):
-        """All twenty at once, a second each: together far less than in a row, and each says how far it came."""
+        """All twenty at once, five seconds each: together far less than in a row, and each says how far it came."""
         says = {"deaf": "no connection", "silent": "no answer", "drip": "not whole|no answer", "drip_body": "not whole", "half_status": "no answer|not whole"}
         for peer, words in says.items():
             since = time.monotonic()
-            codes, message = self.probe(self.url(peer), times=20, max=20)
+            codes, message = self.probe(self.url(peer), times=20, max=20, timeout="5s")
             self.assertEqual({"timeout": 20}, codes, peer)
             self.assertRegex(message, words, peer)
-            self.assertLess(time.monotonic() - since, 12, peer)
+            self.assertLess(time.monotonic() - since, 50, peer)
 
     def test_names(self):
         for name, code in (("plain.test", "200"), ("alias.test", "200"), ("slow.test", "200"), ("half.test", "200"),
                            ("gone.test", "dns"), ("broken.test", "dns"), ("empty.test", "dns")):
-            self.assertEqual({code: 1}, self.probe(self.url("echo", host=name), timeout="8s")[0], name)
+            self.assertEqual({code: 1}, self.probe(self.url("echo", host=name), timeout="30s")[0], name)
         since = time.monotonic()
-        codes, message = self.probe(self.url("echo", host="silent.test"), times=20, max=20)
+        codes, message = self.probe(self.url("echo", host="silent.test"), times=20, max=20, timeout="5s")
         self.assertEqual({"timeout": 20}, codes)
         self.assertIn("name servers", message)
-        self.assertLess(time.monotonic() - since, 15)
+        self.assertLess(time.monotonic() - since, 50)
 
     def test_a_bomb_costs_no_memory(self):
         since = self.peak()
         for peer in ("bomb", "endless_body", "endless_chunks", "endless_headers"):
-            self.assertEqual({"too_large": 8}, self.probe(self.url(peer), times=8, timeout="20s")[0], peer)
+            self.assertEqual({"too_large": 8}, self.probe(self.url(peer), times=8, timeout="60s")[0], peer)
         self.assertLess(self.peak(), max(since, 64) + 500)
 
     @staticmethod
@@ -159,7 +159,7 @@ class Http(Lab):
 
     def test_a_thousand_at_once_without_threads(self):
         child = subprocess.Popen([RUNBOOK, "exec", "probe", "url=" + self.url("echo", "/slow?s=0.3"), "times=1000", "max=1000",
-                                  "timeout=50s", "-o", "json"], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                  "timeout=100s", "-o", "json"], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         threads = []
 
         def sample():
@@ -171,7 +171,7 @@ class Http(Lab):
                 time.sleep(0.02)
         watcher = threading.Thread(target=sample)
         watcher.start()
-        out, err = child.communicate(timeout=100)
+        out, err = child.communicate(timeout=200)
         watcher.join()
         self.assertEqual(3, child.returncode, err)
         seen = [one["evidence"] for check in json.loads(out)["checks"] for one in check["findings"]]
@@ -180,8 +180,8 @@ class Http(Lab):
         self.assertLessEqual(max(threads), 5, "threads of the host; libuv may have four for files")
 
     def test_a_write_that_was_sent_is_unknown(self):
-        self.run_it("exec", "send", "url=" + self.url("echo"), "--yes", code=0)
-        self.run_it("exec", "send", "url=" + self.url("echo", "/status/500"), "--yes", code=1)
+        self.run_it("exec", "send", "url=" + self.url("echo"), "timeout=30s", "--yes", code=0)
+        self.run_it("exec", "send", "url=" + self.url("echo", "/status/500"), "timeout=30s", "--yes", code=1)
         for peer in ("silent", "reset", "nothing", "short_body", "drip_body"):
             done = self.run_it("exec", "send", "url=" + self.url(peer), "--yes", "-o", "json", code=9)
             run = json.loads(done.out)
@@ -201,18 +201,18 @@ class Http(Lab):
             server = start("peers.py", folder)
             with open(folder + "/ports.json", encoding="utf-8") as f:
                 port = json.load(f)["echo"]
-            more = ["timeout=30s"] + ([] if book == "probe" else ["--yes"])
+            more = ["timeout=50s"] + ([] if book == "probe" else ["--yes"])
             child = subprocess.Popen([RUNBOOK, "exec", book, "url=http://127.0.0.1:%d/slow?s=60" % port, *more], env=self.env, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT)
             self.wait_for(folder + "/count", child)
             server.send_signal(signal.SIGKILL)
-            out, _ = child.communicate(timeout=30)
+            out, _ = child.communicate(timeout=100)
             stop(server)
             self.assertEqual(code, child.returncode, out)
             self.assertIn(words, out.decode())
 
     def wait_for(self, path, child):
-        for _ in range(2000):
+        for _ in range(6000):
             if os.path.exists(path):
                 return
             self.assertIsNone(child.poll())

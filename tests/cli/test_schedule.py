@@ -110,7 +110,8 @@ class Service(Watching):
         self.addCleanup(self.log.close)
         service = subprocess.Popen([RUNBOOK, "serve", "-o", "jsonl", *args], stdout=self.log, stderr=subprocess.STDOUT,
                                    env={**self.env, **(env or {})}, cwd=self.dir)
-        self.addCleanup(lambda: service.poll() is None and service.kill())
+        self.addCleanup(service.wait)
+        self.addCleanup(service.kill)
         self.wait_for("service.started")
         return service
 
@@ -119,7 +120,7 @@ class Service(Watching):
             all_of = [json.loads(line) for line in f if line.startswith("{") and line.endswith("\n")]
         return [f for f in all_of if kind in (None, f["t"])]
 
-    def wait_for(self, kind, count=1, seconds=40, **more):
+    def wait_for(self, kind, count=1, seconds=120, **more):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = [f for f in self.facts(kind) if all(f.get(k) == v for k, v in more.items())]
@@ -131,7 +132,7 @@ class Service(Watching):
 
     def stop(self, service):
         service.send_signal(signal.SIGTERM)
-        code = service.wait(40)
+        code = service.wait(120)
         with open(self.log.name, encoding="utf-8") as f:
             self.assertEqual(0, code, f.read())
 
@@ -262,7 +263,7 @@ class Service(Watching):
                            'severity "P2" { channels = { "team" } }\n' % hook.server_address[1])
             service = self.serve()
             self.wait_for("run.ended", count=6, result="found")
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while not inbox and time.monotonic() < end:
                 time.sleep(0.1)
             self.stop(service)
@@ -278,7 +279,7 @@ class Service(Watching):
         path = os.path.join(self.dir, "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bus:
             bus.bind(path)
-            bus.settimeout(20)
+            bus.settimeout(60)
             service = self.serve(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
             heard = set()
             while not {"READY=1", "WATCHDOG=1"} <= heard:

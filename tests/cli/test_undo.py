@@ -149,7 +149,7 @@ class Undo(Lab):
                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(child.wait)
         self.addCleanup(child.kill)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not os.path.exists(self.at("log")) or "three" not in self.log():
             self.assertLess(time.monotonic(), end)
             time.sleep(0.05)

@@ -2,16 +2,11 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from ports import free_port
 
 
 class Server:
@@ -33,7 +28,7 @@ class Server:
             self.child = subprocess.Popen(self.argv(), cwd=self.dir, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self.as_user)
         test.addCleanup(self.child.wait)
         test.addCleanup(self.child.kill)
-        for _ in range(1200):
+        for _ in range(2400):
             if self.answers():
                 return
             time.sleep(0.05)

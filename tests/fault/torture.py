@@ -473,15 +473,17 @@ def counter_server():
     return server
 
 
-def begin_worker(runbook):
-    global own
-    own = (runbook, counter_server())
+def begin_worker(runbook, end):
+    global own, last
+    own, last = (runbook, counter_server()), end
 
 
 def test_one(job):
-    """In a process of its own, with its own counter."""
+    """In a process of its own, with its own counter; None after the end, so that what is under way then still ends by itself."""
     name, mode, n, second = job
     figures = Figures()
+    if last and time.monotonic() > last:
+        return None
     point = Point(own[0], next(s for s in SCENARIOS if s.name == name), mode, n, own[1], figures)
     try:
         point.test(second)
@@ -490,15 +492,12 @@ def test_one(job):
     return figures
 
 
-def each(args, todo, started):
+def each(args, todo):
     rng = random.Random(args.seed)
     jobs = ((s.name, mode, n, 1 + rng.randrange(60) if mode == "again" else 0) for s, mode, n in todo)
-    with multiprocessing.Pool(args.jobs, begin_worker, (args.runbook,)) as pool:
-        for one in pool.imap_unordered(test_one, jobs):
-            yield one
-            if args.quick and time.monotonic() - started > args.quick:
-                pool.terminate()
-                return
+    end = time.monotonic() + args.quick if args.quick else 0
+    with multiprocessing.Pool(args.jobs, begin_worker, (args.runbook, end)) as pool:
+        yield from filter(None, pool.imap_unordered(test_one, jobs))
 
 
 def report(figures, seconds):
@@ -514,7 +513,7 @@ def report(figures, seconds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("runbook")
-    parser.add_argument("--quick", type=float, default=0, help="stop after so many seconds")
+    parser.add_argument("--quick", type=float, default=0, help="begin no point after so many seconds")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", action="store_true", help="stop at the first that is not as it must be")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -529,7 +528,7 @@ def main():
         todo = [(next(s for s in SCENARIOS if s.name == name), mode, int(n))]
     else:
         todo = plan(args, server, rng)
-    for one in each(args, todo, started):
+    for one in each(args, todo):
         figures.add_all(one)
         if args.first and any(figures.bad.values()):
             break

@@ -49,7 +49,7 @@ class Docker(Looks):
 
     @classmethod
     def prepare(cls):
-        for _ in range(600):
+        for _ in range(1200):
             if cls.daemon.poll() is not None:
                 raise RuntimeError(open(os.path.join(cls.lab, "log")).read()[-2000:])
             if subprocess.run(["docker", "version"], env=cls.docker_env(), capture_output=True).returncode == 0:
@@ -65,7 +65,15 @@ class Docker(Looks):
         with open(cls.lab + "/shop/docker-compose.yml", "w") as f:
             f.write(COMPOSE)
         subprocess.run(["docker-compose", "-p", "shop", "up", "-d"], cwd=cls.lab + "/shop", env=cls.docker_env(), check=True,
-                       capture_output=True, timeout=120)
+                       capture_output=True, timeout=300)
+        cls.wait(lambda: "exited" in cls.docker("inspect", "-f", "{{.State.Status}}", "shop_idle_1"))
+
+    @staticmethod
+    def wait(condition):
+        end = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < end, "docker is not as it should be"
+            time.sleep(0.2)
 
     @classmethod
     def docker_env(cls):
@@ -73,7 +81,7 @@ class Docker(Looks):
 
     @classmethod
     def docker(cls, *words):
-        return subprocess.run(["docker", *words], env=cls.docker_env(), check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(["docker", *words], env=cls.docker_env(), check=True, capture_output=True, text=True, timeout=180).stdout
 
     @classmethod
     def tearDownClass(cls):
@@ -120,6 +128,7 @@ class Docker(Looks):
         self.assertNotIn("hunter2", self.recorded(), "a container's environment is in the record")
 
     def test_logs(self):
+        self.wait(lambda: self.docker("logs", "shop_backend_1").count("tick") >= 6)
         seen = self.look(self.lua('''local lines, cut = docker.logs("shop_backend_1", { socket = o.socket, tail = 6 })
           local both = compose.logs(shop, "backend", { tail = 4, since = "10m" })
           answer { lines = lines, cut = cut, both = both }'''))
@@ -131,10 +140,7 @@ class Docker(Looks):
         self.assertEqual({"shop_backend_1"}, {line["container"] for line in seen["both"]})
 
     def test_compose_state(self):
-        for _ in range(40):
-            if "unhealthy" in self.docker("ps"):
-                break
-            time.sleep(0.5)
+        self.wait(lambda: "unhealthy" in self.docker("ps"))
         seen = self.look(self.lua('''answer { state = compose.state(shop), sick = compose.service(shop, "sick"),
           none = compose.service(shop, "nobody") == nil, services = compose.services(shop), valid = compose.valid(shop) }'''))
         self.assertEqual([("backend", "running"), ("idle", "stopped"), ("sick", "unhealthy")],

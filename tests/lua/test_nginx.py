@@ -8,6 +8,7 @@ import time
 import unittest
 
 from looks import Looks
+from ports import free_port
 
 CONF = '''# comment {{ ; }}
 daemon off; master_process off;
@@ -32,12 +33,6 @@ SITE = '''server {{
 '''
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Nginx(Looks):
     def setUp(self):
         super().setUp()
@@ -59,7 +54,7 @@ class Nginx(Looks):
         server = subprocess.Popen(["nginx", "-c", self.dir + "/nginx.conf"], env={**os.environ, "PATH": self.env["PATH"]}, stderr=subprocess.DEVNULL)
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
-        for _ in range(200):
+        for _ in range(1200):
             with socket.socket() as s:
                 if s.connect_ex(("127.0.0.1", self.front)) == 0:
                     return server
@@ -90,8 +85,12 @@ class Nginx(Looks):
         self.start()
         self.write("sites/shop.conf", SITE.replace("location / {{", "location /new/ {{ return 204; }} location / {{"))
         self.step(self.lua("nginx.reload(o)"))
-        with open(self.dir + "/error.log") as f:
-            log = f.read()
+        for _ in range(1200):
+            with open(self.dir + "/error.log") as f:
+                log = f.read()
+            if "signal" in log:
+                break
+            time.sleep(0.05)
         self.assertIn("signal", log)
         self.write("sites/shop.conf", "server {{ lissten 80; }}\n")
         run = self.step(self.lua("nginx.reload(o)"), code=1)

@@ -1,4 +1,5 @@
 """pm2 against a real daemon, installed once by npm below the user's cache. About 15 s, at the first time 30 more."""
+import json
 import os
 import shutil
 import socket
@@ -34,11 +35,28 @@ class Pm2(Looks):
         cls.pm2("start", cls.home + "/app.js", "--name", "web", env={"DB_PASSWORD": "hunter2", "PORT": "8000"})
         cls.pm2("start", cls.home + "/app.js", "--name", "other")
         cls.pm2("start", cls.home + "/once.js", "--name", "once", "--no-autorestart")
+        cls.wait(lambda: "stopped" in [p["pm2_env"]["status"] for p in json.loads(cls.pm2("jlist")) if p["name"] == "once"])
+        for log, words in (("web-out.log", "started 8000"), ("web-error.log", "oops")):
+            cls.wait(lambda: words in cls.read(cls.home + "/logs/" + log))
+
+    @staticmethod
+    def wait(condition):
+        end = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < end, "pm2 is not as it should be"
+            time.sleep(0.1)
+
+    @staticmethod
+    def read(path):
+        if not os.path.exists(path):
+            return ""
+        with open(path, encoding="utf-8") as f:
+            return f.read()
 
     @classmethod
     def pm2(cls, *words, env=None):
         return subprocess.run([PM2, *words], env={**os.environ, **(env or {}), "PM2_HOME": cls.home}, check=True, capture_output=True,
-                              text=True, timeout=60).stdout
+                              text=True, timeout=180).stdout
 
     @classmethod
     def tearDownClass(cls):

@@ -12,7 +12,7 @@ class Drills(Lab):
         """ours: of which runbooks, by their id."""
         ids = [r["id"] for r in json.loads(self.runbook("list", "-o", "json").stdout)["runbooks"] if ours(r["id"])]
         self.assertGreater(len(ids), 5)
-        done = self.runbook("drill", *ids, "--without", HEAVY, "-o", "json", timeout=1500)
+        done = self.runbook("drill", *ids, "--without", HEAVY, "-o", "json", timeout=2300)
         drills = json.loads(done.stdout)["drills"]
         self.assertEqual([], [(d["runbook"], d["drill"], d["why"]) for d in drills if d["result"] == "failed"])
         self.assertEqual(0, done.returncode, done.stderr)

@@ -24,7 +24,7 @@ time.sleep(600)
 """
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -55,7 +55,7 @@ class Lab(unittest.TestCase):
         return dict(keep, HOME=home, XDG_STATE_HOME=home + "/state", XDG_CONFIG_HOME=home + "/config",
                     XDG_DATA_HOME=home + "/data", LANG="C.UTF-8", RUNBOOK_LANG="en", RUNBOOK_LAB="1", PATH=path)
 
-    def run_argv(self, argv, timeout=90, **more):
+    def run_argv(self, argv, timeout=300, **more):
         return subprocess.run(argv, env=more.pop("env", None) or self.environment(), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout, **more)
 

@@ -39,7 +39,7 @@ class Terminal:
         self.tmux("set-buffer", text)
         self.tmux("paste-buffer", "-t", "t")
 
-    def wait(self, pattern, seconds=60):
+    def wait(self, pattern, seconds=120):
         """Until pattern stands on the screen and a prompt waits below it; returns the screen."""
         end = time.monotonic() + seconds
         while True:

@@ -115,7 +115,7 @@ class Guide(AtTerminal):
         self.assertEqual(["file", "lock", "lock", "holders", "content", "wal", "log"], self.looked(run))
         self.assertEqual([], self.writes(run))
         t.lose()
-        lab.wait_for(lambda: self.runbook("history", "-o", "json").stdout.find('"interrupted"') > 0, 20)
+        lab.wait_for(lambda: self.runbook("history", "-o", "json").stdout.find('"interrupted"') > 0)
         self.assertIsNone(self.holder.poll())
         self.assertTrue(self.is_locked())
 
@@ -128,7 +128,7 @@ class Guide(AtTerminal):
         t.type("1")
         t.wait("将执行 stop-process.*输入 %d" % self.holder.pid)
         t.type(str(self.holder.pid))
-        t.wait(r"\[exit 0\]", 90)
+        t.wait(r"\[exit 0\]")
         shown = t.all()
         for words in ("已修复并通过验证", "看到的", "做过的", "没有做的", "磁盘太慢", "防止再次发生", "show %s -o md" % run):
             self.assertIn(words, shown)
@@ -265,7 +265,7 @@ class Guide(AtTerminal):
         t.wait(r"\(file\)\n.*\n>")
         t.lose()
         run = self.only_run()
-        lab.wait_for(lambda: self.runbook("history", "-o", "json").stdout.find('"interrupted"') > 0, 20)
+        lab.wait_for(lambda: self.runbook("history", "-o", "json").stdout.find('"interrupted"') > 0)
         done = self.runbook("resume", run, "--no-input")
         self.assertEqual(4, done.returncode, done.stderr)
         self.assertIn("guide --resume " + run, done.stdout + done.stderr)
@@ -303,7 +303,7 @@ class ByHand(AtTerminal):
         t.type("拔了左边的")
         t.wait("! 验证 +pull +未通过验证.*核对没有通过：阵列仍报告 7 块盘\ny 已经做完.*\n>")
         t.lose()
-        lab.wait_for(lambda: self.runbook("history", "-o", "json").stdout.find('"interrupted"') > 0, 20)
+        lab.wait_for(lambda: self.runbook("history", "-o", "json").stdout.find('"interrupted"') > 0)
 
         t = self.sit_down("--lang", "zh", "guide", "--resume", run)
         t.wait("核对没有通过：阵列仍报告 7 块盘\ny 已经做完.*\n>")

@@ -32,7 +32,7 @@ class Servers(Lab):
         env = dict(self.environment(), TMPDIR=temporary)
         env["PATH"] = path + ":" + env["PATH"] if path else env["PATH"]
         done = self.run_argv([os.environ["RUNBOOK"], "--runbooks", self.dir + "/books", "drill", "demo/lab", "-o", "json", *more.get("args", ())],
-                             env=env, timeout=200)
+                             env=env, timeout=600)
         self.assertEqual(code, done.returncode, done.stdout + done.stderr)
         self.nothing_left(temporary)
         return json.loads(done.stdout)["drills"][0] if done.stdout else done.stderr
@@ -125,7 +125,7 @@ services:
   cache: { image: "lab/redis:1", network_mode: host, command: ["/usr/bin/redis-server", "--port", "0", "--unixsocket", "/tmp/r.sock"] }
 ]])
   local word = "compose:shop/cache@" .. s.socket
-  wait_until(function() return keeper.state(word).state == "running" end, { within = "20s" })
+  wait_until(function() return keeper.state(word).state == "running" end, { within = "60s" })
   assert(keeper.logs(word):find("Redis", 1, true))''', needs='"root"')
 
     def test_missing_program_is_red(self):

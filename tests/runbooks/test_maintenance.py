@@ -56,7 +56,11 @@ class Maintenance(lab.Lab):
     def ended(self, path):
         with open(path, encoding="utf-8") as f:
             facts = [json.loads(line) for line in f if line.startswith("{") and line.endswith("\n")]
-        return {f["schedule"].split("/")[1]: f for f in facts if f["t"] == "run.ended" and "-maintenance/" in f["schedule"]}
+        first = {}  # on a slow machine the next minute comes before both have ended
+        for f in facts:
+            if f["t"] == "run.ended" and "-maintenance/" in f["schedule"]:
+                first.setdefault(f["schedule"].split("/")[1], f)
+        return first
 
     def test_a_night_of_the_service(self):
         self.database("WAL")
