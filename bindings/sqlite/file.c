@@ -28,8 +28,12 @@ void rb_sqlite_companion(char out[PATH_MAX], const char *path, const char *suffi
 {
     char real[PATH_MAX];
 
-    /* SQLite follows links before it names them: they lie beside the real file. */
-    (void)snprintf(out, PATH_MAX, "%s%s", realpath(path, real) ? real : path, suffix);
+    /* SQLite follows links before it names them: they lie beside the real file. One whose name is too long cannot
+     * exist, and must not be taken for the database itself. */
+    int n = snprintf(out, PATH_MAX, "%s%s", realpath(path, real) ? real : path, suffix);
+    if (n < 0 || n >= PATH_MAX) {
+        out[0] = '\0';
+    }
 }
 
 int rb_sqlite_kind(int fd, enum rb_sqlite_kind *kind)
