@@ -28,7 +28,7 @@ class Given(Lab):
             f.write(DRILLS)
         tests = {t["test"]: t for t in self.json("test", "demo/greeting", code=1)["tests"]}
         self.assertEqual({"gone": "passed", "there": "passed", "wrong": "failed", "unanswered": "failed",
-                          "repaired": "passed"}, {name: t["result"] for name, t in tests.items()})
+                          "repaired": "passed"}, {name: t["result"] for name, t in tests.items()}, tests)
         self.assertIn("file.stat", tests["unanswered"]["why"])
         self.assertIn("missing", tests["wrong"]["why"])
         self.run_it("test", "demo/greeting/there", code=0)
