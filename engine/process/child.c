@@ -287,6 +287,7 @@ struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spe
         end_of_terminal(child);
     }
     try_start(child);
+    uv_update_time(sp->loop); /* a deadline for it begins now, not when the loop last looked at its clock */
     return child;
 }
 

@@ -1,4 +1,5 @@
 /* A whole run without a terminal: runbook texts against the real spawner, runner, workers and journal. */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,6 +112,17 @@ static void a_quiet_check_is_healthy(void **state)
     json_t *result = run_text(HEAD "check \"one\" { title = \"one\", run = function() ok \"fine\" end }");
     assert_string_equal(result_of(result), "healthy");
     assert_int_equal(rb_json_int(result, "exit", -1), 0);
+    json_decref(result);
+}
+
+/* What the host was busy with before is nobody's deadline: the loop has not looked at its clock for three seconds. */
+static void a_busy_host_takes_no_time_from_a_run(void **state)
+{
+    (void)state;
+    uv_update_time(&loop);
+    (void)poll(NULL, 0, 3000);
+    json_t *result = run_text(HEAD "check \"one\" { title = \"one\", run = function() ok \"fine\" end }");
+    assert_string_equal(result_of(result), "healthy");
     json_decref(result);
 }
 
@@ -471,6 +483,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quiet_check_is_healthy),
+        cmocka_unit_test(a_busy_host_takes_no_time_from_a_run),
         cmocka_unit_test(a_found_finding_ends_with_3_and_the_command_that_goes_on),
         cmocka_unit_test(a_write_in_a_check_is_refused_and_nothing_happens),
         cmocka_unit_test(try_does_not_catch_a_refused_write),
