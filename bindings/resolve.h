@@ -4,25 +4,14 @@
 #ifndef RB_BINDINGS_RESOLVE_H
 #define RB_BINDINGS_RESOLVE_H
 
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <sys/socket.h>
+#include <stddef.h>
 
 #include <uv.h>
 
+#include "address.h"
 #include "base/err.h"
 
 #define RB_ADDRESSES_MAX 16
-#define RB_ADDRESS_MAX 64 /* of a text */
-
-struct rb_address {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } at;                      /* port 0 */
-    char text[RB_ADDRESS_MAX]; /* "127.0.0.1", "::1", "fe80::1%eth0" */
-};
 
 /* In the order in which they should be tried. */
 struct rb_addresses {
@@ -47,11 +36,5 @@ struct rb_lookup *rb_lookup_start(struct rb_resolver *resolver, const char *name
                                   void *user);
 /* done is not called any more. */
 void rb_lookup_cancel(struct rb_lookup *lookup);
-
-/* Is text an address? Then *out is it. */
-bool rb_address_parse(const char *text, struct rb_address *out);
-/* This machine itself, or the link it is on (where clouds keep their credentials): loopback, link-local, unspecified. */
-bool rb_address_is_inner(const struct rb_address *address);
-size_t rb_address_size(const struct rb_address *address);
 
 #endif

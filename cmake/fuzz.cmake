@@ -16,7 +16,7 @@ target_link_libraries(fuzz_redis_reply PRIVATE rb_lib_hiredis)
 target_link_libraries(fuzz_pm2_message PRIVATE rb_bindings)
 # Targets of modules take their pure files.
 file(GLOB notify_files ${CMAKE_SOURCE_DIR}/bindings/notify/*.c)
-list(FILTER notify_files EXCLUDE REGEX "/(verbs|send|queue)\\.c$")
+list(FILTER notify_files EXCLUDE REGEX "/(verbs|send|delivery|attempt|queue)\\.c$")
 target_sources(fuzz_notify PRIVATE ${notify_files})
 target_sources(fuzz_rpc PRIVATE ${CMAKE_SOURCE_DIR}/bindings/rpc/message.c)
 target_sources(fuzz_ws PRIVATE ${CMAKE_SOURCE_DIR}/bindings/ws/handshake.c ${CMAKE_SOURCE_DIR}/bindings/net/headers.c)

@@ -62,14 +62,9 @@ static struct part part_from(const char *line)
 
 static void add(json_t *list, const char *name)
 {
-    size_t i;
-    json_t *one;
-    json_array_foreach(list, i, one) {
-        if (strcmp(json_string_value(one), name) == 0) {
-            return;
-        }
+    if (!rb_json_lists(list, name)) {
+        json_array_append_new(list, json_string(name));
     }
-    json_array_append_new(list, json_string(name));
 }
 
 static bool is_module(const char *name, size_t len)

@@ -240,13 +240,19 @@ static void offer_arguments(struct rb_cli *c, const char *prefix, const char *co
     }
 }
 
+/* The option that this word is: "--since", "-C". */
+static const struct rb_option *option_of(const char *word)
+{
+    size_t dashes = strspn(word, "-"), len = strlen(word);
+    return dashes == 2 ? rb_option_find(word + 2, len - 2)
+           : dashes == 1 && len == 2 ? rb_option_letter(word[1]) : NULL;
+}
+
 int rb_cmd_complete(struct rb_cli *c)
 {
     const char *first, *prefix = c->nargs > 0 ? c->args[c->nargs - 1] : "";
     const char *command = command_in(c, &first), *before = c->nargs > 1 ? c->args[c->nargs - 2] : "";
-    const struct rb_option *o = before[0] == '-' && before[1] == '-' ? rb_option_find(before + 2, strlen(before + 2))
-                                : before[0] == '-' && before[1] != '\0' && before[2] == '\0'
-                                    ? rb_option_letter(before[1]) : NULL;
+    const struct rb_option *o = option_of(before);
     if (o != NULL && o->arg != NULL) {
         offer_values(c, prefix, o);
     } else if (prefix[0] == '-') {

@@ -22,26 +22,6 @@ static const char *column(struct rb_cli *c, const char *text, int width)
     return rb_word_pad(c, text, width);
 }
 
-/* An error is a text, {zh, en}, or {code, message}. */
-static const char *error_word(struct rb_cli *c, const json_t *error)
-{
-    if (error == NULL || json_is_null(error)) {
-        return "";
-    }
-    const char *message = rb_json_str(error, "message", NULL);
-    if (message != NULL) {
-        return rb_word(c, message);
-    }
-    const char *text = rb_text_json(error);
-    return text[0] != '\0' ? rb_word(c, text) : rb_word_json(c, error, 400);
-}
-
-static enum rb_style mark_style(const char *result)
-{
-    return rb_option_listed("failed refused unknown timed_out", result) ? RB_BAD
-           : rb_option_listed("found skipped person declined not_yet", result) ? RB_WARN : RB_GOOD;
-}
-
 /* What was given on the command line; the defaults are in the record. */
 static json_t *given_params(const json_t *body)
 {
@@ -102,8 +82,7 @@ static void check_ended(struct rb_exec *e, const json_t *body)
     if (c->quiet && !failed) {
         return;
     }
-    const char *error = error_word(c, json_object_get(body, "error"));
-    const char *text = error[0] != '\0' ? error : rb_word_text(c, json_object_get(body, "text"));
+    const char *text = rb_said_word(c, body);
     const char *id = rb_word(c, rb_json_str(body, "id", "?")), *ms = rb_word_ms(c, rb_json_int(body, "ms", 0));
     if (!e->interactive) {
         rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", TX(check), id, rb_result_word(c, result),
@@ -113,7 +92,7 @@ static void check_ended(struct rb_exec *e, const json_t *body)
     const char *title = rb_word_text(c, e->title);
     const char *middle = text[0] != '\0' ? text : title;
     rb_put(c, RB_OUT, RB_PLAIN, "  ");
-    rb_put_mark(c, RB_OUT, mark_style(result));
+    rb_put_mark(c, RB_OUT, rb_result_mark(result));
     rb_put(c, RB_OUT, RB_PLAIN, "%s  %s", column(c, id, 18), column(c, middle, 40));
     rb_put(c, RB_OUT, RB_DIM, "  %s\n", ms);
 }
@@ -305,12 +284,11 @@ static void block_ended(struct rb_exec *e, const json_t *body)
 {
     struct rb_cli *c = e->c;
     const char *result = rb_json_str(body, "result", "?"), *phase = rb_json_str(body, "phase", "");
-    bool bad = mark_style(result) == RB_BAD;
+    bool bad = rb_result_mark(result) == RB_BAD;
     if ((strcmp(phase, "guard") == 0 && !bad) || (c->quiet && !bad) || rb_json_bool(body, "rehearse", false)) {
         return;
     }
-    const char *error = error_word(c, json_object_get(body, "error"));
-    const char *text = error[0] != '\0' ? error : rb_word_text(c, json_object_get(body, "text"));
+    const char *text = rb_said_word(c, body);
     const char *ms = rb_word_ms(c, rb_json_int(body, "ms", 0));
     if (!e->interactive) {
         rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", rb_word(c, phase), name_of(e, body), rb_result_word(c, result),
@@ -318,7 +296,7 @@ static void block_ended(struct rb_exec *e, const json_t *body)
         return;
     }
     rb_put(c, RB_OUT, RB_PLAIN, "  ");
-    rb_put_mark(c, RB_OUT, mark_style(result));
+    rb_put_mark(c, RB_OUT, rb_result_mark(result));
     rb_put(c, RB_OUT, RB_PLAIN, "%s  %s  %s%s%s", column(c, phase_word(c, phase), 6), column(c, name_of(e, body), 24),
            rb_result_word(c, result), text[0] != '\0' ? "  " : "", text);
     rb_put(c, RB_OUT, RB_DIM, "  %s\n", ms);
@@ -352,7 +330,7 @@ static void call_outcome(struct rb_exec *e, const json_t *body)
         rb_status(c, NULL);
         rb_put(c, RB_OUT, RB_PLAIN, "    ");
         rb_put_mark(c, RB_OUT, ok ? RB_GOOD : RB_BAD);
-        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s", text, error_word(c, json_object_get(body, "error")));
+        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s", text, rb_error_word(c, json_object_get(body, "error")));
         rb_put(c, RB_OUT, RB_DIM, "  %s\n", rb_word_ms(c, rb_json_int(body, "ms", 0)));
     }
 }
@@ -379,7 +357,7 @@ static void run_interrupted(struct rb_exec *e, const json_t *body)
 static void put_state(struct rb_exec *e, const json_t *body, const char *state)
 {
     struct rb_cli *c = e->c;
-    const char *key = rb_json_str(body, "key", ""), *because = error_word(c, json_object_get(body, "because"));
+    const char *key = rb_json_str(body, "key", ""), *because = rb_error_word(c, json_object_get(body, "because"));
     rb_put(c, RB_OUT, strcmp(state, "no_change") == 0 ? RB_DIM : RB_WARN, "%s", rb_plan_word(state));
     rb_put(c, RB_OUT, RB_PLAIN, " %s%s%s%s%s\n", rb_word(c, rb_json_str(body, "fix", "?")), key[0] != '\0' ? "=" : "",
            rb_word(c, key), because[0] != '\0' ? "  " : "", because);
@@ -420,7 +398,7 @@ static void undo_started(struct rb_exec *e, const json_t *body)
 static void undo_ended(struct rb_exec *e, const json_t *body)
 {
     struct rb_cli *c = e->c;
-    const char *result = rb_json_str(body, "result", "?"), *why = error_word(c, json_object_get(body, "why"));
+    const char *result = rb_json_str(body, "result", "?"), *why = rb_error_word(c, json_object_get(body, "why"));
     if (strcmp(result, "done") != 0) {
         rb_put(c, RB_OUT, RB_WARN, "%s %s  %s%s%s\n", TX(ph_undo), name_of(e, body),
                strcmp(result, "no_undo") == 0 ? TX(show_no_undo) : rb_result_word(c, result), why[0] != '\0' ? "  " : "", why);

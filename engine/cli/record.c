@@ -44,6 +44,11 @@ static bool same_file(const char *one, const char *other)
     return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+static void name_second(const struct rb_cli *c, char out[PLACE_MAX])
+{
+    snprintf(out, PLACE_MAX, "%s/journal.db", c->record);
+}
+
 /* "" when there is none, or when it is the usual one. */
 static int find_second(struct rb_cli *c, const char *usual, char out[PLACE_MAX], struct rb_err *err)
 {
@@ -57,8 +62,8 @@ static int find_second(struct rb_cli *c, const char *usual, char out[PLACE_MAX],
         rb_err_hint(err, RB_T_cli_record_bad_hint);
         return RB_EUSAGE;
     }
-    snprintf(out, PLACE_MAX, "%s/journal.db", folder);
     c->record = folder;
+    name_second(c, out);
     if (same_file(usual, out)) {
         out[0] = '\0';
     }
@@ -169,7 +174,7 @@ int rb_cli_journal_of(struct rb_cli *c, const char *run, struct rb_err *err)
     if (rc == 0) {
         look_beside(c, here);
     }
-    snprintf(second, sizeof second, "%s/journal.db", c->record);
+    name_second(c, second);
     if (rc == 0 && !same_file(there, second)) {
         add_sinks(c->journal);
     }

@@ -49,6 +49,42 @@ enum rb_style rb_result_style(const char *result)
     return RB_PLAIN;
 }
 
+enum rb_style rb_result_mark(const char *result)
+{
+    enum rb_style style = rb_result_style(result);
+    return style == RB_GOOD || style == RB_BAD ? style : RB_WARN;
+}
+
+/* An error is a text, {zh, en}, or {code, message}. */
+const char *rb_error_word(struct rb_cli *c, const json_t *error)
+{
+    if (error == NULL || json_is_null(error)) {
+        return "";
+    }
+    const char *message = rb_json_str(error, "message", NULL);
+    if (message != NULL) {
+        return rb_word(c, message);
+    }
+    const char *text = rb_text_json(error);
+    return text[0] != '\0' ? rb_word(c, text) : rb_word_json(c, error, EVIDENCE_MAX);
+}
+
+/* Where a mistake of the runbook is, its author must know; where a target failed, nobody asks. */
+const char *rb_said_word(struct rb_cli *c, const json_t *body)
+{
+    char text[2048];
+    const char *error = rb_error_word(c, json_object_get(body, "error")), *at = rb_json_str(body, "at", "");
+    bool ours = c->verbose || rb_option_listed("lua forbidden", rb_json_str(body, "code", ""));
+    if (error[0] == '\0') {
+        return rb_word_text(c, json_object_get(body, "text"));
+    }
+    if (at[0] == '\0' || !ours) {
+        return error;
+    }
+    snprintf(text, sizeof text, "%s  (%s)", error, at);
+    return rb_word(c, text);
+}
+
 const char *rb_risk_word(struct rb_cli *c, const char *risk)
 {
     return strcmp(risk, "low") == 0        ? TX(risk_low)
@@ -149,12 +185,10 @@ static void put_finding(struct rb_cli *c, const json_t *f, int indent)
 static void put_part(struct rb_cli *c, const char *label, const json_t *part)
 {
     const char *result = rb_json_str(part, "result", "?");
-    const json_t *error = json_object_get(part, "error");
+    const char *said = rb_said_word(c, part);
     rb_put(c, RB_OUT, RB_PLAIN, "    %s  ", rb_word_pad(c, label, 6));
     rb_put(c, RB_OUT, rb_result_style(result), "%s", rb_result_word(c, result));
-    rb_put(c, RB_OUT, RB_PLAIN, "%s%s\n", error != NULL ? "  " : "",
-           error == NULL ? "" : json_is_string(error) || json_object_get(error, "en") != NULL
-               ? rb_word_text(c, error) : rb_word_json(c, error, EVIDENCE_MAX));
+    rb_put(c, RB_OUT, RB_PLAIN, "%s%s\n", said[0] != '\0' ? "  " : "", said);
 }
 
 static void put_act(struct rb_cli *c, const json_t *act)
@@ -163,8 +197,7 @@ static void put_act(struct rb_cli *c, const json_t *act)
     size_t i;
     json_t *effect;
     rb_put(c, RB_OUT, RB_PLAIN, "  ");
-    rb_put_mark(c, RB_OUT, rb_result_style(result) == RB_GOOD ? RB_GOOD
-                : rb_result_style(result) == RB_BAD ? RB_BAD : RB_WARN);
+    rb_put_mark(c, RB_OUT, rb_result_mark(result));
     rb_put(c, RB_OUT, RB_BOLD, "%s", rb_word(c, rb_json_str(act, "id", "?")));
     rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s  %s\n", rb_word(c, rb_json_str(act, "for", "")),
            rb_word_text(c, json_object_get(act, "title")), rb_result_word(c, result));
@@ -186,12 +219,10 @@ static void put_checks(struct rb_cli *c, const json_t *run)
     json_t *check, *f;
     json_array_foreach (json_object_get(run, "checks"), i, check) {
         const char *result = rb_json_str(check, "result", "?");
-        const json_t *error = json_object_get(check, "error");
-        const json_t *text = error != NULL && !json_is_null(error) ? error : json_object_get(check, "text");
         rb_put(c, RB_OUT, RB_PLAIN, "  ");
-        rb_put_mark(c, RB_OUT, strcmp(result, "failed") == 0 ? RB_BAD : strcmp(result, "found") == 0 ? RB_WARN : RB_GOOD);
+        rb_put_mark(c, RB_OUT, rb_result_mark(result));
         rb_put(c, RB_OUT, RB_PLAIN, "%s  %s  %s\n", rb_word_pad(c, rb_word(c, rb_json_str(check, "id", "?")), 20),
-               rb_result_word(c, result), rb_word_text(c, text));
+               rb_result_word(c, result), rb_said_word(c, check));
         json_array_foreach (json_object_get(check, "findings"), k, f) {
             put_finding(c, f, 4);
         }
@@ -262,8 +293,7 @@ static void md_findings(struct rb_cli *c, const json_t *run)
     size_t i, k;
     json_t *check, *f;
     json_array_foreach (json_object_get(run, "checks"), i, check) {
-        const json_t *error = json_object_get(check, "error");
-        const char *text = md(c, rb_text_json(error != NULL && !json_is_null(error) ? error : json_object_get(check, "text")));
+        const char *text = md(c, rb_said_word(c, check));
         rb_put(c, RB_OUT, RB_PLAIN, "- **%s** %s%s%s\n", md(c, rb_json_str(check, "id", "?")),
                rb_result_word(c, rb_json_str(check, "result", "?")), text[0] != '\0' ? "  " : "", text);
         json_array_foreach (json_object_get(check, "findings"), k, f) {

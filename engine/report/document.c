@@ -83,6 +83,18 @@ static json_t *params(const json_t *story)
     return taken(&b);
 }
 
+/* Whoever looks for this run in the usual journal must know why it is not there. */
+static void second_journal(json_t *facts, const json_t *story)
+{
+    struct rb_buf b;
+    const char *why = rb_json_str(story, "instead", NULL);
+    if (why) {
+        rb_buf_init(&b, 1u << 20);
+        rb_buf_addf(&b, TX(second_is), rb_json_str(story, "journal", "?"), why);
+        fact(facts, TX(second), taken(&b));
+    }
+}
+
 static json_t *facts_of(const json_t *story)
 {
     json_t *facts = json_array();
@@ -105,6 +117,7 @@ static json_t *facts_of(const json_t *story)
     snprintf(record, sizeof record, TX(record_is), (int)rb_json_int(json_object_get(story, "record"), "events", 0),
              (long long)rb_json_int(last, "id", 0), rb_json_str(last, "hash", "?"));
     fact_text(facts, TX(record), record);
+    second_journal(facts, story);
     return facts;
 }
 

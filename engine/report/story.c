@@ -135,8 +135,8 @@ static const char *row_of(const json_t *body, char *row, size_t size)
 
 static void run_started(struct teller *t, const struct rb_event *e, const json_t *body)
 {
-    static const char *const keys[] = {"run",  "runbook", "title",  "severity", "sha256",
-                                       "mode", "params",  "target", "source",   "reason", NULL};
+    static const char *const keys[] = {"run",    "runbook", "title",  "severity", "sha256",  "mode", "params",
+                                       "target", "source",  "reason", "journal",  "instead", NULL};
     char at[RB_TIME_MAX];
     t->first_us = t->now_us;
     for (const char *const *key = keys; *key; key++) {

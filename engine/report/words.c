@@ -39,16 +39,24 @@ void report_duration(const json_t *ms, char *out, size_t size)
     snprintf(out, size, "%s", text);
 }
 
-/* A value in one line: texts as they are, the rest as JSON. */
+/* A value in one line, as a person reads it: texts as they are, lists joined, 2.2 and not 2.2000000000000002. */
 static void value(const json_t *v, struct rb_buf *out)
 {
+    size_t i;
+    json_t *one;
     if (json_is_string(v) || json_object_get(v, "en") || json_object_get(v, "zh")) {
         rb_buf_adds(out, rb_text_json(v));
         return;
     }
-    char *text = rb_json_canonical(v);
-    rb_buf_adds(out, text ? text : "?");
-    free(text);
+    json_array_foreach (v, i, one) {
+        rb_buf_adds(out, i > 0 ? ", " : "");
+        value(one, out);
+    }
+    if (!json_is_array(v)) {
+        char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(12));
+        rb_buf_adds(out, text ? text : "?");
+        free(text);
+    }
 }
 
 void report_fields(const json_t *object, struct rb_buf *out)

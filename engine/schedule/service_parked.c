@@ -123,6 +123,7 @@ static void on_ended(void *user, const json_t *report)
     }
     rb_service_say(s, "run.ended", json_pack("{s:s, s:s, s:O?, s:O?}", "run", c->id, "result", result, "ms",
                                              json_object_get(report, "ms"), "error", json_object_get(report, "error")));
+    rb_service_tell_decided(s, c->id, report);
     free(c);
 }
 
@@ -133,7 +134,7 @@ static void go_on(struct rb_service *s, const char *run)
     struct rb_err err = {0};
     struct rb_continued *c = rb_xcalloc(1, sizeof *c);
     *c = (struct rb_continued){.next = s->continued, .service = s};
-    strncpy(c->id, run, sizeof c->id - 1);
+    snprintf(c->id, sizeof c->id, "%s", run);
     s->continued = c;
     s->running_count++;
     rb_service_say(s, "run.continued", json_pack("{s:s}", "run", c->id));
@@ -169,7 +170,7 @@ static bool one_due(struct rb_service *s, int64_t now)
         if (json_integer_value(when) >= now) {
             continue;
         }
-        strncpy(id, run, sizeof id - 1);
+        snprintf(id, sizeof id, "%s", run);
         const char *state = state_of(s, id, &expires);
         if (!state || !strcmp(state, "waiting")) {
             json_object_set_new(s->parked, id, json_integer(state ? expires : now + AGAIN_US));

@@ -95,6 +95,8 @@ void rb_service_parked_stop(struct rb_service *s);
 /* service_tell.c */
 void rb_service_tell(struct rb_service *s, const struct rb_schedule *schedule, const char *result,
                      const json_t *report);
+/* A run that was parked went on, and ended. */
+void rb_service_tell_decided(struct rb_service *s, const char *run, const json_t *report);
 void rb_service_letters(struct rb_service *s);
 /* one: {schedule or run, result, …}, taken; goes out with the next message, once. */
 void rb_service_letter(struct rb_service *s, json_t *one);

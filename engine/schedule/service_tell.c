@@ -127,6 +127,36 @@ static int calm(struct rb_service *s, const struct rb_schedule *schedule, struct
     return rb_store_trouble_seen(s->store, schedule->name, t, err);
 }
 
+/* Were people told that it waits for them, and of nothing worse? */
+static bool told_waiting(const struct rb_trouble *t)
+{
+    return t->told && t->rank == outcomes[outcome_of("waiting")].rank;
+}
+
+/* Whoever was told that a run waits is told its end, however good: or they go on believing that it waits. */
+void rb_service_tell_decided(struct rb_service *s, const char *run, const json_t *report)
+{
+    const char *result = rb_json_str(report, "result", "failed");
+    struct rb_err err = {0};
+    struct rb_trouble t = {0};
+    json_t *entry = rb_journal_run(s->o.engine.journal, run, &err);
+    const struct rb_schedule *schedule =
+        rb_schedules_find(s->schedules, rb_json_str(json_object_get(entry, "actor"), "schedule", ""), NULL);
+    int rc = schedule ? rb_store_trouble(s->store, schedule->name, &t, &err) : 0;
+    size_t outcome = outcome_of(result);
+    bool good = !strcmp(result, "healthy") || !strcmp(result, "done");
+    if (rc == 1 && told_waiting(&t) && good) {
+        letter(s, schedule, "recovered", t.times, report);
+    } else if (rc == 1 && told_waiting(&t) && outcome < sizeof outcomes / sizeof *outcomes && strcmp(result, "busy")) {
+        t.told = 0; /* anew, though it is less than what was told */
+        rc = trouble(s, schedule, outcome, &t, report, &err);
+    }
+    if (rc < 0) {
+        rb_service_failed(s, &err);
+    }
+    json_decref(entry);
+}
+
 void rb_service_tell(struct rb_service *s, const struct rb_schedule *schedule, const char *result,
                      const json_t *report)
 {

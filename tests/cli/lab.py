@@ -1,9 +1,11 @@
 """A place of its own for each test: folders, environment, and the program run in it."""
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import unittest
 
 RUNBOOK = os.environ.get("RUNBOOK", "")
@@ -38,6 +40,31 @@ fix "write-it" {
 
 def greeting(risk="medium"):
     return GREETING % risk
+
+
+class Inbox:
+    """A webhook on loopback, and what it was sent."""
+
+    def __init__(self, test):
+        messages = self.messages = []
+
+        class Hook(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        test.addCleanup(server.server_close)
+        test.addCleanup(server.shutdown)
+        self.url = "http://127.0.0.1:%d/" % server.server_address[1]
+
+    def texts(self):
+        return [json.dumps(one, ensure_ascii=False) for one in self.messages]
 
 
 class Lab(unittest.TestCase):

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from lab import RUNBOOK, Lab
+from lab import RUNBOOK, Inbox, Lab
 from test_clock_set import move_clock, set_clock
 
 GROUP, ALICE, BOB, CAROL = 60000, 60001, 60002, 60003
@@ -340,7 +340,9 @@ class People(Lab):
         self.until(lambda: self.by_json(ALICE, "history")["runs"][0]["result"] == "done")
 
     def test_a_schedule_asks_once_and_goes_on(self):
-        self.config('policy "u" { unattended = "medium" }')
+        inbox = Inbox(self)
+        self.config('policy "u" { unattended = "medium" }\nchannel "team" { kind = "webhook", url = "%s" }\n'
+                    'severity "P2" { channels = { "team" } }\n' % inbox.url)
         path = self.book("demo/timed", '''runbook "demo/timed" { title = "Timed", severity = "P2", target = "timed" }
 finding "bad" { title = "bad" }
 check "look" { title = "look", run = function() if not file.stat("%s/good") then found "bad" end end }
@@ -356,6 +358,10 @@ schedule "often" { every = "2s", mode = "fix", allow = "medium" }
         self.assertEqual([], self.done())
         self.by(BOB, "approve", one["id"], "--reason", "x")
         self.until(lambda: self.done() == ["good"])
+        # Who was told that it waits is told that it does not any more, though that is no worse.
+        self.until(lambda: len(inbox.messages) > 1)
+        self.assertIn("approve", inbox.texts()[0])
+        self.assertIn("found trouble and fixed it", inbox.texts()[1])
 
     def test_the_service_of_another_user_leaves_it_alone(self):
         run, request = self.ask()

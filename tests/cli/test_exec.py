@@ -183,8 +183,13 @@ class Told(Lab):
 check "says" { title = "a", run = function() fail { zh = "坏了", en = "it is broken" } end }
 check "raises" { title = "b", run = function() file.read("/no/such/file/here", { missing = "x" }) end }
 check "after" { title = "c", run = function() ok "still looked at" end }
+check "wrong" { title = "d", run = function()
+  local nothing
+  return nothing.at_all
+end }
 ''')
         done = self.run_it("exec", "demo/bad", code=1)
+        self.assertRegex(done.out, r"(?m)^check wrong  failed  attempt to index a nil value .*  \(demo/bad.lua:7\)  ")
         self.assertRegex(done.out, r"(?m)^check says  failed  it is broken")
         self.assertRegex(done.out, r"(?m)^check raises  failed  \S")
         self.assertRegex(done.out, r"(?m)^check after  ok  still looked at")

@@ -1,15 +1,13 @@
 """Schedules on the command line, and the service that runs them."""
-import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 import unittest
 
-from lab import RUNBOOK, Lab
+from lab import RUNBOOK, Inbox, Lab
 
 WATCH = '''runbook "demo/watch" {
   title = { zh = "看看文件", en = "look at the file" }, severity = "P2",
@@ -245,34 +243,20 @@ class Service(Watching):
         self.assertEqual(("yes", "schedule"), (answered[-1]["body"]["answer"], answered[-1]["body"]["how"]))
 
     def test_people_are_told_once(self):
-        inbox = []
-
-        class Hook(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                inbox.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *args):
-                pass
-
-        with http.server.HTTPServer(("127.0.0.1", 0), Hook) as hook:
-            threading.Thread(target=hook.serve_forever, daemon=True).start()
-            self.watch(risk="medium")
-            self.configure('channel "team" { kind = "webhook", url = "http://127.0.0.1:%d/" }\n'
-                           'severity "P2" { channels = { "team" } }\n' % hook.server_address[1])
-            service = self.serve()
-            self.wait_for("run.ended", count=6, result="found")
-            end = time.monotonic() + 60
-            while not inbox and time.monotonic() < end:
-                time.sleep(0.1)
-            self.stop(service)
-            hook.shutdown()
+        inbox = Inbox(self)
+        self.watch(risk="medium")
+        self.configure('channel "team" { kind = "webhook", url = "%s" }\n'
+                       'severity "P2" { channels = { "team" } }\n' % inbox.url)
+        service = self.serve()
+        self.wait_for("run.ended", count=6, result="found")
+        end = time.monotonic() + 60
+        while not inbox.messages and time.monotonic() < end:
+            time.sleep(0.1)
+        self.stop(service)
         with open(self.log.name, encoding="utf-8") as f:
-            self.assertEqual(1, len(inbox), f.read())
-        text = json.dumps(inbox[0], ensure_ascii=False)
-        self.assertIn("demo/watch/often", text)
-        self.assertIn("--fix", text)
+            self.assertEqual(1, len(inbox.messages), f.read())
+        self.assertIn("demo/watch/often", inbox.texts()[0])
+        self.assertIn("--fix", inbox.texts()[0])
 
     def test_systemd_hears_of_it(self):
         self.watch(every="1h")
