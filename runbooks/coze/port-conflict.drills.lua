@@ -38,7 +38,7 @@ drill "old-copy" { -- the keeper has lost it
     local s = service(d)
     s:stop()
     d.copy = d:spawn { ready = "starting", "/usr/bin/python3", s.dir .. "/app.py", s.config, "127.0.0.1" }
-    wait_until(function() return net.listener(s.port) end, { within = "10s", every = "50ms" })
+    wait_until(function() return net.listener(s.port) end, { within = "60s", every = "50ms" })
   end,
 }
 drill "privileged" {
@@ -48,7 +48,7 @@ drill "privileged" {
     s:stop()
     file.write(s.config, "port: 81\n", { backup = false })
     shell.run { s.service, "start" }
-    wait_until(function() return s:logs():find("Permission denied", 1, true) end, { within = "10s", every = "50ms" })
+    wait_until(function() return s:logs():find("Permission denied", 1, true) end, { within = "60s", every = "50ms" })
   end,
 }
 drill "time-wait" { -- it closed its connections last and cannot have its port for a minute: nobody is stopped for that

@@ -100,7 +100,7 @@ drill "hot-journal" {
     -- A small cache writes into the database before the commit: then the journal is all that can undo it.
     local writer = holder(d, "PRAGMA cache_size = 2", "BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost', note = hex(zeroblob(200))")
     d:signal(writer, "KILL")
-    wait_until(function() return not d:alive(writer) end, { within = "5s", every = "50ms" })
+    wait_until(function() return not d:alive(writer) end, { within = "60s", every = "50ms" })
   end,
   prove = function(d)
     all_rows(d)

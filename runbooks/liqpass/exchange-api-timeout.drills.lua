@@ -9,7 +9,7 @@ local function lab(d, o)
   d.binance, d.okx = d:http {}, d:http {}
   d:set {
     endpoints = { "binance=" .. d.binance.url .. "/api/v3/ping", "okx=" .. d.okx.url .. "/api/v5/market/ticker?instId=BTC-USDT" },
-    env_file = d.dir .. "/.env.us", api_log = d.dir .. "/api-calls.log", http_timeout = "1s", api_timeout = "4s", quiet = "1s",
+    env_file = d.dir .. "/.env.us", api_log = d.dir .. "/api-calls.log", http_timeout = "2s", api_timeout = "8s", quiet = "1s",
   }
   file.write(d.p.env_file, o.env or ("# us-backend\nBINANCE_API_KEY=%s\nBINANCE_SECRET_KEY='%s'\nOTHER=kept\n"):format(OLD, OLD), { mode = "0600" })
   local lines = {}
@@ -42,18 +42,18 @@ local function answers(route) return function(d) lab(d) d.binance:routes { ["*"]
 
 drill "healthy" { needs = needs, expect = {}, inject = function(d) lab(d, { log = { "200", "404", "200" } }) end, prove = unchanged }
 drill "timeout" {
-  needs = needs, expect = { "exchange-timeout", "single-exchange" }, repair = "raise-timeout", inject = answers { body = "{}", delay = 1.5 },
-  prove = function(d) runs_with(d, "API_TIMEOUT=4000") end,
+  needs = needs, expect = { "exchange-timeout", "single-exchange" }, repair = "raise-timeout", inject = answers { body = "{}", delay = 3 },
+  prove = function(d) runs_with(d, "API_TIMEOUT=8000") end,
 }
 drill "hangs" { -- waiting longer would not help, and is refused
   needs = needs, expect = { "exchange-timeout", "single-exchange" }, repair = "raise-timeout", result = "found", prove = unchanged,
-  inject = answers { body = "{}", delay = 15 },
+  inject = answers { body = "{}", delay = 20 },
 }
 drill "slow" {
-  needs = needs, expect = { "exchange-slow" }, repair = "raise-timeout", prove = function(d) runs_with(d, "API_TIMEOUT=4000") end,
+  needs = needs, expect = { "exchange-slow" }, repair = "raise-timeout", prove = function(d) runs_with(d, "API_TIMEOUT=8000") end,
   inject = function(d)
     lab(d)
-    for _, one in ipairs { d.binance, d.okx } do one:routes { ["*"] = { body = "{}", delay = 0.7 } } end
+    for _, one in ipairs { d.binance, d.okx } do one:routes { ["*"] = { body = "{}", delay = 1.4 } } end
   end,
 }
 drill "rate-limited" {
@@ -84,7 +84,7 @@ drill "people-are-told" { -- once, of both; the source of prices is theirs to sw
 }
 drill "raised-and-back" {
   needs = needs, expect = { "exchange-timeout", "single-exchange" }, repair = "raise-timeout", undo = true,
-  inject = answers { body = "{}", delay = 1.5 },
+  inject = answers { body = "{}", delay = 3 },
   prove = function(d) assert(file.hash(d.p.env_file) == d.sum, "the file is not what it was") end,
 }
 drill "no-such-name" {
@@ -118,7 +118,8 @@ drill "not-loaded" {
 drill "still-times-out" { -- restarted, and not well: the run does not call that repaired
   needs = needs, expect = { "env-not-loaded" }, repair = "reload", result = "failed",
   inject = function(d)
-    lab(d, { starts = '(sleep 1.5; echo "$(date -u +%FT%TZ) ETIMEDOUT api.binance.com" >>"$1") &' })
+    local again_and_again = '(while sleep 1; do echo "$(date -u +%FT%TZ) ETIMEDOUT api.binance.com" >>"$1"; done) &'
+    lab(d, { starts = ('[ ! -e "$1.second" ] || { %s } ; : >"$1.second";'):format(again_and_again) })
     d:set { quiet = "10s" }
     envfile.set(d.p.env_file, "BINANCE_API_KEY", NEW)
   end,

@@ -84,7 +84,7 @@ drill "big-log-copied-and-cut" {
     local rotated = file.find(d.p.log_dir, { name = "big.log-*" })
     assert(#rotated == 1 and lines(rotated[1].path) >= 2000, "lines were lost")
     local size = file.stat(d.path).size
-    wait_until(function() return file.stat(d.path).size > size end, { within = "5s", every = "100ms" })
+    wait_until(function() return file.stat(d.path).size > size end, { within = "60s", every = "100ms" })
   end,
 }
 drill "big-log-reopened" {
@@ -97,7 +97,7 @@ drill "big-log-reopened" {
   end,
   prove = function(d)
     assert(lines(file.find(d.p.log_dir, { name = "big.log-*" })[1].path) >= 2000, "lines were lost")
-    wait_until(function() return file.stat(d.path) and file.stat(d.path).size > 0 end, { within = "5s", every = "100ms" })
+    wait_until(function() return file.stat(d.path) and file.stat(d.path).size > 0 end, { within = "60s", every = "100ms" })
   end,
 }
 drill "name-taken" {

@@ -48,7 +48,7 @@ local function by_way(mood)
   return function(d)
     local node, port = d:evm { options = MINING }, tostring(d:port())
     d:keep { argv = { "/usr/bin/python3", "-c", WAY, port, "127.0.0.1", node.url, mood } }
-    wait_until(function() return net.listener(tonumber(port)) end, { within = "10s", every = "100ms" })
+    wait_until(function() return net.listener(tonumber(port)) end, { within = "60s", every = "100ms" })
     lab(d, { main = node, url = "http://127.0.0.1:" .. port })
     d:set { slow = "1s" }
   end

@@ -32,7 +32,7 @@ drill "idle-blocker" {
     wait "3s"
   end,
   prove = function(d)
-    wait_until(function() return rows(d, 1) == 99 and rows(d, 2) == 99 end, { within = "10s" })
+    wait_until(function() return rows(d, 1) == 99 and rows(d, 2) == 99 end, { within = "60s" })
     assert(d:alive(d.report), "a report that blocked nobody was ended")
     assert(d.db:sql "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%SLEEP(600)%' AND info NOT LIKE '%processlist%'" == "1", "the "
                       .. "report's query was cancelled")
@@ -46,7 +46,7 @@ drill "busy-blocker" {
     waiter(s, 1)
     wait "4s"
   end,
-  prove = function(d) wait_until(function() return rows(d, 1) == 99 end, { within = "10s" }) end,
+  prove = function(d) wait_until(function() return rows(d, 1) == 99 end, { within = "60s" }) end,
 }
 drill "young-blocker" { -- not yet a reason to end anybody
   needs = needs, expect = { "waiting" }, repair = { "end-idle-blocker", "cancel-blocker" }, result = "found",

@@ -74,7 +74,7 @@ drill "loading" { -- nobody interrupts it
     fill(s, "goods:cache:", 1000)
     s:cli "SAVE"
     keeper.restart("init:" .. s.service)
-    wait_until(function() return s:logs():find("Loading RDB", 1, true) end, { within = "10s", every = "50ms" })
+    wait_until(function() return s:logs():find("Loading RDB", 1, true) end, { within = "60s", every = "50ms" })
   end,
 }
 drill "no-maxmemory" {
@@ -94,7 +94,7 @@ drill "not-saving" {
     file.remove(s.dir .. "/data", { tree = true })
     s:cli("SET", "a", "1")
     s:cli("BGSAVE")
-    wait_until(function() return s:cli("INFO", "persistence"):find("rdb_last_bgsave_status:err", 1, true) end, { within = "10s", every = "100ms" })
+    wait_until(function() return s:cli("INFO", "persistence"):find("rdb_last_bgsave_status:err", 1, true) end, { within = "60s", every = "100ms" })
   end,
 }
 drill "clients" {

@@ -38,7 +38,7 @@ drill "already-paused" {
   inject = function(d)
     chain(d)
     d.node:rpc("eth_sendTransaction", { from = d.node.owner, to = d.node.contract, data = "0x8456cb59" })
-    wait_until(function() return evm.paused(d.node.url, d.node.contract) end, { within = "10s" })
+    wait_until(function() return evm.paused(d.node.url, d.node.contract) end, { within = "60s" })
     d.sent = evm.nonces(d.node.url, d.node.owner).pending
   end,
 }

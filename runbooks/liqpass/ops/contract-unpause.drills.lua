@@ -21,7 +21,7 @@ end
 local function paused(d)
   chain(d)
   d.node:rpc("eth_sendTransaction", { from = d.node.owner, to = d.node.contract, data = "0x8456cb59" })
-  wait_until(function() return evm.paused(d.node.url, d.node.contract) end, { within = "10s" })
+  wait_until(function() return evm.paused(d.node.url, d.node.contract) end, { within = "60s" })
 end
 local function still_paused(d) assert(evm.paused(d.node.url, d.node.contract) == true, "it was let run") end
 local closed = { incident = { id = "r-1", root = "found and repaired" } }
