@@ -29,6 +29,8 @@ static const struct way {
     {"redis", "redis", "redis", "redis(p.c):ask(\"PING\")"},
     {"rpc", "rpc", "rpc", "local _, err = try(function() return rpc(p.c):ask(\"web3_clientVersion\") end)\n"
                           "  if err and err.code ~= \"rpc\" then fail(err.message) end"},
+    {"ws", "ws", "string", "local w = ws.read(p.c, { listen = \"100ms\" })\n"
+                       "  if w.status ~= 101 then fail(\"HTTP \" .. tostring(w.status)) end"},
     {"channel", "notify", "string", "notify.preview(p.c, \"doctor\")"},
     {"secret", "secret", "secret", "if secret.inspect(p.c).short then found(\"short\") end"},
 };

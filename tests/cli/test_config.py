@@ -1,8 +1,12 @@
 """config.lua: where it is read, what is refused, profiles over profiles, and what doctor, new and lint --emit-meta make of it."""
+import base64
+import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
+import threading
 import unittest
 
 from lab import RUNBOOK, Lab
@@ -126,6 +130,27 @@ secret "fine" {{ command = {{ "echo", "abcdefgh" }} }}
             self.assertNotIn("abcdefgh", json.dumps(out))
         self.assertEqual([], os.listdir(self.env["TMPDIR"]))
         self.assertEqual([], self.json("history")["runs"])
+
+
+    def test_a_websocket_is_opened(self):
+        def answer(reply):
+            with server.accept()[0] as peer:
+                request = peer.recv(65536).decode()
+                key = re.search(r"(?i)sec-websocket-key: *(\S+)", request).group(1)
+                sign = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+                peer.sendall((reply % {"sign": sign}).encode())
+                peer.recv(65536)
+
+        upgrade = "HTTP/1.1 101 Upgrade\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %(sign)s\r\n\r\n"
+        for reply, state in ((upgrade, "ok"), ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "error")):
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                self.config('connection "feed" { url = "ws://127.0.0.1:%d/" }' % server.getsockname()[1])
+                peer = threading.Thread(target=answer, args=(reply,), daemon=True)
+                peer.start()
+                out = json.loads(self.run_it("doctor", "-o", "json").out)
+                peer.join(30)
+            [item] = [item for item in out["items"] if item["name"] == "connection"]
+            self.assertEqual(state, item["state"], item)
 
 
 class Authors(Config):

@@ -17,12 +17,13 @@
 #include "base/json.h"
 #include "run/approval.h"
 
+#include "journal_folder.h"
+
 #define GROUP 60000
 #define REQUESTER 60001
 #define APPROVERS 3
 #define RACES 200 /* times three approvers and the requester: 800 attempts; RUNBOOK_RACES=2500 makes it 10,000 */
 
-static char folder[64], path[96];
 static int races = RACES;
 
 struct tally {
@@ -34,9 +35,7 @@ static int make_folder(void **state)
     (void)state;
     const char *more = getenv("RUNBOOK_RACES");
     races = more ? atoi(more) : RACES;
-    (void)snprintf(folder, sizeof folder, "%s/rb-approval-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(path, sizeof path, "%s/journal.db", folder);
+    assert_int_equal(journal_folder_make(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"), 0);
     if (geteuid() == 0) { /* what several logins share: a folder of their group */
         assert_int_equal(chown(folder, 0, GROUP), 0);
         assert_int_equal(chmod(folder, 02770), 0);
@@ -47,13 +46,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", "-wal", "-shm", ".lock", ".reserve", ".seals", ".seal-key"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char name[128];
-        (void)snprintf(name, sizeof name, "%s%s", path, names[i]);
-        (void)unlink(name);
-    }
-    return rmdir(folder);
+    return journal_folder_remove();
 }
 
 static void become(uid_t uid)

@@ -18,26 +18,18 @@
 #include "base/json.h"
 #include "journal/journal.h"
 
-static char folder[64], path[96];
+#include "journal_folder.h"
 
 static int make_folder(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/rb-journal-XXXXXX");
-    (void)snprintf(path, sizeof path, "%s/journal.db", mkdtemp(folder) ? folder : "");
-    return 0;
+    return journal_folder_make("/tmp");
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", "-wal", "-shm", ".lock", ".reserve"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char name[128];
-        (void)snprintf(name, sizeof name, "%s%s", path, names[i]);
-        (void)unlink(name);
-    }
-    return rmdir(folder);
+    return journal_folder_remove();
 }
 
 static struct rb_journal *open_journal(void)

@@ -22,31 +22,23 @@
 #include "base/clock.h"
 #include "journal/journal.h"
 
+#include "journal_folder.h"
+
 #define WRITERS 4
 #define EACH 200
 #define KILLS 25
 #define SKIPPED 77
 
-static char folder[64], path[96];
-
 static int make_folder(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/rb-processes-XXXXXX");
-    (void)snprintf(path, sizeof path, "%s/journal.db", mkdtemp(folder) ? folder : "");
-    return 0;
+    return journal_folder_make("/tmp");
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", "-wal", "-shm", ".lock", ".reserve"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char name[128];
-        (void)snprintf(name, sizeof name, "%s%s", path, names[i]);
-        (void)unlink(name);
-    }
-    return rmdir(folder);
+    return journal_folder_remove();
 }
 
 static void name_run(char out[RB_ID_MAX], int a, int b)

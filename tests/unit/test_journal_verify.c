@@ -14,9 +14,10 @@
 #include "base/buf.h"
 #include "journal/journal.h"
 
+#include "journal_folder.h"
+
 #define EVENTS 5
 
-static char folder[64], path[96];
 static struct rb_journal *journal;
 static sqlite3 *db;
 
@@ -34,9 +35,7 @@ static void run_sql(const char *sql)
 static int open_folder(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/rb-verify-XXXXXX");
-    (void)snprintf(path, sizeof path, "%s/journal.db", mkdtemp(folder) ? folder : "");
-    return rb_journal_open(&journal, path, NULL) || sqlite3_open(path, &db) != SQLITE_OK;
+    return journal_folder_make("/tmp") || rb_journal_open(&journal, path, NULL) || sqlite3_open(path, &db) != SQLITE_OK;
 }
 
 static int fill(void **state)
@@ -57,15 +56,9 @@ static int fill(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", "-wal", "-shm", ".lock", ".reserve"};
     sqlite3_close(db);
     rb_journal_close(journal);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char name[128];
-        (void)snprintf(name, sizeof name, "%s%s", path, names[i]);
-        (void)unlink(name);
-    }
-    return rmdir(folder);
+    return journal_folder_remove();
 }
 
 static struct rb_verify verify(void)
