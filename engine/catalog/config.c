@@ -97,7 +97,12 @@ static void note_environment(const json_t *config)
 
 json_t *rb_config_load(uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
 {
-    json_t *files = rb_config_files(), *problems = json_array();
+    return rb_config_load_files(rb_config_files(), loop, sp, err);
+}
+
+json_t *rb_config_load_files(json_t *files, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
+{
+    json_t *problems = json_array();
     json_t *set = read_all(files, problems), *declared = NULL, *config = NULL;
     bool failed = false;
     if (json_array_size(set)) {

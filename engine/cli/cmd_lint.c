@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "catalog/catalog.h"
+#include "catalog/config.h"
 #include "cli/commands.h"
 #include "cli/meta.h"
 
@@ -111,12 +112,39 @@ static int lint_path(struct rb_cli *c, const char *path, struct tally *t, struct
     return rc;
 }
 
+/* With the others when it is one of those that count; alone when it is yet to be put in its place. */
+static int lint_config(struct rb_cli *c, const char *path, struct tally *t, struct rb_err *err)
+{
+    json_t *files = rb_config_files();
+    if (!rb_json_lists(files, path)) {
+        json_decref(files);
+        files = json_pack("[s]", path);
+    }
+    int rc = rb_cli_loop(c, err);
+    json_t *loaded = rc == 0 ? rb_config_load_files(json_incref(files), &c->loop, c->spawner, err) : NULL;
+    rc = rc == 0 && loaded == NULL ? err->code : rc;
+    if (rc == 0) {
+        json_t *entry = json_pack("{s:s, s:s, s:O}", "id", path, "file", path, "problems", json_object_get(loaded, "problems"));
+        lint_entry(c, entry, t);
+        json_decref(entry);
+    }
+    json_decref(files);
+    json_decref(loaded);
+    return rc;
+}
+
+static bool is_config(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash != NULL ? slash + 1 : path, "config.lua") == 0;
+}
+
 static int lint_name(struct rb_cli *c, const char *name, struct tally *t, struct rb_err *err)
 {
     char path[PATH_MAX];
     const json_t *loaded = NULL;
     if (access(name, F_OK) == 0 && realpath(name, path) != NULL) {
-        return lint_path(c, path, t, err);
+        return is_config(path) ? lint_config(c, path, t, err) : lint_path(c, path, t, err);
     }
     int rc = rb_cli_catalog_load(c, &loaded, err);
     const json_t *entry = rc == 0 ? rb_entry_find(loaded, name, err) : NULL;

@@ -154,6 +154,20 @@ secret "fine" {{ command = {{ "echo", "abcdefgh" }} }}
 
 
 class Authors(Config):
+    def test_a_configuration_is_linted_wherever_it_is(self):
+        self.config('secret "a" { env = "X" }\n')
+        elsewhere = os.path.join(self.dir, "config.lua")
+        for path, text, words in ((elsewhere, 'secret "a" { evn = "X" }\n', "did you mean 'env'?"),
+                                  (elsewhere, 'check "a" { title = "t" }\n', "unknown name 'check'"),
+                                  (elsewhere, 'channel "c" { kind = "slack", url = { secret = "b" } }\n', "secret"),
+                                  (elsewhere, 'secret "b" { env = "B" }\nchannel "c" { kind = "slack", url = { secret = "b" } }\n', None),
+                                  (os.path.join(self.folder, "config.lua"), 'secret "a" { env = "X" }\n', None)):
+            with open(path, "w") as f:
+                f.write(text)
+            done = self.run_it("lint", path, code=1 if words else 0)
+            self.assertIn(words or "0 errors", done.out)
+            self.assertIn("1 files", done.out)
+
     def test_a_new_runbook_lints_clean_and_drills(self):
         for lang in ("en", "zh"):
             id = f"mall/first-{lang}"
