@@ -114,7 +114,7 @@ local function load_files(context, files, modules)
     env, collected = environment_for(context, files, modules)
   end
   rt.ready()
-  rt.deadline(2, "load")
+  rt.deadline(2, "load", true) -- of processor time: a busy machine is not the file's fault
   task.loading = true
   local ok, problem = execute(files, env)
   task.loading = false

@@ -26,6 +26,17 @@ int64_t rb_clock_mono_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+int64_t rb_clock_cpu_ns(pid_t pid)
+{
+    struct timespec ts = {0};
+    clockid_t clock = CLOCK_PROCESS_CPUTIME_ID;
+    if (pid > 0 && clock_getcpuclockid(pid, &clock) != 0) {
+        return 0;
+    }
+    (void)clock_gettime(clock, &ts);
+    return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
 void rb_clock_format(int64_t utc_us, int ms, char out[RB_TIME_MAX])
 {
     int64_t fraction = (utc_us % 1000000 + 1000000) % 1000000;

@@ -4,11 +4,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define RB_TIME_MAX 32
 
 int64_t rb_clock_utc_us(void);
 int64_t rb_clock_mono_ns(void);
+/* Processor time a process has had, this one for 0; 0 when there is none. */
+int64_t rb_clock_cpu_ns(pid_t pid);
 /* "2026-03-08T05:30:00.123Z"; with ms = 0 without the fraction. */
 void rb_clock_format(int64_t utc_us, int ms, char out[RB_TIME_MAX]);
 /* -1 when text is not of that form. */

@@ -6,15 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/frame.h"
 #include "base/json.h"
 #include "process/child.h"
 #include "process/spawner.h"
 #include "runner/language_lint.h"
 
-#define FILE_MS                                                                                              \
-    3000 /* one file: the runner itself gives up after 2 s and knows the line, unless one C call hangs it */
-#define FIRST_MS 5000 /* the start of a runner and its first file */
+#define FILE_MS 3000 /* of processor time: the runner gives up after 2 s and knows the line, unless a C call hangs it */
+#define WALL_MS 60000 /* on a machine that has none to give */
 #define MEMORY_BYTES 67108864
 #define EXIT_MEMORY 88 /* runner/runner.h */
 #define SET_BYTES (RB_FRAME_MAX - 65536)
@@ -28,6 +28,7 @@ struct load {
     size_t begin, end; /* the sets the runner has */
     uv_timer_t timer;
     bool timer_open;
+    int64_t since_ns, had_ns; /* when the file under way began, and what the runner had had of a processor by then */
     struct rb_child *child;
     bool late, refused; /* it took too long; it did not say what we expect */
     struct rb_err failed;
@@ -67,13 +68,23 @@ static void mark_death(struct load *load, int status)
 
 /* ---- events of the child ---- */
 
-static void on_late(uv_timer_t *timer)
+static void on_time(uv_timer_t *timer)
 {
     struct load *load = timer->data;
-    load->late = true;
-    if (load->child) {
+    int64_t had = rb_child_cpu_ns(load->child) - load->had_ns, waited = rb_clock_mono_ns() - load->since_ns;
+    load->late = had >= FILE_MS * INT64_C(1000000) || waited >= WALL_MS * INT64_C(1000000);
+    if (load->late) {
         rb_child_kill(load->child, 0);
+    } else {
+        uv_timer_start(timer, on_time, FILE_MS, 0);
     }
+}
+
+static void next_file(struct load *load)
+{
+    load->since_ns = rb_clock_mono_ns();
+    load->had_ns = rb_child_cpu_ns(load->child);
+    uv_timer_start(&load->timer, on_time, FILE_MS, 0);
 }
 
 static void answer(struct rb_child *child, json_t *reply)
@@ -108,7 +119,7 @@ static void take(struct load *load, struct rb_child *child, const json_t *call)
         return;
     }
     json_array_append_new(load->declared, json_deep_copy(args));
-    uv_timer_start(&load->timer, on_late, FILE_MS, 0);
+    next_file(load);
     answer(child, json_pack("{s:O, s:{}}", "seq", json_object_get(call, "seq"), "ok"));
 }
 
@@ -170,7 +181,7 @@ static void run_batch(struct load *load, json_t *batch)
     load->late = load->refused = false;
     load->child = rb_child_start(load->sp, &spec, &events, load, &load->failed);
     if (load->child) {
-        uv_timer_start(&load->timer, on_late, FIRST_MS, 0);
+        next_file(load);
         if (rb_child_send(load->child, start, &load->failed)) {
             rb_child_kill(load->child, 0);
         }

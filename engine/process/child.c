@@ -348,6 +348,11 @@ void rb_child_let_go(struct rb_child *child)
     tell(child, RB_WIRE_LET_GO, 0);
 }
 
+int64_t rb_child_cpu_ns(const struct rb_child *child)
+{
+    return child->pid > 0 ? rb_clock_cpu_ns(child->pid) : 0;
+}
+
 pid_t rb_child_pid(const struct rb_child *child)
 {
     return child->pid;

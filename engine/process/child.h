@@ -78,6 +78,8 @@ void rb_child_kill(struct rb_child *child, int grace_ms);
 void rb_child_hand_over(struct rb_child *child, const struct rb_child_events *events, void *user);
 /* A lasting one goes on without the host; there is no event any more, and child must not be used. */
 void rb_child_let_go(struct rb_child *child);
+/* Nanoseconds of processor time it has had; 0 until it was started, and when it is gone. */
+int64_t rb_child_cpu_ns(const struct rb_child *child);
 /* 0 until it was started. */
 pid_t rb_child_pid(const struct rb_child *child);
 /* The signal that ended it, else 0. For the exit event. */

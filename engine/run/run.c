@@ -12,7 +12,8 @@
 #define DEFAULT_RUN_SECONDS 3600
 #define GUIDED_RUN_SECONDS 86400 /* a person thinks in between */
 #define RUNNER_MEMORY (64 << 20)
-#define LOAD_SECONDS 2.5 /* the runner's own limit is 2 */
+#define LOAD_SECONDS 2.5 /* of processor time; the runner's own limit is 2 … */
+#define LOAD_WALL 60     /* … and of waiting for it, on a machine that has none to give */
 #define KILL_AFTER_MS 1500 /* after a block's deadline, when its own courtesy stop did not come */
 #define EXIT_MEMORY 88 /* of the runner */
 #define EXIT_LOAD 6    /* ours: the file does not load */
@@ -502,7 +503,13 @@ static void block_not_ending(uv_timer_t *timer)
 static void not_loaded_in_time(struct rb_run *run)
 {
     char text[512];
-    snprintf(text, sizeof text, rb_text(RB_T_run_load_killed), LOAD_SECONDS);
+    int64_t waited_ns = rb_clock_mono_ns() - run->started_ns;
+    bool late = waited_ns > LOAD_WALL * INT64_C(1000000000);
+    if (!late && rb_child_cpu_ns(run->runner) < (int64_t)(LOAD_SECONDS * 1e9)) {
+        rb_run_block_deadline(run, LOAD_SECONDS);
+        return;
+    }
+    snprintf(text, sizeof text, rb_text(RB_T_run_load_killed), late ? (double)LOAD_WALL : LOAD_SECONDS);
     rb_run_fail(run, "failed", EXIT_LOAD, text);
 }
 

@@ -43,13 +43,18 @@ static void lx_check_depth(lua_State *L)
     }
 }
 
+static int64_t now_ns(const struct rb_runner *runner)
+{
+    return runner->deadline.of_cpu ? rb_clock_cpu_ns(0) : rb_clock_mono_ns();
+}
+
 /* Raised only while a runbook's own function is on top: the scheduler below must not be
  * torn in the middle. It is raised again and again until the deadline is taken away. */
 static void l_hook(lua_State *L, lua_Debug *ar)
 {
     struct rb_runner *runner = rb_runner_of(L);
     rb_channel_flush(runner); /* a task that computes does not keep the calls of others */
-    bool over = runner->deadline.at_ns != 0 && rb_clock_mono_ns() >= runner->deadline.at_ns;
+    bool over = runner->deadline.at_ns != 0 && now_ns(runner) >= runner->deadline.at_ns;
     int every = over ? EVERY_LATE : EVERY;
     if (lua_gethookcount(L) != every) {
         lua_sethook(L, l_hook, LUA_MASKCOUNT, every);
@@ -68,7 +73,7 @@ void rb_deadline_hook(lua_State *L)
     lua_sethook(L, l_hook, LUA_MASKCOUNT, EVERY);
 }
 
-/* rt.deadline(seconds | nil, what) */
+/* rt.deadline(seconds | nil, what [, of_cpu]); of_cpu: what counts is the time this process had a processor. */
 static int l_deadline(lua_State *L)
 {
     struct rb_runner *runner = rb_runner_of(L);
@@ -80,7 +85,8 @@ static int l_deadline(lua_State *L)
     luaL_argcheck(L, seconds > 0 && seconds < 1e8, 1, "seconds");
     runner->deadline.seconds = seconds;
     (void)snprintf(runner->deadline.what, sizeof runner->deadline.what, "%s", luaL_optstring(L, 2, "?"));
-    runner->deadline.at_ns = rb_clock_mono_ns() + (int64_t)(seconds * 1e9);
+    runner->deadline.of_cpu = lua_toboolean(L, 3);
+    runner->deadline.at_ns = now_ns(runner) + (int64_t)(seconds * 1e9);
     return 0;
 }
 

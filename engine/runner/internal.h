@@ -26,6 +26,7 @@ struct rb_runner {
     struct {
         int64_t at_ns; /* 0 = none */
         double seconds;
+        bool of_cpu;
         char what[128];
     } deadline;
 };

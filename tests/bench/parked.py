@@ -77,12 +77,14 @@ def cpu(pid):
 
 
 class Bench:
-    def __init__(self, runbook):
+    """A place of its own for a service and for runs of bench/parked."""
+
+    def __init__(self, runbook, book=BOOK):
         self.runbook, self.dir = runbook, tempfile.mkdtemp(prefix="runbook-bench-")
         os.chmod(self.dir, 0o755)
         os.makedirs(self.dir + "/books/bench")
         with open(self.dir + "/books/bench/parked.lua", "w") as f:
-            f.write(BOOK)
+            f.write(book)
         self.share()
         self.env = dict(os.environ, HOME=self.dir, RUNBOOK_STATE=self.dir + "/state", RUNBOOK_PATH=self.dir + "/books", RUNBOOK_LANG="en")
 

@@ -57,8 +57,9 @@ static int obey(int fd, const json_t *files, json_int_t n)
     json_t *reply = NULL;
     const json_t *file = runbook_of(files);
     const char *text = rb_json_str(file, "text", "");
-    if (strstr(text, "HANG")) {
-        pause();
+    if (strstr(text, "HANG")) { /* as a pattern does that never comes to an end: what counts is processor time */
+        for (volatile bool on = true; on;) {
+        }
     }
     if (strstr(text, "DIE") || strstr(text, "MEMORY")) {
         return strstr(text, "DIE") ? 7 : 88;
