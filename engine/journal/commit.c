@@ -1,4 +1,6 @@
 /* Events wait in memory for the next transaction; there they get their place in the run and in the chain. */
+#include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,11 +36,8 @@ static void queue_clear(struct rb_journal *j)
 
 static void runs_forget(struct rb_journal *j)
 {
-    while (j->runs) {
-        struct run_seq *r = j->runs;
-        j->runs = r->next;
-        free(r);
-    }
+    tdestroy(j->runs, free);
+    j->runs = NULL;
 }
 
 void queue_free(struct rb_journal *j)
@@ -99,24 +98,24 @@ int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, cons
     return 0;
 }
 
+static int run_compare(const void *a, const void *b)
+{
+    return strcmp(((const struct run_seq *)a)->run, ((const struct run_seq *)b)->run);
+}
+
 static struct run_seq *run_find(struct rb_journal *j, const char *run)
 {
-    struct run_seq *r = j->runs;
-    while (r && strcmp(r->run, run) != 0) {
-        r = r->next;
-    }
-    return r;
+    struct run_seq key;
+    (void)snprintf(key.run, sizeof key.run, "%s", run);
+    struct run_seq *const *found = tfind(&key, &j->runs, run_compare);
+    return found ? *found : NULL;
 }
 
 static void run_end(struct rb_journal *j, const char *run)
 {
-    struct run_seq **at = &j->runs;
-    while (*at && strcmp((*at)->run, run) != 0) {
-        at = &(*at)->next;
-    }
-    if (*at) {
-        struct run_seq *r = *at;
-        *at = r->next;
+    struct run_seq *r = run_find(j, run);
+    if (r) {
+        (void)tdelete(r, &j->runs, run_compare);
         free(r);
     }
 }
@@ -142,8 +141,8 @@ static int run_lookup(struct rb_journal *j, const struct queued *q, struct run_s
     struct run_seq *r = rb_xcalloc(1, sizeof *r);
     memcpy(r->run, q->run, sizeof r->run);
     r->seq = seq;
-    r->next = j->runs;
-    j->runs = r;
+    const void *node = tsearch(r, &j->runs, run_compare);
+    RB_REQUIRE(node);
     *out = r;
     return SQLITE_OK;
 }

@@ -38,7 +38,6 @@ struct queued_blob {
 
 /* The last seq of a run that is being written here. */
 struct run_seq {
-    struct run_seq *next;
     char run[RB_ID_MAX];
     int64_t seq;
 };
@@ -62,7 +61,7 @@ struct rb_journal {
     struct queued *first, **end;
     struct queued_blob *blobs;
     size_t queued_bytes;
-    struct run_seq *runs;
+    void *runs; /* of tsearch: struct run_seq by run; a service has a thousand at once */
     int64_t last_id; /* newest event seen by our last commit; 0 = none yet */
     unsigned char last_hash[RB_HASH_SIZE];
     sqlite3_stmt *begin, *commit, *rollback, *newest, *since, *seq_of, *insert, *put_blob;
