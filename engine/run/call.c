@@ -45,6 +45,7 @@ void rb_call_deadline(struct rb_call *call)
     call->deadline = rb_xcalloc(1, sizeof *call->deadline);
     uv_timer_init(call->run->engine.loop, call->deadline);
     call->deadline->data = call;
+    uv_update_time(call->run->engine.loop); /* a slow disk before it takes nothing of its time */
     uv_timer_start(call->deadline, deadline_passed, (uint64_t)(call->timeout * 1000), 0);
 }
 
