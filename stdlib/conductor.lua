@@ -2,6 +2,7 @@
 -- the host says so, goes through the run (flow.lua). It decides order; the host decides
 -- what is allowed, asks people, and records.
 local blocks = require "blocks"
+local flow = require "flow"
 local helpers = require "helpers"
 local notify = require "notify"
 local rt = require "rt"
@@ -141,7 +142,7 @@ local function exec(start)
   local collected, problem = load_files(context, start.files, verbs.build(start.verbs))
   local answer = declare(0, collected, problem)
   if not answer.meta then return end
-  require("flow").run(context, collected, answer)
+  flow.run(context, collected, answer)
 end
 
 --- start: the start frame of engine/README.md.

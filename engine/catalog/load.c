@@ -15,7 +15,6 @@
 
 #define FILE_MS 3000 /* of processor time: the runner gives up after 2 s and knows the line, unless a C call hangs it */
 #define WALL_MS 60000 /* on a machine that has none to give */
-#define MEMORY_BYTES 67108864
 #define EXIT_MEMORY 88 /* runner/runner.h */
 #define SET_BYTES (RB_FRAME_MAX - 65536)
 #define BATCH_BYTES (2u << 20) /* of several sets: all their texts stay in the runner's memory */
@@ -175,9 +174,9 @@ static void run_batch(struct load *load, json_t *batch)
     static const struct rb_child_events events = {.frame = on_frame, .exit = on_end};
     const struct rb_child_spec spec = {.entry = "runner", .access = RB_CHILD_READ};
     json_t *start =
-        json_pack("{s:{s:s, s:s, s:O, s:o, s:i}}", "start", "mode", "list", "lang",
+        json_pack("{s:{s:s, s:s, s:O, s:o}}", "start", "mode", "list", "lang",
                   rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "runbooks", batch, "verbs",
-                  load->verbs ? json_incref((json_t *)load->verbs) : json_string(""), "memory", MEMORY_BYTES);
+                  load->verbs ? json_incref((json_t *)load->verbs) : json_string(""));
     load->late = load->refused = false;
     load->child = rb_child_start(load->sp, &spec, &events, load, &load->failed);
     if (load->child) {

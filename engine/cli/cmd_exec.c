@@ -13,6 +13,7 @@
 #include "cli/exec.h"
 #include "cli/guide.h"
 #include "journal/journal.h"
+#include "process/spawner.h"
 
 #define PARAM_FILE_MAX (8u << 20)
 
@@ -336,7 +337,11 @@ int rb_exec_journal(struct rb_cli *c, struct rb_err *err)
 /* Names come before the loop and the journal: a slip of the pen must cost nothing. */
 int rb_exec_prepare(struct rb_cli *c, const char *name, json_t **file, struct rb_err *err)
 {
-    int rc = rb_cli_catalog(c, err);
+    int rc = rb_cli_loop(c, err);
+    if (rc == 0) {
+        rb_spawner_foresee(c->spawner, "runner");
+    }
+    rc = rc != 0 ? rc : rb_cli_catalog(c, err);
     if (rc != 0) {
         return rc;
     }

@@ -20,10 +20,31 @@ extern char **environ;
 
 void rb_become_reset_signals(void)
 {
+    const struct sigaction dfl = {.sa_handler = SIG_DFL};
     for (int sig = 1; sig < NSIG; sig++) {
-        struct sigaction dfl = {.sa_handler = SIG_DFL};
         (void)sigaction(sig, &dfl, NULL); /* KILL, STOP and glibc's own refuse, rightly */
     }
+}
+
+/* Of the spawner; all others have been reset there, once for everything it starts. */
+static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2};
+
+static void handle_ignored(void (*handler)(int))
+{
+    const struct sigaction action = {.sa_handler = handler};
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++) {
+        (void)sigaction(ignored[i], &action, NULL);
+    }
+}
+
+void rb_become_ignore_signals(void)
+{
+    handle_ignored(SIG_IGN);
+}
+
+void rb_become_heed_signals(void)
+{
+    handle_ignored(SIG_DFL);
 }
 
 static void unblock_signals(void)
@@ -31,15 +52,6 @@ static void unblock_signals(void)
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-void rb_become_ignore_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2};
-    struct sigaction ign = {.sa_handler = SIG_IGN};
-    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-        (void)sigaction(signals[i], &ign, NULL);
-    }
 }
 
 static _Noreturn void give_up(const struct rb_become *b, enum rb_stage stage, int errnum)
@@ -184,7 +196,7 @@ static _Noreturn void become_entry(const struct rb_become *b)
     if (b->link >= 0) {
         (void)close(b->link);
     }
-    rb_become_reset_signals();
+    rb_become_heed_signals();
     unblock_signals();
     _exit(entry->main(b->out) & 0xff);
 }

@@ -19,9 +19,11 @@ struct rb_become {
 
 /* Never returns. A failure is told over link. */
 _Noreturn void rb_become(struct rb_become *b);
-/* Signals as a new program expects them: none ignored. */
+/* Whatever the host was started with: none ignored, none caught. */
 void rb_become_reset_signals(void);
-/* For helpers that must outlive a terminal and a service manager that signals everybody. */
+/* For the spawner, which must outlive a terminal and a service manager that signals everybody … */
 void rb_become_ignore_signals(void);
+/* … and what it starts, which is a program like any other. */
+void rb_become_heed_signals(void);
 
 #endif

@@ -246,7 +246,7 @@ static struct rb_child *new_child(struct rb_spawner *sp, const struct rb_child_s
     child->cols = spec->cols;
     child->name = rb_xstrdup(spec->entry ? spec->entry : spec->argv[0]);
     child->give_up = rb_clock_mono_ns() + WAIT_NS;
-    rb_buf_init(&child->frames, RB_FRAME_MAX + 4 + sizeof(sp->chunk));
+    rb_buf_init(&child->frames, RB_FRAME_MAX + 4 + RB_CHUNK_SIZE);
     rb_buf_init(&child->waiting, child->entry ? QUEUE_MAX : INPUT_MAX + 2);
     child->next = sp->children;
     if (child->next) {
@@ -276,7 +276,13 @@ struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spe
     if (rb_task_encode(spec, sp->entries, sp->count, &task, err) != 0) {
         return NULL;
     }
-    struct rb_child *child = new_child(sp, spec, &task);
+    struct rb_child *child = spec->entry && !spec->hold ? rb_child_foreseen(sp, &task) : NULL;
+    if (child) {
+        rb_buf_deinit(&task);
+        rb_child_hand_over(child, events, user);
+        return child;
+    }
+    child = new_child(sp, spec, &task);
     child->events = *events;
     child->user = user;
     if (!child->entry && spec->stdin_data && spec->stdin_len > 0) {

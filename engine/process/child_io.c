@@ -51,7 +51,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct rb_child *child = handle->data;
     (void)suggested;
-    *buf = uv_buf_init(child->spawner->chunk, sizeof(child->spawner->chunk));
+    *buf = uv_buf_init(child->spawner->chunk, RB_CHUNK_SIZE);
 }
 
 static void take_frames(struct rb_child *child, const char *data, size_t len)
@@ -174,11 +174,25 @@ static void on_written(uv_write_t *request, int status)
     free(request->data);
 }
 
+/* A frame that the socket takes at once: a request and its callback would cost another turn of the loop. */
+static void write_now(struct rb_child *child, uv_stream_t *to)
+{
+    uv_buf_t buf = uv_buf_init(child->waiting.data, (unsigned)child->waiting.len);
+    int n = uv_try_write(to, &buf, 1);
+    if (n > 0) {
+        rb_buf_consume(&child->waiting, (size_t)n);
+    }
+}
+
 int rb_child_io_flush(struct rb_child *child)
 {
     uv_stream_t *to = (uv_stream_t *)(child->entry ? &child->streams[0] : &child->in);
+    if (child->entry && child->waiting.len > 0) {
+        write_now(child, to);
+    }
     size_t len = child->waiting.len;
     if (len == 0) {
+        rb_buf_deinit(&child->waiting);
         return 0;
     }
     struct write *w = malloc(sizeof(*w) + len);

@@ -10,7 +10,10 @@
 #include "base/buf.h"
 #include "process/child.h"
 #include "process/spawner.h"
+#include "process/task.h"
 #include "process/wire.h"
+
+#define RB_CHUNK_SIZE 65536
 
 enum rb_child_state {
     RB_CHILD_WAITING, /* for descriptors, or for room in the spawner's socket */
@@ -30,11 +33,13 @@ struct rb_spawner {
     uv_timer_t retry;
     uv_prepare_t before_wait; /* what entries are told in one turn of the loop leaves together, before it waits */
     struct rb_child *children;
+    struct rb_child *foreseen; /* one of them that nobody has asked for yet, and … */
+    struct rb_buf foreseen_task;
     int resting[RB_RESTING_MAX]; /* the ctl of each */
     size_t resting_count;
     uv_timer_t dismissal; /* of those that rested long enough */
     int handles;          /* of our own, while they are open */
-    char chunk[65536]; /* what a read brings, until its callback returns */
+    char *chunk;          /* what a read brings, until its callback returns */
 };
 
 struct rb_child {
@@ -73,6 +78,8 @@ struct rb_child_ends {
     int ctl, gate, streams[2], in;
 };
 
+/* The child that was started for this very task before somebody asked for it, or NULL. It has an owner to get. */
+struct rb_child *rb_child_foreseen(struct rb_spawner *sp, const struct rb_buf *task);
 /* Calls rb_child_retry_all from the loop, once, after delay_ms. */
 void rb_spawner_poke(struct rb_spawner *sp, unsigned delay_ms);
 /* Its keeper waits for the next command from now on, or has enough company and goes. Takes ctl. */

@@ -232,7 +232,7 @@ static int open_children(void)
     sigset_t all, children;
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    rb_become_reset_signals();
+    rb_become_heed_signals();
     (void)sigemptyset(&children);
     (void)sigaddset(&children, SIGCHLD);
     return signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -335,7 +335,9 @@ _Noreturn void rb_keeper_main(struct rb_keeper_work *work)
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     rb_wire_close_others(work->fds, RB_WIRE_FDS);
     int children = open_children();
-    while (children >= 0 && serve(work, children) && rest(work)) {
+    bool on = children >= 0 && (work->fds[RB_FD_SPEC] < 0 || serve(work, children));
+    while (on && rest(work)) {
+        on = serve(work, children);
     }
     _exit(0); /* what is left below us is the spawner's now */
 }

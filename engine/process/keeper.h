@@ -13,7 +13,7 @@
 struct rb_keeper_work {
     const struct rb_entry *entries;
     struct rlimit files;  /* as the host had it */
-    int fds[RB_WIRE_FDS]; /* of the first START; the next comes through its ctl */
+    int fds[RB_WIRE_FDS]; /* of the first START, or only its ctl, through which the next ones come */
 };
 
 /* In a process of its own. Ends with the host. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -188,9 +189,11 @@ static void on_children(struct loop *l)
 static void detach(struct loop *l)
 {
     struct rlimit most;
+    (void)seccomp_api_get(); /* what the kernel can do is asked once, and not by each child */
     (void)prctl(PR_SET_NAME, "runbook-spawn", 0, 0, 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     (void)setsid(); /* Ctrl-C is for the host */
+    rb_become_reset_signals();
     rb_become_ignore_signals();
     (void)getrlimit(RLIMIT_NOFILE, &l->files);
     most = l->files;

@@ -35,6 +35,8 @@ int rb_spawner_fork(struct rb_spawner **out, const struct rb_entry *entries, siz
     }
     struct rb_spawner *sp = rb_xcalloc(1, sizeof(*sp));
     *sp = (struct rb_spawner){.entries = entries, .count = count, .control = pair[0], .pid = pid};
+    sp->chunk = malloc(RB_CHUNK_SIZE); /* not touched before it is read into */
+    RB_REQUIRE(sp->chunk);
     *out = sp;
     return 0;
 }
@@ -135,5 +137,6 @@ void rb_spawner_close(struct rb_spawner *sp)
     rb_wire_close(sp->resting, sp->resting_count);
     (void)close(sp->control);
     reap(sp->pid);
+    free(sp->chunk);
     free(sp);
 }

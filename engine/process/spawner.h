@@ -24,6 +24,8 @@ int rb_spawner_fork(struct rb_spawner **out, const struct rb_entry *entries, siz
                     struct rb_err *err);
 /* From here on replies arrive on the loop. Call once, before the first child. */
 int rb_spawner_attach(struct rb_spawner *sp, uv_loop_t *loop, struct rb_err *err);
+/* An entry that may write, and then some command, will be started soon: they get ready meanwhile. */
+void rb_spawner_foresee(struct rb_spawner *sp, const char *entry);
 /* Kills unfinished children; daemons left behind by finished write commands live on. Runs the loop until its
  * handles are closed. */
 void rb_spawner_close(struct rb_spawner *sp);

@@ -11,7 +11,7 @@
 
 struct head {
     int entry, access, umask;
-    bool terminal, lasting;
+    int terminal, lasting; /* no bool: what has no gaps can be compared byte by byte */
     unsigned argc, envc, sockets;
     struct rb_child_limits limits;
 };

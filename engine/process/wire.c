@@ -101,7 +101,8 @@ bool rb_wire_started(const struct rb_wire *start, const int *came, size_t count,
         bool given = (start->value & (1 << i)) && next < count;
         fds[i] = given ? came[next++] : -1;
     }
-    return next == count && fds[RB_FD_SPEC] >= 0;
+    bool rests = count == 1 && fds[RB_FD_CTL] >= 0;
+    return next == count && (rests || fds[RB_FD_SPEC] >= 0);
 }
 
 void rb_wire_close(int *fds, size_t count)

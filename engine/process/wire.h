@@ -31,7 +31,8 @@ enum rb_wire_kind {
 };
 
 /* The descriptors of a START: an entry has no errors and no input, a lasting command no output either; a keeper
- * at rest has its ctl. A command that comes with a gate runs when a byte comes through it, and never when it closes. */
+ * at rest has its ctl, and one that begins with a rest gets nothing else. A command that comes with a gate runs when a
+ * byte comes through it, and never when it closes. */
 enum rb_start_fd { RB_FD_CTL, RB_FD_SPEC, RB_FD_GATE, RB_FD_OUT, RB_FD_ERR, RB_FD_IN };
 
 /* Where a start can fail. */

@@ -8,10 +8,10 @@
 #include "base/json.h"
 #include "run/arguments.h"
 #include "run/state.h"
+#include "runner/runner.h"
 
 #define DEFAULT_RUN_SECONDS 3600
 #define GUIDED_RUN_SECONDS 86400 /* a person thinks in between */
-#define RUNNER_MEMORY (64 << 20)
 #define LOAD_SECONDS 2.5 /* of processor time; the runner's own limit is 2 … */
 #define LOAD_WALL 60     /* … and of waiting for it, on a machine that has none to give */
 #define KILL_AFTER_MS 1500 /* after a block's deadline, when its own courtesy stop did not come */
@@ -589,7 +589,7 @@ static void runner_ended(struct rb_child *child, int status, bool orphaned, cons
             rb_run_fail(run, "failed", 1, err->text);
         } else {
             snprintf(text, sizeof text, rb_text(status == EXIT_MEMORY ? RB_T_run_memory : RB_T_run_runner_died),
-                     status == EXIT_MEMORY ? RUNNER_MEMORY >> 20 : status, run->now.id);
+                     status == EXIT_MEMORY ? RB_RUNNER_MEMORY >> 20 : status, run->now.id);
             rb_run_fail(run, "failed", run->meta ? 1 : EXIT_LOAD, text);
         }
     }
@@ -606,10 +606,10 @@ static int start_runner(struct rb_run *run, struct rb_err *err)
     if (!run->runner) {
         return err->code;
     }
-    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:O, s:o, s:i, s:b}}", "start", "mode", "exec", "lang",
+    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:O, s:o, s:b}}", "start", "mode", "exec", "lang",
                               run->lang, "id", json_object_get(run->file, "id"),
-                              "files", json_object_get(run->file, "files"), "verbs", rb_arguments_verbs(), "memory",
-                              RUNNER_MEMORY, "given", run->mode == RB_MODE_TEST);
+                              "files", json_object_get(run->file, "files"), "verbs", rb_arguments_verbs(),
+                              "given", run->mode == RB_MODE_TEST);
     int rc = rb_child_send(run->runner, start, err);
     json_decref(start);
     return rc;

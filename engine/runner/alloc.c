@@ -60,9 +60,3 @@ void rb_alloc_init(size_t cap)
     heap.cap = cap;
     json_set_alloc_funcs(json_alloc, json_release);
 }
-
-void rb_alloc_cap(size_t cap)
-{
-    heap.cap = cap;
-    count(0, 0);
-}

@@ -36,14 +36,13 @@ void rb_channel_flush(struct rb_runner *runner);
 
 /* The runner a Lua state belongs to; coroutines inherit it. */
 struct rb_runner *rb_runner_of(lua_State *L);
-/* The whole life: start frame, sandbox, boot. boot: Lua text to run in place of
+/* The whole life: sandbox, library, start frame, boot. memory: the cap. boot: Lua text to run in place of
  * stdlib/boot.lua (tests), or NULL. Returns the exit code. */
-int rb_runner_serve(int fd, const char *boot);
+int rb_runner_serve(int fd, size_t memory, const char *boot);
 
 /* alloc.c: everything Lua and jansson take is counted; above the cap the process ends
  * with RB_EXIT_MEMORY. Neither ever sees NULL: Lua 5.4.4 corrupts its heap on it. */
 void rb_alloc_init(size_t cap);
-void rb_alloc_cap(size_t cap);
 void *rb_alloc_lua(void *unused, void *ptr, size_t osize, size_t nsize);
 
 /* sandbox.c: gives up everything but fd and memory. 0, or -1 with the rights in an unknown
@@ -52,6 +51,8 @@ int rb_sandbox_enter(int fd, size_t memory);
 
 /* state.c: a Lua state with the safe libraries, `require`, and the module `rt`. */
 lua_State *rb_state_new(struct rb_runner *runner);
+/* Loads the part of the standard library that every run needs, before there is one. */
+int rb_state_load(lua_State *L, struct rb_err *err);
 /* Runs a text as a chunk of the standard library with start as its argument; RB_E* and err. */
 int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, const json_t *start,
                  struct rb_err *err);

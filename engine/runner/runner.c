@@ -1,4 +1,4 @@
-/* The life of a runner: start frame, sandbox, Lua, end. */
+/* The life of a runner: sandbox, Lua, start frame, end. */
 #include "runner/runner.h"
 
 #include <locale.h>
@@ -9,10 +9,6 @@
 #include "base/text.h"
 #include "runner/embedded.h"
 #include "runner/internal.h"
-
-#define MEMORY_DEFAULT ((json_int_t)64 << 20)
-#define MEMORY_MIN ((json_int_t)8 << 20)
-#define MEMORY_MAX ((json_int_t)512 << 20)
 
 /* The start object of the first frame; new reference or NULL. */
 static json_t *read_start(struct rb_runner *runner)
@@ -31,18 +27,12 @@ static json_t *read_start(struct rb_runner *runner)
     return start;
 }
 
-static void apply_start(struct rb_runner *runner, const json_t *start)
+static void apply_language(const json_t *start)
 {
     enum rb_lang lang;
     if (rb_text_lang_parse(rb_json_str(start, "lang", "en"), &lang) == 0) {
         rb_text_lang_set(lang);
     }
-    json_int_t memory = rb_json_int(start, "memory", MEMORY_DEFAULT);
-    if (memory < MEMORY_MIN) {
-        memory = MEMORY_MIN;
-    }
-    runner->memory = (size_t)(memory > MEMORY_MAX ? MEMORY_MAX : memory);
-    rb_alloc_cap(runner->memory);
 }
 
 /* The last words of a runner whose library failed: the exit code alone explains nothing. */
@@ -56,7 +46,7 @@ static void tell_crash(struct rb_runner *runner, const struct rb_err *err)
     }
 }
 
-static int run_boot(struct rb_runner *runner, const char *boot, const json_t *start)
+static int run_boot(struct rb_runner *runner, const char *boot, const json_t *start, struct rb_err *err)
 {
     const char *code = boot;
     size_t size = boot ? strlen(boot) : 0;
@@ -66,35 +56,40 @@ static int run_boot(struct rb_runner *runner, const char *boot, const json_t *st
             size = file->code_size;
         }
     }
-    struct rb_err err = {0};
-    if (!code || rb_state_run(runner->L, "boot", code, size, start, &err) != 0) {
-        tell_crash(runner, &err);
-        return RB_EXIT_PROTOCOL;
-    }
-    return 0;
+    return code ? rb_state_run(runner->L, "boot", code, size, start, err) : RB_EINTERNAL;
 }
 
-int rb_runner_serve(int fd, const char *boot)
+/* The host may start a runner before it knows for what: all that does not depend on it is done before the frame
+ * that says it is waited for. */
+static int live(struct rb_runner *runner, const char *boot)
 {
-    struct rb_runner runner = {.fd = fd};
+    struct rb_err err = {0};
+    json_t *start = NULL;
+    runner->L = rb_state_new(runner);
+    int rc = rb_state_load(runner->L, &err);
+    if (rc == 0 && !(start = read_start(runner))) {
+        rc = RB_EPROTOCOL; /* nobody is there to be told */
+    } else if (rc == 0) {
+        apply_language(start);
+        rc = run_boot(runner, boot, start, &err);
+    }
+    if (rc != 0 && err.code != 0) {
+        tell_crash(runner, &err);
+    }
+    json_decref(start);
+    lua_close(runner->L);
+    return rc == 0 ? 0 : RB_EXIT_PROTOCOL;
+}
+
+int rb_runner_serve(int fd, size_t memory, const char *boot)
+{
+    struct rb_runner runner = {.fd = fd, .memory = memory};
     rb_buf_init(&runner.in, RB_FRAME_MAX + 4);
     rb_buf_init(&runner.out, 2 * (size_t)RB_FRAME_MAX);
-    rb_alloc_init((size_t)MEMORY_MAX);
+    rb_alloc_init(memory);
     (void)setlocale(LC_ALL, "C"); /* string order and number format do not depend on where we run */
-    int code = RB_EXIT_PROTOCOL;
-    json_t *start = read_start(&runner);
-    if (!start) {
-        goto done;
-    }
-    apply_start(&runner, start);
-    if (rb_sandbox_enter(fd, runner.memory) != 0) {
-        goto done;
-    }
-    runner.L = rb_state_new(&runner);
-    code = run_boot(&runner, boot, start);
-    lua_close(runner.L);
-done:
-    json_decref(start);
+    json_object_seed(0);          /* reads a file, which it cannot later */
+    int code = rb_sandbox_enter(fd, memory) == 0 ? live(&runner, boot) : RB_EXIT_PROTOCOL;
     rb_buf_deinit(&runner.in);
     rb_buf_deinit(&runner.out);
     return code;
@@ -102,5 +97,5 @@ done:
 
 int rb_runner_main(int fd)
 {
-    return rb_runner_serve(fd, NULL);
+    return rb_runner_serve(fd, RB_RUNNER_MEMORY, NULL);
 }

@@ -3,7 +3,9 @@
 #ifndef RB_RUNNER_RUNNER_H
 #define RB_RUNNER_RUNNER_H
 
-/* Reads the start frame from fd, gives up every right, runs stdlib/boot.lua, and ends.
+#define RB_RUNNER_MEMORY (64 << 20) /* of Lua and JSON together */
+
+/* Gives up every right but fd, loads the library, reads the start frame, runs stdlib/boot.lua, and ends.
  * Exit codes: 0 done, 88 memory cap, 70 broken frame or library. */
 int rb_runner_main(int fd);
 

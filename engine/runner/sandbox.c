@@ -187,17 +187,14 @@ static int drop_capabilities(void)
     return syscall(SYS_capset, &header, none) == 0 ? 0 : -1;
 }
 
-/* Nothing of the parent's handlers is left; what a terminal sends is the host's to answer. */
-static void reset_signals(void)
+/* What a terminal sends is the host's to answer; the spawner left all others as a new program has them. */
+static void ignore_terminal(void)
 {
-    sigset_t none;
-    (void)sigemptyset(&none);
-    for (int number = 1; number < NSIG; number++) {
-        bool terminal = number == SIGINT || number == SIGQUIT || number == SIGHUP || number == SIGTSTP;
-        struct sigaction action = {.sa_handler = terminal ? SIG_IGN : SIG_DFL};
-        (void)sigaction(number, &action, NULL); /* fails for KILL, STOP and libc's own */
+    static const int sent[] = {SIGINT, SIGQUIT, SIGHUP, SIGTSTP};
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+        (void)sigaction(sent[i], &ignore, NULL);
     }
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 int rb_sandbox_enter(int fd, size_t memory)
@@ -206,7 +203,7 @@ int rb_sandbox_enter(int fd, size_t memory)
         prctl(PR_SET_DUMPABLE, 0) != 0) {
         return -1;
     }
-    reset_signals();
+    ignore_terminal();
     if (limit_all(memory) != 0 || close_others(fd) != 0 || drop_capabilities() != 0) {
         return -1;
     }

@@ -211,6 +211,18 @@ static int l_trace(lua_State *L)
     return 1;
 }
 
+int rb_state_load(lua_State *L, struct rb_err *err)
+{
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, l_trace); /* trace */
+    lua_pushcfunction(L, l_require);
+    lua_pushliteral(L, "conductor");
+    int status = lua_pcall(L, 1, 1, top + 1); /* trace conductor|error */
+    int rc = status == LUA_OK ? 0 : rb_err_foreign(err, RB_EINTERNAL, "%s", lua_tostring(L, -1));
+    lua_settop(L, top);
+    return rc;
+}
+
 int rb_state_run(lua_State *L, const char *name, const char *code, size_t len, const json_t *start,
                  struct rb_err *err)
 {

@@ -143,7 +143,7 @@ static void try_way(struct host *h, const struct way *w, enum rb_child_access ac
     struct place p;
     struct result r;
     make_place(h, &p, w->prepare);
-    assert_false(has_changed(h, &p, w));
+    if (has_changed(h, &p, w)) fail_msg("%s", w->name);
     in_place(h, &r, &p, access, w->act);
     if (has_changed(h, &p, w) || r.refusals == 0 || !refusal_named(&r, w->refused)) {
         fail_msg("%s: status %d, refused: %s, said: %s", w->name, r.status, rb_buf_str(&r.refused),

@@ -24,6 +24,7 @@
 #include "base/frame.h"
 #include "base/json.h"
 #include "runner/internal.h"
+#include "runner/runner.h"
 
 struct host {
     pid_t pid;
@@ -34,7 +35,7 @@ struct host {
 #define HOST_WAIT_MS 20000
 #define KILLED 1000 /* host_end: + the signal */
 
-static inline void host_fork(struct host *h, const char *boot)
+static inline void host_fork(struct host *h, size_t memory, const char *boot)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -42,7 +43,7 @@ static inline void host_fork(struct host *h, const char *boot)
     assert_true(h->pid >= 0);
     if (h->pid == 0) {
         (void)close(pair[0]);
-        _exit(rb_runner_serve(pair[1], boot));
+        _exit(rb_runner_serve(pair[1], memory, boot));
     }
     (void)close(pair[1]);
     h->fd = pair[0];
@@ -57,10 +58,10 @@ static inline void host_send(struct host *h, json_t *value)
     json_decref(value);
 }
 
-/* The runner runs boot in place of stdlib/boot.lua; start is merged into the start frame. */
+/* The runner runs boot in place of stdlib/boot.lua; start is the start frame, and may say how much memory there is. */
 static inline void host_start(struct host *h, const char *boot, json_t *start)
 {
-    host_fork(h, boot);
+    host_fork(h, (size_t)rb_json_int(start, "memory", RB_RUNNER_MEMORY), boot);
     host_send(h, json_pack("{s:o}", "start", start ? start : json_object()));
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/frame.h"
+#include "process/host.h"
 
 /* Answers each frame {"n": x} by {"n": x + 1} until the socket ends; {"open": path} by errno. */
 static int echo_main(int fd)
@@ -446,6 +447,38 @@ static void test_frames_both_ways(void **state)
     result_free(&r);
 }
 
+/* What was foreseen is what is then asked for, and a keeper is there that serves; what nobody asks for ends with the host. */
+static void test_foreseen(void **state)
+{
+    struct host *h = *state;
+    for (int turn = 0; turn < 20; turn++) {
+        const struct rb_child_spec other = {.entry = "descriptors", .access = RB_CHILD_WRITE};
+        const struct rb_child_spec asked = {.entry = "echo", .access = RB_CHILD_WRITE};
+        struct result r, apart;
+        rb_spawner_foresee(h->sp, "echo");
+        struct rb_child *early = h->sp->foreseen;
+        assert_non_null(early);
+        assert_true(h->sp->resting_count > 0);
+        harness_sh(h, &apart, turn % 2 ? RB_CHILD_READ : RB_CHILD_WRITE, "echo served"); /* at once, or after some turns */
+        assert_string_equal("served\n", rb_buf_str(&apart.out));
+        result_free(&apart);
+        assert_ptr_not_equal(early, harness_start(h, &apart, &other));
+        assert_ptr_equal(early, harness_start(h, &r, &asked));
+        json_t *frame = json_pack("{s:i}", "n", turn);
+        assert_int_equal(0, rb_child_send(early, frame, NULL));
+        json_decref(frame);
+        for (int i = 0; i < WAITS && json_array_size(r.frames) < 1; i++) {
+            harness_run(h, 10);
+        }
+        assert_int_equal(turn + 1, json_integer_value(json_object_get(json_array_get(r.frames, 0), "n")));
+        rb_child_kill(early, 0);
+        harness_run(h, 0);
+        result_free(&r);
+        result_free(&apart);
+    }
+    rb_spawner_foresee(h->sp, "echo");
+}
+
 static void test_read_entry_cannot_write(void **state)
 {
     char file[] = "/tmp/runbook-test-entry-XXXXXX";
@@ -642,6 +675,7 @@ int main(int argc, char **argv)
         T(test_daemons),
         T(test_orphaned_output),
         T(test_frames_both_ways),
+        T(test_foreseen),
         T(test_read_entry_cannot_write),
         T(test_entry_descriptors),
         T(test_entry_that_talks_nonsense),
