@@ -87,6 +87,10 @@ int rb_files_mkdirs(const char *path, int mode, struct rb_err *err)
 {
     char part[PATH_MAX];
     size_t len = strlen(path);
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return 0; /* as ever but once */
+    }
     if (len >= sizeof part) {
         return rb_err_set(err, RB_ETOO_LARGE, RB_T_base_path_long, path);
     }

@@ -1,17 +1,38 @@
 /* The table of texts and the language they are read in. */
 #include "base/text.h"
 
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    const char *in[RB_LANG_COUNT];
-} texts[RB_T_COUNT] = {
-    [RB_T_none] = {"none", {"", ""}},
-#define T(name, en, zh) [RB_T_##name] = {#name, {en, zh}},
+/* One block and offsets into it: pointers would be written, page by page, at each start of the program. */
+static const struct words {
+    char none[1];
+#define T(name, en, zh) char n_##name[sizeof #name], en_##name[sizeof en], zh_##name[sizeof zh];
+#include "base/texts/all.def"
+#undef T
+} words = {
+    "",
+#define T(name, en, zh) #name, en, zh,
 #include "base/texts/all.def"
 #undef T
 };
+
+static const struct {
+    uint32_t name, in[RB_LANG_COUNT];
+} texts[RB_T_COUNT] = {
+#define AT(member) offsetof(struct words, member)
+    [RB_T_none] = {AT(none), {AT(none), AT(none)}},
+#define T(name, en, zh) [RB_T_##name] = {AT(n_##name), {AT(en_##name), AT(zh_##name)}},
+#include "base/texts/all.def"
+#undef T
+#undef AT
+};
+
+static const char *word(uint32_t at)
+{
+    return (const char *)&words + at;
+}
 
 static enum rb_lang current = RB_LANG_EN; /* one a process: a text is read deep inside, far from main */
 
@@ -51,12 +72,12 @@ const char *rb_text_in(enum rb_text_id id, enum rb_lang lang)
     if ((unsigned)id >= RB_T_COUNT || (unsigned)lang >= RB_LANG_COUNT) {
         return "";
     }
-    return texts[id].in[lang];
+    return word(texts[id].in[lang]);
 }
 
 const char *rb_text_name(enum rb_text_id id)
 {
-    return (unsigned)id < RB_T_COUNT ? texts[id].name : "";
+    return (unsigned)id < RB_T_COUNT ? word(texts[id].name) : "";
 }
 
 const char *rb_text_json(const json_t *text)

@@ -216,6 +216,9 @@ static int wal_hook(void *user, sqlite3 *db, const char *name, int pages)
 
 static int open_db(struct rb_journal *j, struct rb_err *err)
 {
+    /* No pages in advance: it would touch twenty for each cache before it needs one, three times in a short run.
+     * Refused when SQLite is in use already; then this was said before. */
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
     int flags = (j->writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOFOLLOW |
                 SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(j->path, &j->db, flags, JOURNAL_VFS) != SQLITE_OK) {
