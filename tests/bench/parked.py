@@ -42,7 +42,7 @@ def copy_runs(path, count):
     rows = db.execute("SELECT run, seq, utc, mono, kind, actor, body FROM events ORDER BY id").fetchall()
     last, previous = db.execute("SELECT id, hash FROM events ORDER BY id DESC LIMIT 1").fetchone()
     run = rows[0][0]
-    request = next(json.loads(r[6])["id"] for r in rows if r[4] == "approval.asked")
+    request = next((json.loads(r[6])["id"] for r in rows if r[4] == "approval.asked"), run)
     for n in range(count):
         for _, seq, utc, mono, kind, actor, body in rows:
             body = body.replace(run, "r-%010d" % n).replace(request, "a-%010d" % n)
