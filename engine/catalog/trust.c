@@ -65,8 +65,9 @@ json_t *rb_folders_read(const char *folder, const char *below, struct rb_err *er
 {
     char path[2 * PATH_MAX];
     struct rb_buf text;
+    struct stat st;
     snprintf(path, sizeof path, "%s/%s", folder, below);
-    char *resolved = realpath(path, NULL);
+    char *resolved = stat(path, &st) == 0 ? realpath(path, NULL) : NULL; /* most that may be there are not */
     if (!resolved) {
         rb_err_errno(err, errno, "%s", path);
         return NULL;
