@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "catalog/cache.h"
 #include "catalog/find.h"
 #include "catalog/folders.h"
 #include "catalog/load.h"
@@ -16,7 +17,8 @@
 struct rb_catalog {
     struct rb_folders folders;
     json_t *verbs;
-    json_t *loaded; /* NULL until asked for */
+    json_t *loaded, *listed; /* NULL until asked for */
+    char *caches;            /* where; NULL = nowhere */
 };
 
 int rb_catalog_open(struct rb_catalog **out, const char *extra, struct rb_err *err)
@@ -37,6 +39,8 @@ void rb_catalog_close(struct rb_catalog *c)
         rb_folders_free(&c->folders);
         json_decref(c->verbs);
         json_decref(c->loaded);
+        json_decref(c->listed);
+        free(c->caches);
         free(c);
     }
 }
@@ -45,6 +49,12 @@ void rb_catalog_verbs_take(struct rb_catalog *c, json_t *verbs)
 {
     json_decref(c->verbs);
     c->verbs = verbs;
+}
+
+void rb_catalog_cache_in(struct rb_catalog *c, const char *folder)
+{
+    free(c->caches);
+    c->caches = rb_xstrdup(folder);
 }
 
 /* ---- one entry ---- */
@@ -64,20 +74,27 @@ static json_t *broken_entry(const json_t *found, const char *text, const char *h
     return entry;
 }
 
-/* Judges what a runbook declared and gives the entry its status. */
-static void complete(json_t *entry, const json_t *runbook, const json_t *declared)
+/* What a runbook declared, judged: {problems, meta}; with an error meta is null. */
+static json_t *judged(const json_t *runbook, const json_t *declared)
 {
-    json_t *sources = rb_load_sources(json_object_get(runbook, "files")), *meta;
+    json_t *sources = rb_load_sources(json_object_get(runbook, "files"));
     json_t *problems = rb_language_check(declared, sources);
-    json_object_set(entry, "sha256", json_object_get(runbook, "sha256"));
-    json_object_set_new(entry, "problems", problems);
-    if (!rb_load_has_error(problems)) {
-        meta = rb_language_meta(rb_json_str(entry, "id", ""), declared);
-        const char *status = rb_json_str(meta, "status", "live");
-        json_object_set_new(entry, "status", json_string(strcmp(status, "live") == 0 ? "ok" : status));
-        json_object_set_new(entry, "meta", meta);
-    }
+    json_t *meta = rb_load_has_error(problems) ? json_null() : rb_language_meta(rb_json_str(runbook, "id", ""), declared);
     json_decref(sources);
+    return json_pack("{s:o, s:o}", "problems", problems, "meta", meta);
+}
+
+/* Gives the entry its status. */
+static void complete(json_t *entry, const json_t *runbook, const json_t *judgement)
+{
+    const json_t *meta = json_object_get(judgement, "meta");
+    const char *status = rb_json_str(meta, "status", "live");
+    json_object_set(entry, "sha256", json_object_get(runbook, "sha256"));
+    json_object_set(entry, "problems", json_object_get(judgement, "problems"));
+    if (json_is_object(meta)) {
+        json_object_set_new(entry, "status", json_string(strcmp(status, "live") == 0 ? "ok" : status));
+        json_object_set(entry, "meta", (json_t *)meta);
+    }
 }
 
 /* ---- all of them ---- */
@@ -88,7 +105,28 @@ struct loading {
     json_t *waiting;  /* their entries, in the same order */
     json_t *sets;     /* their files */
     json_t *seen;     /* {id: true} */
+    json_t *checked;  /* of rb_folders_runbook */
+    struct rb_cache *cache; /* NULL = all are declared */
 };
+
+/* It is complete if we still know what it said; else it waits to be declared. */
+static void take_runbook(struct loading *l, json_t *entry, json_t *runbook)
+{
+    char key[RB_HEX_SIZE];
+    const json_t *known = NULL;
+    if (l->cache) {
+        rb_cache_key(runbook, key);
+        known = rb_cache_get(l->cache, key);
+    }
+    if (known) {
+        complete(entry, runbook, known);
+        json_decref(runbook);
+        return;
+    }
+    json_array_append(l->waiting, entry);
+    json_array_append(l->sets, json_object_get(runbook, "files"));
+    json_array_append_new(l->runbooks, runbook);
+}
 
 static void read_one(const struct rb_folders *folders, const json_t *found, struct loading *l)
 {
@@ -100,13 +138,11 @@ static void read_one(const struct rb_folders *folders, const json_t *found, stru
     } else if (bad[0]) {
         entry = broken_entry(found, bad, "");
     } else {
-        json_t *runbook = rb_folders_runbook(folders, (size_t)rb_json_int(found, "folder", 0), id, &err);
+        json_t *runbook = rb_folders_runbook(folders, (size_t)rb_json_int(found, "folder", 0), id, l->checked, &err);
         entry = runbook ? new_entry(found, "broken") : broken_entry(found, err.text, err.hint);
         json_object_set_new(entry, "shipped", json_boolean((size_t)rb_json_int(found, "folder", 0) == folders->shipped));
         if (runbook) {
-            json_array_append(l->waiting, entry);
-            json_array_append(l->sets, json_object_get(runbook, "files"));
-            json_array_append_new(l->runbooks, runbook);
+            take_runbook(l, entry, runbook);
         }
     }
     json_object_set_new(l->seen, id, json_true());
@@ -139,10 +175,28 @@ static json_t *sorted(const json_t *entries)
     return list;
 }
 
-static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp,
+static void complete_declared(const struct loading *l, const json_t *declared)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(l->waiting, i, entry)
+    {
+        char key[RB_HEX_SIZE];
+        const json_t *runbook = json_array_get(l->runbooks, i);
+        json_t *judgement = judged(runbook, json_array_get(declared, i));
+        complete(entry, runbook, judgement);
+        if (l->cache) {
+            rb_cache_key(runbook, key);
+            rb_cache_put(l->cache, key, judgement);
+        }
+        json_decref(judgement);
+    }
+}
+
+static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_cache *cache,
                         struct rb_err *err)
 {
-    struct loading l = {json_array(), json_array(), json_array(), json_array(), json_object()};
+    struct loading l = {json_array(), json_array(), json_array(), json_array(), json_object(), json_object(), cache};
     json_t *found = rb_folders_list(&c->folders), *one, *list = NULL;
     size_t i;
     json_array_foreach(found, i, one)
@@ -151,10 +205,7 @@ static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_s
     }
     json_t *declared = rb_load_declare(loop, sp, &(struct rb_load_what){l.sets, c->verbs}, err);
     if (declared) {
-        json_array_foreach(l.waiting, i, one)
-        {
-            complete(one, json_array_get(l.runbooks, i), json_array_get(declared, i));
-        }
+        complete_declared(&l, declared);
         list = sorted(l.entries);
     }
     json_decref(declared);
@@ -164,6 +215,7 @@ static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_s
     json_decref(l.waiting);
     json_decref(l.sets);
     json_decref(l.seen);
+    json_decref(l.checked);
     return list;
 }
 
@@ -171,12 +223,46 @@ const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_s
                               struct rb_err *err)
 {
     if (!c->loaded) {
-        c->loaded = load_all(c, loop, sp, err);
+        c->loaded = load_all(c, loop, sp, NULL, err);
     }
     return c->loaded;
 }
 
+/* What a runbook declares depends on these besides its files. */
+static struct rb_cache *open_cache(const struct rb_catalog *c)
+{
+    json_t *folders = json_array(), *of;
+    for (size_t i = 0; i < c->folders.count; i++) {
+        json_array_append_new(folders, json_string(c->folders.path[i]));
+    }
+    of = json_pack("{s:o, s:O?, s:i}", "folders", folders, "verbs", c->verbs, "lang", (int)rb_text_lang());
+    struct rb_cache *cache = rb_cache_open(c->caches, of);
+    json_decref(of);
+    return cache;
+}
+
+const json_t *rb_catalog_list(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
+{
+    if (c->loaded || !c->caches) {
+        return rb_catalog_load(c, loop, sp, err);
+    }
+    if (!c->listed) {
+        struct rb_cache *cache = open_cache(c);
+        c->listed = load_all(c, loop, sp, cache, err);
+        if (c->listed) {
+            rb_cache_save(cache);
+        }
+        rb_cache_close(cache);
+    }
+    return c->listed;
+}
+
 /* ---- one by its name ---- */
+
+static int by_alias(const json_t *loaded, const json_t *list, const char *name, struct rb_found *found, struct rb_err *err)
+{
+    return loaded ? rb_find_by_alias(list, loaded, name, found, err) : err ? err->code : RB_EINTERNAL;
+}
 
 json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, const char *name,
                              struct rb_err *err)
@@ -185,8 +271,10 @@ json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_sp
     json_t *list = rb_folders_list(&c->folders), *runbook = NULL;
     int rc = rb_find_by_name(list, name, &found, err);
     if (rc == RB_ENOT_FOUND) { /* an alias stands inside a file: all must be read */
-        const json_t *loaded = rb_catalog_load(c, loop, sp, err);
-        rc = loaded ? rb_find_by_alias(list, loaded, name, &found, err) : err ? err->code : RB_EINTERNAL;
+        rc = by_alias(rb_catalog_list(c, loop, sp, err), list, name, &found, err);
+        if (!rc && !c->loaded) { /* what is kept may say that there is none, not which one it is */
+            rc = by_alias(rb_catalog_load(c, loop, sp, err), list, name, &found, err);
+        }
     }
     if (!rc && rb_json_str(found.entry, "bad", "")[0]) {
         rc = rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(found.entry, "file", ""),
@@ -194,7 +282,7 @@ json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_sp
     }
     if (!rc) {
         size_t folder = (size_t)rb_json_int(found.entry, "folder", 0);
-        runbook = rb_folders_runbook(&c->folders, folder, rb_json_str(found.entry, "id", ""), err);
+        runbook = rb_folders_runbook(&c->folders, folder, rb_json_str(found.entry, "id", ""), NULL, err);
     }
     json_decref(list);
     return runbook;

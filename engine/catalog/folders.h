@@ -32,8 +32,10 @@ json_t *rb_folders_list(const struct rb_folders *folders);
  * reference. */
 json_t *rb_folders_read(const char *folder, const char *below, struct rb_err *err);
 
-/* {id, file, sha256, files: […]} of the runbook in that folder, for rb_catalog_find_file. New reference. */
-json_t *rb_folders_runbook(const struct rb_folders *folders, size_t number, const char *id,
+/* {id, file, sha256, files: […]} of the runbook in that folder, for rb_catalog_find_file. checked: an empty object
+ * for all runbooks that are read at once, so that the ways to their files are checked once; NULL for one. New
+ * reference. */
+json_t *rb_folders_runbook(const struct rb_folders *folders, size_t number, const char *id, json_t *checked,
                            struct rb_err *err);
 
 #endif

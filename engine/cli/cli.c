@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/utf8.h"
 #include "catalog/catalog.h"
 #include "catalog/config.h"
@@ -55,18 +56,41 @@ int rb_cli_catalog(struct rb_cli *c, struct rb_err *err)
     return rc != 0 ? rc : rb_cli_catalog_at(&c->catalog, rb_options_get(&c->options, RB_O_RUNBOOKS), err);
 }
 
+int rb_cli_catalog_to_show(struct rb_cli *c, struct rb_err *err)
+{
+    char folder[PATH_MAX];
+    int rc = rb_cli_catalog(c, err);
+    if (rc == 0 && rb_files_cache_dir(folder, NULL) == 0) { /* without one everything is declared each time */
+        rb_catalog_cache_in(c->catalog, folder);
+    }
+    return rc;
+}
+
+static int loaded_or_why(const json_t *loaded, const struct rb_err *err)
+{
+    return loaded != NULL ? 0 : err->code != 0 ? err->code : RB_EINTERNAL;
+}
+
 int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *err)
 {
     int rc = rb_cli_catalog(c, err);
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        err->code = 0;
+        *loaded = rb_catalog_load(c->catalog, &c->loop, c->spawner, err);
+        rc = loaded_or_why(*loaded, err);
     }
-    err->code = 0;
-    *loaded = rb_catalog_load(c->catalog, &c->loop, c->spawner, err);
-    if (*loaded == NULL) {
-        return err->code != 0 ? err->code : RB_EINTERNAL;
+    return rc;
+}
+
+int rb_cli_catalog_list(struct rb_cli *c, const json_t **listed, struct rb_err *err)
+{
+    int rc = rb_cli_catalog_to_show(c, err);
+    if (rc == 0) {
+        err->code = 0;
+        *listed = rb_catalog_list(c->catalog, &c->loop, c->spawner, err);
+        rc = loaded_or_why(*listed, err);
     }
-    return 0;
+    return rc;
 }
 
 int rb_cli_config(struct rb_cli *c, const json_t **config, struct rb_err *err)
@@ -177,7 +201,7 @@ static int unknown_command(struct rb_cli *c, const char *name)
             names[n++] = k->name;
         }
     }
-    json_t *file = rb_cli_catalog(c, &ignored) == 0
+    json_t *file = rb_cli_catalog_to_show(c, &ignored) == 0
                        ? rb_catalog_find_file(c->catalog, &c->loop, c->spawner, name, &ignored) : NULL;
     const char *near = rb_utf8_nearest(name, names, n);
     if (file != NULL) {

@@ -70,7 +70,11 @@ struct rb_engine rb_cli_engine(struct rb_cli *c);
 /* The same catalogue on a folder of its own, with the verbs known; the caller closes it. */
 int rb_cli_catalog_at(struct rb_catalog **out, const char *folder, struct rb_err *err);
 int rb_cli_catalog(struct rb_cli *c, struct rb_err *err);
+/* Declared anew, for what decides or judges. */
 int rb_cli_catalog_load(struct rb_cli *c, const json_t **loaded, struct rb_err *err);
+/* To be shown only: what is known of files that have not changed (rb_catalog_list). _to_show: without the list yet. */
+int rb_cli_catalog_list(struct rb_cli *c, const json_t **listed, struct rb_err *err);
+int rb_cli_catalog_to_show(struct rb_cli *c, struct rb_err *err);
 /* The operator's configuration, borrowed; RB_ELOAD when it does not load. */
 int rb_cli_config(struct rb_cli *c, const json_t **config, struct rb_err *err);
 /* Prints an error and what to do about it; returns the exit code for it. */

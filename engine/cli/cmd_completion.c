@@ -103,7 +103,7 @@ static const json_t *loaded_or_null(struct rb_cli *c)
 {
     struct rb_err ignored = {0};
     const json_t *loaded = NULL;
-    return rb_cli_catalog_load(c, &loaded, &ignored) == 0 ? loaded : NULL;
+    return rb_cli_catalog_list(c, &loaded, &ignored) == 0 ? loaded : NULL;
 }
 
 static void offer_runbooks(struct rb_cli *c, const char *prefix, bool drills)

@@ -114,7 +114,7 @@ int rb_cmd_find(struct rb_cli *c)
         rb_err_set(&err, RB_EUSAGE, RB_T_cli_find_what);
         return rb_cli_fail(c, &err);
     }
-    if (rb_cli_catalog_load(c, &loaded, &err) != 0) {
+    if (rb_cli_catalog_list(c, &loaded, &err) != 0) {
         return rb_cli_fail(c, &err);
     }
     char *query = join_args(c);

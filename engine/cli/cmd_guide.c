@@ -40,7 +40,7 @@ static char *ask_for_runbook(struct rb_cli *c, const char *first)
 static json_t *find_file(struct rb_cli *c, struct rb_err *err)
 {
     json_t *file = NULL;
-    if (rb_cli_catalog(c, err) != 0) {
+    if (rb_cli_catalog_to_show(c, err) != 0) {
         return NULL;
     }
     char *said = joined(c);

@@ -92,7 +92,7 @@ static int help_runbook(struct rb_cli *c, const char *name, bool *found)
     struct rb_err err = {0};
     const json_t *loaded = NULL;
     *found = false;
-    if (rb_cli_catalog_load(c, &loaded, &err) != 0) {
+    if (rb_cli_catalog_list(c, &loaded, &err) != 0) {
         return rb_cli_fail(c, &err);
     }
     const json_t *entry = rb_entry_find(loaded, name, &err);

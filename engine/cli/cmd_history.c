@@ -111,7 +111,7 @@ static const char *runbook_id(struct rb_cli *c)
     if (c->nargs == 0) {
         return NULL;
     }
-    const json_t *entry = rb_cli_catalog_load(c, &loaded, &ignored) == 0
+    const json_t *entry = rb_cli_catalog_list(c, &loaded, &ignored) == 0
                               ? rb_entry_find(loaded, c->args[0], &ignored) : NULL;
     return entry != NULL ? rb_json_str(entry, "id", c->args[0]) : c->args[0];
 }

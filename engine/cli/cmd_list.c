@@ -266,7 +266,7 @@ int rb_cmd_list(struct rb_cli *c)
 {
     struct rb_err err = {0};
     const json_t *loaded = NULL;
-    if (rb_cli_catalog_load(c, &loaded, &err) != 0) {
+    if (rb_cli_catalog_list(c, &loaded, &err) != 0) {
         return rb_cli_fail(c, &err);
     }
     json_t *last = rb_last_runs(c);

@@ -256,7 +256,7 @@ static int show_runbook(struct rb_cli *c, const char *name)
 {
     struct rb_err err = {0};
     const json_t *loaded = NULL, *entry = NULL;
-    if (rb_cli_catalog_load(c, &loaded, &err) == 0) {
+    if (rb_cli_catalog_list(c, &loaded, &err) == 0) {
         entry = rb_entry_find(loaded, name, &err);
     }
     if (entry == NULL) {

@@ -174,7 +174,7 @@ char *rb_guide_find(struct rb_cli *c, struct rb_prompt *prompt, const char *firs
     struct rb_err err = {0};
     const json_t *loaded = NULL;
     struct talk t = {.c = c, .prompt = prompt};
-    if (rb_cli_catalog_load(c, &loaded, &err) != 0) {
+    if (rb_cli_catalog_list(c, &loaded, &err) != 0) {
         (void)rb_cli_fail(c, &err);
         return NULL;
     }

@@ -47,6 +47,44 @@ class List(Lab):
         self.assertIn("medium", lines[1])
 
 
+class Remembered(Lab):
+    def kept(self):
+        folder = os.path.join(self.env["XDG_CACHE_HOME"], "runbook")
+        return [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("catalogue-")]
+
+    def title(self):
+        return [r["title"]["en"] for r in self.json("list")["runbooks"] if r["id"] == "demo/greeting"][0]
+
+    def test_lists_say_the_same_and_see_a_change(self):
+        self.book("demo/greeting", greeting())
+        for args in (["list"], ["show", "greeting"], ["find", "DEMO-001"]):
+            self.assertEqual(self.json(*args), self.json(*args))
+        [path] = self.kept()
+        self.assertEqual(0o600, os.stat(path).st_mode & 0o7777)
+        before = self.title()
+        self.book("demo/greeting", greeting().replace(before, before.upper()))
+        self.assertEqual(before.upper(), self.title())
+        self.book("demo/greeting", BROKEN)
+        self.assertIn("broken", [r["status"] for r in self.json("list")["runbooks"] if r["id"] == "demo/greeting"])
+
+    def test_nothing_is_said_when_nothing_can_be_kept(self):
+        self.book("demo/greeting", greeting())
+        nowhere, well = self.run_it("list", code=0, env={"XDG_CACHE_HOME": "/dev/null/none"}), self.run_it("list", code=0)
+        self.assertEqual((well.out, well.err), (nowhere.out, nowhere.err))
+        [path] = self.kept()
+        with open(path, "r+b") as f:
+            f.truncate(os.path.getsize(path) // 2)
+        half = self.run_it("list", code=0)
+        self.assertEqual((well.out, well.err), (half.out, half.err))
+
+    def test_what_decides_does_not_use_it(self):
+        self.book("demo/greeting", greeting())
+        self.run_it("lint", code=0)
+        self.run_it("schedule", "list", code=0)
+        self.run_it("exec", "hello-gone", "--diagnose", "--no-input")
+        self.assertFalse(os.path.exists(os.path.join(self.env["XDG_CACHE_HOME"], "runbook")))
+
+
 class Find(Lab):
     def first(self, text):
         return self.json("find", text)["runbooks"][0]["id"]
