@@ -184,10 +184,9 @@ static void not_begun(struct rb_run *run, const struct rb_err *err)
 }
 
 /* This process has it from here on. */
-static void resumed(void *user, const struct rb_err *error, const struct rb_err *unsealed)
+static void resumed(void *user, const struct rb_err *error)
 {
     struct rb_run *run = user;
-    (void)unsealed;
     RB_CRASH_POINT("resumed");
     if (run->ending) {
         rb_run_settle(run);

@@ -105,11 +105,10 @@ void rb_dispatch_hurry(struct rb_run *run)
     }
 }
 
-static void said_before(void *user, const struct rb_err *error, const struct rb_err *unsealed)
+static void said_before(void *user, const struct rb_err *error)
 {
     struct rb_call *call = user;
     struct rb_run *run = call->run;
-    (void)unsealed;
     RB_CRASH_POINT("intent on disk");
     if (rb_call_has_ended(call)) {
         return; /* cancelled meanwhile: its outcome waits behind this */

@@ -121,13 +121,12 @@ void rb_call_answer(struct rb_call *call, json_t *value, const struct rb_err *er
 }
 
 /* What a write brought is not told unless it is on disk; the run ends with 10 when the journal stays unwritable. */
-static void answer_ended(void *user, const struct rb_err *error, const struct rb_err *unsealed)
+static void answer_ended(void *user, const struct rb_err *error)
 {
     struct rb_call *call = user;
     struct rb_run *run = call->run;
     bool told = call->value && (!error || call->verb->effect != RB_EFFECT_WRITE);
     struct rb_err err = {0};
-    (void)unsealed;
     if (!told) {
         err = call->failure ? *call->failure : *error;
     }

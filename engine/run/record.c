@@ -1,6 +1,7 @@
 /* Events: into the journal first, then to the report and to whoever watches. */
 #include <string.h>
 
+#include "base/json.h"
 #include "run/state.h"
 
 #define SOON_MS 15 /* nobody notices; most ends share the commit of the next outcome */
@@ -94,4 +95,14 @@ void rb_record_show(struct rb_run *run)
         show(run, json_string_value(json_array_get(event, 0)), json_array_get(event, 1));
     }
     json_decref(pending);
+}
+
+void rb_run_remark(struct rb_run *run, const char *text)
+{
+    char frame[RB_PLACE_MAX];
+    memcpy(frame, run->frame, sizeof frame);
+    run->frame[0] = '\0'; /* nothing of the runner caused it */
+    rb_record(run, "note", json_pack("{s:o}", "text", rb_json_bytes(text, strlen(text))));
+    rb_record_soon(run);
+    memcpy(run->frame, frame, sizeof frame);
 }

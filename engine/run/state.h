@@ -1,6 +1,8 @@
 /* Private to engine/run: what a run is, and which file does what with it.
  *
- *   run.c          life: start, frames of the runner, stop, end
+ *   run.c          life: what a run is made of, its deadlines, its runner
+ *   reply.c        what the runner is told
+ *   end.c          how it ends: of itself, failed, stopped, parked, left
  *   dispatch.c     the way in of a call: look up, arguments, gate, intent, start; its cancelling
  *   outcome.c      the way out: live output, outcome on disk, reply
  *   call.c         what a call is while it is under way, and what its binding sees of it
@@ -213,7 +215,14 @@ int rb_record_flush(struct rb_run *run, struct rb_err *err);       /* on disk, t
 void rb_record_show(struct rb_run *run);                           /* shown though it is on no disk: the run says so */
 void rb_record_soon(struct rb_run *run);                           /* the same within some milliseconds */
 
-/* run.c */
+/* run.c: the runner is nobody's from here on, and ends … */
+void rb_run_drop_runner(struct rb_run *run);
+/* … what the run holds but its memory … */
+void rb_run_release(struct rb_run *run);
+/* … and that. */
+void rb_run_free(struct rb_run *run);
+
+/* reply.c, end.c */
 /* Checks whether a run that is ending has nothing in flight any more, and ends it. */
 void rb_run_settle(struct rb_run *run);
 void rb_run_reply(struct rb_run *run, json_int_t seq, json_t *ok); /* takes ok */

@@ -58,22 +58,25 @@ static void show(struct waiter *list, bool written)
     }
 }
 
-static void wake(struct waiter *w, const struct rb_err *error, const struct rb_err *unsealed)
+static void wake(struct waiter *w, const struct rb_err *error)
 {
     while (w) {
         struct waiter *next = w->next;
         w->run->waiting--;
-        w->go_on(w->user, w->lost ? error : NULL, w->lost ? NULL : unsealed);
+        w->go_on(w->user, w->lost ? error : NULL);
         free(w);
         w = next;
     }
 }
 
-static void seal(struct waiter *list, struct rb_journal *journal, const struct rb_err *error)
+static void seal(const struct waiter *list, struct rb_journal *journal)
 {
     struct rb_err err = {0};
-    bool unsealed = list && journal && !error && rb_journal_seal(journal, &err) < 0;
-    wake(list, error, unsealed ? &err : NULL);
+    if (list && journal && rb_journal_seal(journal, &err) < 0) { /* all is recorded; its proof is late */
+        for (const struct waiter *w = list; w; w = w->next) {
+            json_object_set_new(w->run->report, "unsealed", json_string(err.text));
+        }
+    }
 }
 
 static void turn_over(uv_timer_t *timer)
@@ -86,8 +89,11 @@ static void turn_over(uv_timer_t *timer)
     const struct rb_err *error = journal && rb_journal_commit(journal, &err) < 0 ? &err : NULL;
     show(plain, !error);
     show(sealed, !error);
-    wake(plain, error, NULL);
-    seal(sealed, journal, error);
+    wake(plain, error);
+    if (!error) {
+        seal(sealed, journal);
+    }
+    wake(sealed, error);
 }
 
 struct rb_turn *rb_turn_new(uv_loop_t *loop)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+from bench import line
 from parked import Bench
 
 BOOK = '''runbook "bench/parked" { title = "p", severity = "P4", target = "{name}" }
@@ -99,8 +100,7 @@ def measure(runbook, runs, steps):
 def main():
     for runs, steps in SIZES[:2] if "--quick" in sys.argv else SIZES:
         rate, floor = measure(os.path.abspath(sys.argv[1]), runs, steps)
-        print("%-44s %12s %24s %10s %12s" % ("durable steps, %d runs at once" % runs, "%.0f/s" % rate, "single commits %.0f/s" % floor,
-                                             "%.2f" % (rate / floor), GOALS[runs]), flush=True)
+        line("durable steps, %d runs at once" % runs, "%.0f/s" % rate, "single commits %.0f/s" % floor, "%.2f" % (rate / floor), GOALS[runs])
 
 
 if __name__ == "__main__":
