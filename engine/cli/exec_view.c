@@ -236,6 +236,7 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
     const char *fix = rb_json_str(plan, "fix", rb_json_str(plan, "id", "?")), *key = rb_json_str(plan, "typed", rb_json_str(plan, "key", ""));
     size_t i;
     json_t *write;
+    bool undo = strcmp(rb_json_str(plan, "phase", ""), "undo") == 0;
     bool keyed = key[0] != '\0' && strcmp(key, fix) != 0; /* what a step is typed by is its own name */
     snprintf(name, sizeof name, "%s%s%s", fix, keyed ? "=" : "", keyed ? key : "");
     if (e->plan_shown != NULL && strcmp(e->plan_shown, name) == 0) {
@@ -244,7 +245,7 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
     free(e->plan_shown);
     e->plan_shown = rb_xstrdup(name);
     rb_status(c, NULL);
-    rb_put(c, RB_OUT, RB_BOLD, "%s%s", e->interactive ? "\n" : "", e->dry_run ? TX(would) : TX(will));
+    rb_put(c, RB_OUT, RB_BOLD, "%s%s", e->interactive ? "\n" : "", e->dry_run ? TX(would) : undo ? TX(will_undo) : TX(will));
     rb_put(c, RB_OUT, RB_PLAIN, " %s  %s  %s %s\n", rb_word(c, name), rb_word_text(c, json_object_get(plan, "title")),
            TX(risk), rb_risk_word(c, rb_json_str(plan, "risk", "low")));
     json_array_foreach ((json_t *)writes, i, write) {
@@ -255,7 +256,9 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
     } else if (json_array_size(writes) == 0) {
         rb_put(c, RB_OUT, RB_DIM, "  %s\n", TX(plan_empty));
     }
-    put_promise(c, plan);
+    if (!undo) {
+        put_promise(c, plan);
+    }
 }
 
 /* What was shown and then not done must not look done. */

@@ -56,6 +56,11 @@ class Undo(Lab):
         self.assertIn(run, self.run_it("logs", result["run"], "-o", "jsonl").out)
         self.run_it("audit", "verify", code=0)
 
+    def test_it_says_that_it_takes_back(self):
+        done = self.run_it("undo", self.steps(), "--yes", "--no-input", code=0)
+        self.assertIn("Will undo three", done.out)
+        self.assertNotIn("can be undone", done.out)
+
     def test_once(self):
         run = self.steps()
         first = self.json("undo", run, "--yes", "--no-input")["run"]
