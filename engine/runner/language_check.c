@@ -10,10 +10,12 @@
 #define BLOCKS_MAX 2000
 
 struct place {
-    size_t file, line, order;
+    size_t file, line;
+    const char *text;
     json_t *problem;
 };
 
+/* On one line by their words: the fields of a Lua table come in no order, and the first problem is the one that is told. */
 static int by_place(const void *left, const void *right)
 {
     const struct place *a = left, *b = right;
@@ -23,7 +25,7 @@ static int by_place(const void *left, const void *right)
     if (a->line != b->line) {
         return a->line < b->line ? -1 : 1;
     }
-    return a->order < b->order ? -1 : 1;
+    return strcmp(a->text, b->text);
 }
 
 /* Files in the order of the sources, else in that of their first problem. */
@@ -50,7 +52,7 @@ static json_t *sorted(json_t *problems, const json_t *sources)
     for (i = 0; places && i < count; i++) {
         item = json_array_get(problems, i);
         places[i] = (struct place){file_number(numbers, rb_json_str(item, "file", "?")),
-                                   (size_t)rb_json_int(item, "line", 0), i, item};
+                                   (size_t)rb_json_int(item, "line", 0), rb_json_str(item, "text", ""), item};
     }
     if (places) {
         qsort(places, count, sizeof *places, by_place);
