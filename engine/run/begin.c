@@ -177,10 +177,8 @@ static void begun(struct rb_run *run)
 
 static void not_begun(struct rb_run *run, const struct rb_err *err)
 {
-    char text[sizeof err->text + sizeof err->hint + 4];
     bool busy = err->code == RB_EBUSY;
-    snprintf(text, sizeof text, "%s%s%s", err->text, err->hint[0] ? "; " : "", err->hint);
-    rb_run_fail(run, busy ? "busy" : "failed", busy ? 8 : RB_EXIT_JOURNAL, text);
+    rb_run_fail_err(run, busy ? "busy" : "failed", busy ? 8 : RB_EXIT_JOURNAL, err);
 }
 
 /* This process has it from here on. */

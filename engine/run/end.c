@@ -222,6 +222,13 @@ void rb_run_fail(struct rb_run *run, const char *result, int exit_code, const ch
     rb_run_end(run);
 }
 
+void rb_run_fail_err(struct rb_run *run, const char *result, int exit_code, const struct rb_err *err)
+{
+    char text[sizeof err->text + sizeof err->hint + 4];
+    snprintf(text, sizeof text, "%s%s%s", err->text, err->hint[0] ? "; " : "", err->hint);
+    rb_run_fail(run, result, exit_code, text);
+}
+
 void rb_run_park(struct rb_run *run, const char *result, int exit_code, const char *text)
 {
     run->parked = run->parked || (!run->failure && !run->ending);

@@ -337,9 +337,7 @@ static bool missing(const json_t *list, const json_t *among, char *name, size_t 
 
 static void refuse(struct rb_run *run, const struct rb_err *err)
 {
-    char text[sizeof err->text + sizeof err->hint + 4];
-    snprintf(text, sizeof text, "%s%s%s", err->text, err->hint[0] ? "; " : "", err->hint);
-    rb_run_fail(run, "rejected", 4, text);
+    rb_run_fail_err(run, "rejected", 4, err);
     json_object_set_new(run->failure, "next", rb_next_dry_run(run));
 }
 

@@ -240,6 +240,8 @@ double rb_run_clock(const struct rb_run *run);
 void rb_run_park(struct rb_run *run, const char *result, int exit_code, const char *text);
 /* Ends the run without the runner's word. text is in the language set. */
 void rb_run_fail(struct rb_run *run, const char *result, int exit_code, const char *text);
+/* The same with what an error says and hints at. */
+void rb_run_fail_err(struct rb_run *run, const char *result, int exit_code, const struct rb_err *err);
 /* Nothing new starts; ends when nothing is in flight. */
 void rb_run_end(struct rb_run *run);
 void rb_run_block_deadline(struct rb_run *run, double seconds);
