@@ -6,16 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/frame.h"
 #include "base/json.h"
 #include "process/child.h"
 #include "process/spawner.h"
 #include "runner/language_lint.h"
+#include "runner/runner.h"
 
 #define FILE_MS 3000 /* of processor time: the runner gives up after 2 s and knows the line, unless a C call hangs it */
-#define WALL_MS 60000 /* on a machine that has none to give */
-#define EXIT_MEMORY 88 /* runner/runner.h */
 #define SET_BYTES (RB_FRAME_MAX - 65536)
 #define BATCH_BYTES (2u << 20) /* of several sets: all their texts stay in the runner's memory */
 
@@ -27,8 +25,8 @@ struct load {
     size_t begin, end; /* the sets the runner has */
     uv_timer_t timer;
     bool timer_open;
-    int64_t since_ns, had_ns; /* when the file under way began, and what the runner had had of a processor by then */
     struct rb_child *child;
+    struct rb_child_effort effort; /* of the file under way */
     bool late, refused; /* it took too long; it did not say what we expect */
     struct rb_err failed;
 };
@@ -52,12 +50,12 @@ static void mark(struct load *load, const char *message)
 static void mark_death(struct load *load, int status)
 {
     char text[256];
-    if (status == EXIT_MEMORY && json_array_size(load->declared) > load->begin) {
+    if (status == RB_EXIT_MEMORY && json_array_size(load->declared) > load->begin) {
         return; /* the files before it had their share: it is tried again, alone at the start of a runner */
     }
     if (load->late) {
         mark(load, rb_text(RB_T_catalog_load_slow));
-    } else if (status == EXIT_MEMORY) {
+    } else if (status == RB_EXIT_MEMORY) {
         mark(load, rb_text(RB_T_catalog_load_memory));
     } else {
         snprintf(text, sizeof text, rb_text(RB_T_catalog_load_died), status);
@@ -70,8 +68,7 @@ static void mark_death(struct load *load, int status)
 static void on_time(uv_timer_t *timer)
 {
     struct load *load = timer->data;
-    int64_t had = rb_child_cpu_ns(load->child) - load->had_ns, waited = rb_clock_mono_ns() - load->since_ns;
-    load->late = had >= FILE_MS * INT64_C(1000000) || waited >= WALL_MS * INT64_C(1000000);
+    load->late = rb_child_effort_over(load->child, &load->effort, FILE_MS / 1e3) > 0;
     if (load->late) {
         rb_child_kill(load->child, 0);
     } else {
@@ -81,8 +78,7 @@ static void on_time(uv_timer_t *timer)
 
 static void next_file(struct load *load)
 {
-    load->since_ns = rb_clock_mono_ns();
-    load->had_ns = rb_child_cpu_ns(load->child);
+    load->effort = rb_child_effort_begin(load->child);
     uv_timer_start(&load->timer, on_time, FILE_MS, 0);
 }
 

@@ -14,6 +14,7 @@
 
 #define WAIT_NS 30000000000 /* for a descriptor to become free */
 #define WAIT_STEP_MS 5
+#define EFFORT_WAIT 60.0 /* seconds, on a machine that has no processor time to give */
 #define DRAIN_MS 1000 /* for output after the end, before somebody else is said to hold the pipe */
 #define QUEUE_MAX (4 * (size_t)RB_FRAME_MAX)
 #define INPUT_MAX (64u << 20)
@@ -276,6 +277,7 @@ struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spe
     if (rb_task_encode(spec, sp->entries, sp->count, &task, err) != 0) {
         return NULL;
     }
+    uv_update_time(sp->loop); /* a deadline for it begins now, not when the loop last looked at its clock */
     struct rb_child *child = spec->entry && !spec->hold ? rb_child_foreseen(sp, &task) : NULL;
     if (child) {
         rb_buf_deinit(&task);
@@ -293,7 +295,6 @@ struct rb_child *rb_child_start(struct rb_spawner *sp, const struct rb_child_spe
         end_of_terminal(child);
     }
     try_start(child);
-    uv_update_time(sp->loop); /* a deadline for it begins now, not when the loop last looked at its clock */
     return child;
 }
 
@@ -354,9 +355,22 @@ void rb_child_let_go(struct rb_child *child)
     tell(child, RB_WIRE_LET_GO, 0);
 }
 
-int64_t rb_child_cpu_ns(const struct rb_child *child)
+/* 0 until it was started, and when it is gone. */
+static int64_t cpu_ns(const struct rb_child *child)
 {
     return child->pid > 0 ? rb_clock_cpu_ns(child->pid) : 0;
+}
+
+struct rb_child_effort rb_child_effort_begin(const struct rb_child *child)
+{
+    return (struct rb_child_effort){rb_clock_mono_ns(), cpu_ns(child)};
+}
+
+double rb_child_effort_over(const struct rb_child *child, const struct rb_child_effort *effort, double seconds)
+{
+    double waited = (double)(rb_clock_mono_ns() - effort->since_ns) / 1e9;
+    double had = (double)(cpu_ns(child) - effort->had_ns) / 1e9;
+    return waited >= EFFORT_WAIT ? EFFORT_WAIT : had >= seconds ? seconds : 0;
 }
 
 pid_t rb_child_pid(const struct rb_child *child)

@@ -78,8 +78,13 @@ void rb_child_kill(struct rb_child *child, int grace_ms);
 void rb_child_hand_over(struct rb_child *child, const struct rb_child_events *events, void *user);
 /* A lasting one goes on without the host; there is no event any more, and child must not be used. */
 void rb_child_let_go(struct rb_child *child);
-/* Nanoseconds of processor time it has had; 0 until it was started, and when it is gone. */
-int64_t rb_child_cpu_ns(const struct rb_child *child);
+/* Something an entry does, by the processor time it takes: a busy machine is not its fault. */
+struct rb_child_effort {
+    int64_t since_ns, had_ns; /* when it began, and what the child had had of a processor by then */
+};
+struct rb_child_effort rb_child_effort_begin(const struct rb_child *child);
+/* The limit in seconds that it is over: the one given, or that of waiting for a processor, a minute. 0 = neither. */
+double rb_child_effort_over(const struct rb_child *child, const struct rb_child_effort *effort, double seconds);
 /* 0 until it was started. */
 pid_t rb_child_pid(const struct rb_child *child);
 /* The signal that ended it, else 0. For the exit event. */

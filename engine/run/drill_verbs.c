@@ -311,7 +311,6 @@ void rb_lab_free(struct rb_lab *lab)
     }
     if (lab->dir[0]) {
         remove_dir(lab);
-        uv_update_time(lab->run->engine.loop); /* it may have taken seconds, which are nobody's who starts next */
     }
     while (lab->claims) {
         struct claim *claim = lab->claims;

@@ -2,9 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/crash.h"
 #include "base/json.h"
 #include "run/arguments.h"
 #include "run/state.h"
@@ -12,10 +10,8 @@
 
 #define DEFAULT_RUN_SECONDS 3600
 #define GUIDED_RUN_SECONDS 86400 /* a person thinks in between */
-#define LOAD_SECONDS 2.5 /* of processor time; the runner's own limit is 2 … */
-#define LOAD_WALL 60     /* … and of waiting for it, on a machine that has none to give */
+#define LOAD_SECONDS 2.5 /* of processor time; the runner's own limit is 2 */
 #define KILL_AFTER_MS 1500 /* after a block's deadline, when its own courtesy stop did not come */
-#define EXIT_MEMORY 88 /* of the runner */
 #define EXIT_LOAD 6    /* ours: the file does not load */
 
 /* The runner's events may come after the run is gone. */
@@ -159,13 +155,12 @@ static void block_not_ending(uv_timer_t *timer)
 static void not_loaded_in_time(struct rb_run *run)
 {
     char text[512];
-    int64_t waited_ns = rb_clock_mono_ns() - run->started_ns;
-    bool late = waited_ns > LOAD_WALL * INT64_C(1000000000);
-    if (!late && rb_child_cpu_ns(run->runner) < (int64_t)(LOAD_SECONDS * 1e9)) {
+    double over = rb_child_effort_over(run->runner, &run->loading, LOAD_SECONDS);
+    if (over == 0) {
         rb_run_block_deadline(run, LOAD_SECONDS);
         return;
     }
-    snprintf(text, sizeof text, rb_text(RB_T_run_load_killed), late ? (double)LOAD_WALL : LOAD_SECONDS);
+    snprintf(text, sizeof text, rb_text(RB_T_run_load_killed), over);
     rb_run_fail(run, "failed", EXIT_LOAD, text);
 }
 
@@ -244,8 +239,8 @@ static void runner_ended(struct rb_child *child, int status, bool orphaned, cons
         if (err) {
             rb_run_fail(run, "failed", 1, err->text);
         } else {
-            snprintf(text, sizeof text, rb_text(status == EXIT_MEMORY ? RB_T_run_memory : RB_T_run_runner_died),
-                     status == EXIT_MEMORY ? RB_RUNNER_MEMORY >> 20 : status, run->now.id);
+            snprintf(text, sizeof text, rb_text(status == RB_EXIT_MEMORY ? RB_T_run_memory : RB_T_run_runner_died),
+                     status == RB_EXIT_MEMORY ? RB_RUNNER_MEMORY >> 20 : status, run->now.id);
             rb_run_fail(run, "failed", run->meta ? 1 : EXIT_LOAD, text);
         }
     }
@@ -290,6 +285,7 @@ int rb_run_launch(struct rb_run **out, struct rb_run *run, struct rb_err *err)
         rb_run_free(run);
         return rc;
     }
+    run->loading = rb_child_effort_begin(run->runner);
     rb_run_block_deadline(run, LOAD_SECONDS);
     uv_timer_start(run->run_deadline, run_deadline_passed, (uint64_t)(run->timeout * 1000), 0);
     *out = run;

@@ -40,6 +40,7 @@
 #include "base/hash.h"
 #include "binding.h"
 #include "journal/journal.h"
+#include "process/child.h"
 #include "run/approval.h"
 #include "run/module.h"
 #include "run/past.h"
@@ -161,6 +162,7 @@ struct rb_run {
     json_t *pending;           /* events queued in the journal, not shown yet */
 
     struct rb_child *runner;
+    struct rb_child_effort loading; /* its first: the file */
     struct rb_link *link;      /* what the runner's events hold; outlives the run */
     struct rb_wait *waits;
     struct rb_workers *workers;

@@ -13,9 +13,9 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "runner/runner.h"
 
 #define RB_EXIT_PROTOCOL 70
-#define RB_EXIT_MEMORY 88
 
 struct rb_runner {
     lua_State *L;
