@@ -80,10 +80,15 @@ static void take_frames(struct rb_child *child, const char *data, size_t len)
     }
 }
 
+/* A terminal ends with EIO. libuv takes a short read of one that was hung up for its end, too (uv__stream_io), but the
+ * kernel hands over 4 KiB at a time, and more may follow. */
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct rb_child *child = stream->data;
     int which = stream == (uv_stream_t *)&child->streams[1];
+    if (n == UV_EOF && child->rows > 0 && uv_read_start(stream, on_alloc, on_read) == 0) {
+        return;
+    }
     if (n < 0) {
         (void)uv_read_stop(stream);
         child->reading[which] = false;

@@ -177,6 +177,18 @@ static void terminals(void **state)
     drop(&c);
 }
 
+/* The kernel hands over what a terminal was told 4 KiB at a time, the last of it when nobody is there any more. */
+static void last_words_in_a_terminal(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct rb_call c =
+            shell("shell.read", json_pack("{s:s, s:b}", "sh", "printf '%032000d' 7", "pty", 1), 0);
+        assert_int_equal(strlen(rb_json_str(c.value, "out", "")), 32000);
+        drop(&c);
+    }
+}
+
 /* Without end: memory stays, the deadline is kept, what was said last is known. */
 static void endless_output(void **state)
 {
@@ -297,6 +309,7 @@ int main(void)
         cmocka_unit_test(umask_and_limits),
         cmocka_unit_test(signals_are_told),
         cmocka_unit_test(terminals),
+        cmocka_unit_test(last_words_in_a_terminal),
         cmocka_unit_test(endless_output),
         cmocka_unit_test(silent_child_that_lives),
         cmocka_unit_test_setup_teardown(hidden_daemon, setup_dir, teardown_dir),
