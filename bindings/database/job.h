@@ -1,4 +1,5 @@
-/* Private to call.c and flow.c: one call on its way. */
+/* Private to the stages of a call: call.c -> connect.c -> look.c -> announce.c -> work.c. Each ends in the
+ * callback that begins the next, and all in one of the two ends of call.c. */
 #ifndef RB_BINDINGS_DATABASE_JOB_H
 #define RB_BINDINGS_DATABASE_JOB_H
 
@@ -37,8 +38,22 @@ struct rb_job {
     struct rb_err err;
 };
 
-/* flow.c: takes an idle connection or a new one, and goes on from there to the end. */
+/* The stages, in their order. */
 void rb_job_open(struct rb_job *job);
+void rb_job_look(struct rb_job *job);
+void rb_job_announce(struct rb_job *job);
+void rb_job_work(struct rb_job *job);
+
+/* ask.c: our own question. Its one value is asked_text afterwards, borrowed; NULL: it has none. */
+void rb_job_ask(struct rb_job *job, const char *sql, const json_t *params,
+                void (*done)(struct rb_db *db, int rc));
+const char *rb_job_asked_text(const struct rb_job *job);
+/* Which of these calls does more than compute? */
+void rb_job_ask_about(struct rb_job *job, const json_t *calls, void (*done)(struct rb_db *db, int rc));
+/* A question failed: once more on another connection, or the end. */
+void rb_job_look_failed(struct rb_job *job);
+/* True: an idle connection had died, the call begins anew. */
+bool rb_job_again(struct rb_job *job);
 
 /* call.c: the only ends. Each frees the job. */
 /* value: NULL for what the plan makes of the answer. Taken. */
