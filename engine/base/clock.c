@@ -42,7 +42,8 @@ void rb_clock_format(int64_t utc_us, int ms, char out[RB_TIME_MAX])
     int64_t fraction = (utc_us % 1000000 + 1000000) % 1000000;
     time_t seconds = utc_us / 1000000 - (utc_us % 1000000 < 0);
     struct tm tm;
-    if (!gmtime_r(&seconds, &tm) || !strftime(out, RB_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm)) {
+    /* "%04Y" and not "%Y": RFC 3339 has four digits in the year 999 too */
+    if (!gmtime_r(&seconds, &tm) || !strftime(out, RB_TIME_MAX, "%04Y-%m-%dT%H:%M:%S", &tm)) {
         (void)snprintf(out, RB_TIME_MAX, "?"); /* a year of six digits: only from a forged row */
         return;
     }
@@ -94,7 +95,7 @@ static int parse_fraction(const char **at, int *us)
     for (; isdigit((unsigned char)**at); (*at)++, scale /= 10) {
         *us += (**at - '0') * scale;
     }
-    return *at > start && *at - start <= 6 ? 0 : -1;
+    return *at > start && *at - start <= 9 ? 0 : -1; /* nanoseconds are read, and cut to ours */
 }
 
 int rb_clock_parse(const char *text, int64_t *utc_us)

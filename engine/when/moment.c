@@ -4,23 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The offset at the end, "Z" or "+08:00", is cut off; false when there is none. */
+/* The offset at the end, "Z", "+08:00" or "+0800", is cut off; false when there is none. */
 static bool cut_offset(char *text, int *offset)
 {
     size_t len = strlen(text);
     int hours, minutes, used = 0;
     *offset = 0;
-    if (len > 1 && text[len - 1] == 'Z') {
+    if (len > 1 && strchr("Zz", text[len - 1])) {
         text[len - 1] = 0;
         return true;
     }
-    if (len < 17 || !strchr("+-", text[len - 6]) ||
-        sscanf(text + len - 5, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 || hours > 25 ||
-        minutes > 59) {
+    size_t width = len >= 17 && text[len - 3] == ':' ? 6 : 5;
+    if (len < 11 + width || !strchr("+-", text[len - width]) ||
+        sscanf(text + len - width + 1, width == 6 ? "%2d:%2d%n" : "%2d%2d%n", &hours, &minutes, &used) != 2 ||
+        used != (int)width - 1 || hours < 0 || hours > 23 || minutes < 0 || minutes > 59) {
         return false;
     }
-    *offset = (text[len - 6] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-    text[len - 6] = 0;
+    *offset = (text[len - width] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    text[len - width] = 0;
     return true;
 }
 
@@ -31,10 +32,10 @@ static int civil(char *text, int64_t *seconds)
     char full[64];
     int64_t us;
     size_t len = strlen(text);
-    if (len > 10 && text[10] == ' ') {
+    if (len > 10 && strchr(" t", text[10])) {
         text[10] = 'T';
     }
-    if (len != 10 && len != 16 && (len < 19 || len > 26)) {
+    if (len != 10 && len != 16 && (len < 19 || len > 29)) {
         return RB_EUSAGE;
     }
     snprintf(full, sizeof full, "%.30s%s", text, len < 19 ? rest + (len - 10) : "Z");
