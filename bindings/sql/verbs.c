@@ -192,13 +192,12 @@ static const struct rb_verb verbs[] = {
      .returns = "{ locked, kind?, mode, holders, readers, hidden, network_fs, hot_journal, files }",
      .timeout = 60,
      .en = "Who keeps writers out, from the kernel's lock table; takes no lock itself. holders: the "
-           "processes that held a "
-           "write lock all the time; readers: those that held one snapshot all the time. hidden: locked by "
-           "somebody who "
-           "cannot be seen. Errors: not_found denied.",
-     .zh = "谁让别人写不进去：看内核的锁表，自己不加锁。holders：一直占着写锁的进程；readers：一直占着同一快"
-           "照的进程；"
-           "hidden：有人占锁但看不到。错误：not_found denied。",
+           "processes that held a write lock all the time, and without a WAL also a read that was left open or "
+           "that a writer waits for (kind shared); readers: those that held one snapshot all the time. hidden: "
+           "locked by somebody who cannot be seen. Errors: not_found denied.",
+     .zh = "谁让别人写不进去：看内核的锁表，自己不加锁。holders：一直占着写锁的进程；没有 WAL 时还有读了不放、"
+           "或有写入者在等它读完的进程（kind 为 shared）；readers：一直占着同一快照的进程；hidden：有人占锁但看不"
+           "到。错误：not_found denied。",
      .work = rb_sqlite_locks},
     {0}};
 

@@ -36,6 +36,8 @@ enum {
 struct owner {
     pid_t pid; /* <= 0: somebody without a name */
     unsigned bits;
+    int64_t cpu_ns; /* used when the watch began */
+    bool idle;      /* it held its locks for the whole watch and hardly ran */
 };
 
 struct owners {
@@ -130,7 +132,7 @@ static void collect(const struct rb_file_lock *lock, void *user)
     }
     if (!owner && sample->into->count < MAX_OWNERS) {
         owner = &sample->into->of[sample->into->count++];
-        *owner = (struct owner){lock->pid, 0};
+        *owner = (struct owner){.pid = lock->pid};
     }
     if (owner) {
         owner->bits |= bits;
@@ -213,15 +215,36 @@ static void read_counter(const struct probe *probe, struct counter *out)
     }
 }
 
+static void note_cpu(struct owners *held)
+{
+    for (size_t i = 0; i < held->count; i++) {
+        held->of[i].cpu_ns = held->of[i].pid > 0 ? rb_clock_cpu_ns(held->of[i].pid) : 0;
+    }
+}
+
+/* On a crowded machine also one that works gets little of the processor; but then it waits for it (R), or for the
+ * disk (D). */
+static void note_idle(struct owners *held, int64_t watched_ns)
+{
+    struct rb_proc proc;
+
+    for (size_t i = 0; i < held->count; i++) {
+        struct owner *one = &held->of[i];
+        one->idle = one->pid > 0 && rb_proc_read(one->pid, &proc) == 0 && !strchr("RD", proc.state) &&
+                    rb_clock_cpu_ns(one->pid) - one->cpu_ns < watched_ns / 4;
+    }
+}
+
 /* Watches until nobody has held a lock all the time, or until wait is over. held: who did. */
 static void watch(struct probe *probe, const struct rb_work *work, double wait, struct owners *held)
 {
-    int64_t end = rb_clock_mono_ns() + (int64_t)(wait * 1e9);
+    int64_t start = rb_clock_mono_ns(), end = start + (int64_t)(wait * 1e9);
     struct counter before, after;
     struct owners now;
 
     read_counter(probe, &before);
     look(probe, held);
+    note_cpu(held);
     while ((all_bits(held) & (WRITING | READING)) && rb_clock_mono_ns() < end &&
            rb_bind_wait_ms(work, SAMPLE_MS)) {
         look(probe, &now);
@@ -229,6 +252,55 @@ static void watch(struct probe *probe, const struct rb_work *work, double wait, 
         keep_common(held, &now, memcmp(&before, &after, sizeof before) != 0);
         before = after;
     }
+    if (wait > 0) {
+        note_idle(held, rb_clock_mono_ns() - start);
+    }
+}
+
+/* ---- who is in whose way ---- */
+
+static bool reads_only(const struct owner *one)
+{
+    return (one->bits & SHARED) && !(one->bits & WRITING);
+}
+
+/* It wants to commit and lets nobody begin to read any more; those who read already are in its way. */
+static bool waits(const struct owner *one)
+{
+    return (one->bits & (PENDING | EXCLUSIVE)) == PENDING;
+}
+
+static bool any(const struct owners *held, bool (*is)(const struct owner *one))
+{
+    for (size_t i = 0; i < held->count; i++) {
+        if (is(&held->of[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where there is no WAL a commit needs every reader to end. A reader is in its way when a writer waits, or when
+ * nothing happens any more: a read that was left open. One that works comes to an end by itself, and a pool of
+ * readers that are always at work lets a writer in between them. */
+static unsigned in_the_way(const struct owners *held, const struct owner *one)
+{
+    if (reads_only(one)) {
+        return one->idle || any(held, waits) ? SHARED : 0;
+    }
+    return waits(one) && any(held, reads_only) ? 0 : one->bits & WRITING;
+}
+
+static struct owners blockers_of(const struct owners *held)
+{
+    struct owners out = {.count = 0};
+
+    for (size_t i = 0; i < held->count; i++) {
+        if (in_the_way(held, &held->of[i])) {
+            out.of[out.count++] = held->of[i];
+        }
+    }
+    return out;
 }
 
 static json_t *locks_json(unsigned bits)
@@ -326,7 +398,7 @@ static json_t *file_json(const char *path, const char *suffix)
 static const char *kind_name(unsigned bits)
 {
     for (size_t i = 0; i < sizeof lock_names / sizeof *lock_names; i++) {
-        if (bits & lock_names[i].bit & WRITING) {
+        if (bits & lock_names[i].bit & (WRITING | SHARED)) {
             return lock_names[i].name;
         }
     }
@@ -335,9 +407,10 @@ static const char *kind_name(unsigned bits)
 
 static json_t *report(const struct probe *probe, const struct owners *held)
 {
-    unsigned bits = all_bits(held);
-    bool locked = (bits & WRITING) != 0, hidden = false, unseen_reader = false;
-    json_t *holders = owners_json(held, WRITING, &hidden);
+    struct owners blockers = blockers_of(held);
+    unsigned bits = all_bits(&blockers);
+    bool locked = blockers.count > 0, hidden = false, unseen_reader = false;
+    json_t *holders = owners_json(&blockers, WRITING | SHARED, &hidden);
     json_t *readers = owners_json(held, READING, &unseen_reader);
 
     return json_pack("{s:b, s:s*, s:s, s:o, s:o, s:b, s:b, s:b, s:{s:o, s:o*, s:o*, s:o*}}", "locked", locked,

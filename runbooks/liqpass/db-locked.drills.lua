@@ -24,6 +24,15 @@ time.sleep(600)]]
 local function client(d, path, mood, ...) return d:spawn { ready = "standing", "python3", "-c", CLIENT, path, mood, ... } end
 local function holder(d, ...) return client(d, d.p.db, "", ...) end
 
+-- Waits in COMMIT for as long as somebody reads.
+local WRITER = [[
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=600)
+db.execute("BEGIN IMMEDIATE")
+db.execute("UPDATE orders SET note = 'newer' WHERE id = 7")
+print("committing", flush=True)
+db.execute("COMMIT")]]
+
 drill "healthy" {
   needs = { "python3", "sqlite3" }, expect = {},
   inject = function(d) database(d, "delete") holder(d, "SELECT count(*) FROM orders") end, -- open and idle is no lock
@@ -36,6 +45,23 @@ drill "exclusive" {
 drill "wal-writer" {
   needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process", prove = all_rows,
   inject = function(d) database(d, "wal") holder(d, "BEGIN IMMEDIATE", "UPDATE orders SET state = 'lost'") end,
+}
+drill "read-left-open" { -- takes no write lock, and yet no commit gets past it
+  needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process", prove = all_rows,
+  inject = function(d) database(d, "delete") holder(d, "BEGIN", "SELECT count(*) FROM orders") end,
+}
+drill "writer-waits" { -- for the reader: the one that is stopped is the reader
+  needs = { "python3", "sqlite3" }, expect = { "locked", "process" }, repair = "stop-process",
+  inject = function(d)
+    database(d, "delete")
+    d.reader = holder(d, "BEGIN", "SELECT count(*) FROM orders")
+    d.writer = d:spawn { "python3", "-c", WRITER, d.p.db, ready = "committing" }
+  end,
+  prove = function(d)
+    all_rows(d)
+    assert(not d:alive(d.reader), "the reader still reads")
+    wait_until(function() return d:sqlite(d.p.db, "SELECT count(*) FROM orders WHERE note = 'newer'") == 1 end, { within = "60s", every = "50ms" })
+  end,
 }
 drill "suspended" {
   needs = { "python3", "sqlite3" }, expect = { "locked", "suspended" }, repair = { "wake", "stop-process" }, prove = all_rows,
@@ -174,6 +200,28 @@ drill "corrupt" { -- even where stopping somebody is agreed to
 drill "read-only-file" { -- somebody's chmod: whose file it is, a person knows
   needs = { "sqlite3" }, expect = { "perm" }, result = "found",
   inject = function(d) database(d, "delete") file.chmod(d.p.db, "0444") end,
+}
+drill "read-only-folder" { -- no journal can be made beside the file
+  needs = { "root", "sqlite3" }, expect = { "perm" }, result = "found",
+  inject = function(d)
+    database(d, "delete")
+    file.chown(d.p.db, { owner = "nobody" })
+    file.chmod(d.dir, "0755")
+  end,
+}
+drill "read-only-mount" { -- what the kernel does after a disk error
+  needs = { "root", "sqlite3" }, expect = { "read-only-fs" }, result = "found",
+  inject = function(d)
+    local disk = d:tmpfs "2MB"
+    database(d, "delete")
+    file.copy(d.p.db, disk .. "/us.sqlite")
+    d:set { db = disk .. "/us.sqlite" }
+    shell.run { "mount", "-o", "remount,ro", disk }
+  end,
+}
+drill "cut-to-nothing" { -- SQLite takes a file of 0 bytes for a whole database
+  needs = { "sqlite3" }, expect = { "corrupt" }, result = "found",
+  inject = function(d) database(d, "delete") shell.run { "truncate", "--size=0", d.p.db } end,
 }
 drill "no-room-for-a-backup" { -- it is said before the holder is stopped
   needs = { "python3", "root", "sqlite3" }, expect = { "locked", "process", "no-room" }, result = "found",

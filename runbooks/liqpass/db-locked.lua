@@ -45,7 +45,9 @@ finding "locked" {
              en = "if no holder is in sight: look again as root; for a network file system or a container's volume, look on the other host "
                .. "or in the container" },
   verify = function(p)
-    if sqlite.locks(p.db, { wait = 0 }).hot_journal then return false, { zh = "还有未回滚的日志", en = "a journal still waits for its rollback" } end
+    local l = sqlite.locks(p.db, { wait = p.wait })
+    if l.hot_journal then return false, { zh = "还有未回滚的日志", en = "a journal still waits for its rollback" } end
+    if l.locked then return false, { zh = "仍有进程占着锁", en = "somebody still holds a lock" } end
     return sqlite.probe(p.db, { times = 3 }) and sqlite.integrity(p.db).state == "ok"
   end,
 }
@@ -57,7 +59,12 @@ finding "wal-big" { severity = "P3", title = { zh = "WAL 已有 {bytes:size}", e
 finding "perm" {
   severity = "P2", key = "path",
   title  = { zh = "{path} 的主人 {owner} 没有写权限（{mode}）", en = "{path} is not writable for its owner {owner} ({mode})" },
-  advice = { zh = "确认服务用户，再执行 chmod u+w {path}", en = "make sure who the service runs as, then chmod u+w {path}" },
+  advice = { zh = "确认服务用户，再对 {path} 执行 chmod u+w 或 chown", en = "make sure who the service runs as, then chmod u+w or chown {path}" },
+}
+finding "read-only-fs" {
+  title  = { zh = "{mount} 是只读挂载，谁也写不了", en = "{mount} is mounted read-only: nobody can write" },
+  advice = { zh = "先看内核为什么改成只读：dmesg | tail；磁盘没事再 mount -o remount,rw {mount}",
+             en = "first see why the kernel made it so: dmesg | tail; when the disk is well, mount -o remount,rw {mount}" },
 }
 
 -- What explains them; these count only while what they explain stands.
@@ -120,6 +127,11 @@ local function part(p, suffix)
   return file.stat(db.path .. suffix)
 end
 
+-- Who owns the file must be able to make a journal beside it. root may everywhere; of groups only the bit is known.
+local function can_create(dir, db)
+  return db.uid == 0 or dir.mode & (dir.uid == db.uid and 128 or 18) ~= 0
+end
+
 check "file" {
   title = { zh = "数据库文件", en = "the database file" },
   quote = "ls -la us-backend/data/",
@@ -129,6 +141,10 @@ check "file" {
       local stat = part(p, suffix)
       if stat and stat.mode & 128 == 0 then found("perm", { path = p.db .. suffix, owner = stat.owner, mode = ("%o"):format(stat.mode & 511) }) end
     end
+    local beside, disk, dir = part(p, "-wal") or part(p, "-journal"), system.disk(p.db), file.stat(file.parent(db.path))
+    if disk.read_only then found("read-only-fs", { mount = disk.mount }) end
+    if not beside and not can_create(dir, db) then found("perm", { path = dir.path, owner = db.owner, mode = ("%o"):format(dir.mode & 511) }) end
+    if db.size == 0 and not beside then found("corrupt", { message = "0 bytes" }) end
     ok({ zh = "{size:size}，属于 {owner}", en = "{size:size}, owned by {owner}" }, { size = db.size, owner = db.owner })
   end,
 }

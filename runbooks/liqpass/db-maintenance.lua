@@ -98,6 +98,7 @@ check "database" {
     local stat = file.stat(p.db)
     if not stat then found("missing", { db = p.db }) return { there = false } end
     local whole = sqlite.integrity(p.db, { wait = "5s", timeout = "9m" })
+    if stat.size == 0 and not file.stat(p.db .. "-wal") then whole = { state = "corrupt", message = "0 bytes" } end -- whole to SQLite, and nothing to keep
     if whole.state == "corrupt" or whole.state == "not_a_database" then
       found("corrupt", { message = whole.message })
     elseif whole.state ~= "ok" then

@@ -122,6 +122,55 @@ static void old_reader(void **state)
     end_helper(&h);
 }
 
+/* Without a WAL no commit gets past a read that was left open, though "BEGIN IMMEDIATE" still works. */
+static void read_left_open(void **state)
+{
+    const char *db = in(state, "db");
+    make_db(db, "delete");
+    struct helper h = python(db, "c.execute('BEGIN')\nc.execute('SELECT * FROM t').fetchone()\n"
+                                 "print('reading', flush=True)\ntime.sleep(300)\n");
+    json_t *answer = locks(db, 0.3);
+    assert_holder(answer, h.pid, "shared");
+    json_decref(answer);
+    answer = locks(db, 0); /* one look says nothing: it may be any read */
+    assert_free(answer);
+    json_decref(answer);
+    end_helper(&h);
+}
+
+/* A writer that waits for a reader is the one who suffers: whoever stops it has stopped the wrong one. */
+static void reader_in_the_way_of_a_writer(void **state)
+{
+    const char *db = in(state, "db");
+    make_db(db, "delete");
+    struct helper reader = python(db, "c.execute('BEGIN')\nc.execute('SELECT * FROM t').fetchone()\n"
+                                      "print('reading', flush=True)\nwhile True: pass\n");
+    struct helper writer = python(db, "c.execute('BEGIN IMMEDIATE')\nc.execute(\"UPDATE t SET v = 'new' WHERE id = 7\")\n"
+                                      "print('committing', flush=True)\nc.execute('COMMIT')\n");
+    json_t *answer = locks(db, 0.2);
+    for (int i = 0; i < 100 && !truth(answer, "locked"); i++) {
+        json_decref(answer);
+        answer = locks(db, 0.2);
+    }
+    assert_holder(answer, reader.pid, "shared");
+    json_decref(answer);
+    end_helper(&reader);
+    end_helper(&writer);
+}
+
+/* One query after the other, with next to nothing between them: that is work, not a lock. */
+static void busy_readers_are_not_locked(void **state)
+{
+    const char *db = in(state, "db");
+    make_db(db, "delete");
+    struct helper h = python(db, "print('on', flush=True)\n"
+                                 "while True: c.execute('SELECT count(*) FROM t a, t b WHERE a.v < b.v').fetchone()\n");
+    json_t *answer = locks(db, 1.0);
+    assert_free(answer);
+    json_decref(answer);
+    end_helper(&h);
+}
+
 static void orphan(void **state)
 {
     const char *db = in(state, "db");
@@ -263,6 +312,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(bystanders, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(busy_is_not_locked, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(old_reader, setup_dir, teardown_dir),
+        cmocka_unit_test_setup_teardown(read_left_open, setup_dir, teardown_dir),
+        cmocka_unit_test_setup_teardown(reader_in_the_way_of_a_writer, setup_dir, teardown_dir),
+        cmocka_unit_test_setup_teardown(busy_readers_are_not_locked, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(orphan, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(hot_journal, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(damaged_wal_index, setup_dir, teardown_dir),
