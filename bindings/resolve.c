@@ -1,35 +1,24 @@
-/* c-ares on the loop. A name is asked for twice, A and AAAA, so that a server that drops one of them costs 50 ms. */
-#include "resolve.h"
-
+/* Names, the questions about them, and who waits for the answers. A name is asked for twice, A and AAAA, so that a server
+ * that drops one of them costs 50 ms. */
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include <ares.h>
 #include <arpa/inet.h>
 #include <netdb.h>
 
 #include "base/buf.h"
+#include "resolve_private.h"
 
 #define NAME_MAX_BYTES 253
-#define TRY_MS 2000      /* a server gets this long before the next one is asked */
-#define TRIES 4
 #define OTHER_FAMILY_MS 50 /* RFC 8305: once one family is there, the other one has this long */
 
-/* One socket of c-ares. */
-struct watch {
-    uv_poll_t poll;
-    struct rb_resolver *resolver;
-    struct watch *next;
-    ares_socket_t fd;
-};
-
 /* One name under way. A query nobody waits for any more stays until c-ares has answered both questions. */
-struct query {
+struct rb_query {
     struct rb_resolver *resolver;
-    struct query *next;
+    struct rb_query *next;
     struct rb_lookup *lookups;
     uv_timer_t grace;
     int open;                        /* questions not answered yet */
@@ -41,7 +30,7 @@ struct query {
 
 struct rb_lookup {
     struct rb_resolver *resolver;
-    struct query *query; /* NULL: the answer is there and told by the timer */
+    struct rb_query *query; /* NULL: the answer is there and told by the timer */
     struct rb_lookup *next;
     uv_timer_t timer; /* its deadline, then the end of this turn of the loop */
     double timeout;
@@ -52,132 +41,18 @@ struct rb_lookup {
     char name[NAME_MAX_BYTES + 1];
 };
 
-struct rb_resolver {
-    uv_loop_t *loop;
-    ares_channel channel;
-    uv_timer_t timer; /* of c-ares: repeats and next servers */
-    struct watch *watches;
-    struct query *queries;
-    struct rb_lookup *answered; /* lookups that wait for their turn */
-    int handles;
-    bool closing;
-};
-
-/* ---- handles: the resolver goes with its last one ---- */
-
-static void handle_gone(struct rb_resolver *r)
-{
-    if (--r->handles == 0 && r->closing) {
-        ares_library_cleanup();
-        free(r);
-    }
-}
-
-static void timer_open(struct rb_resolver *r, uv_timer_t *timer, void *data)
-{
-    uv_timer_init(r->loop, timer);
-    timer->data = data;
-    r->handles++;
-}
-
-static void watch_closed(uv_handle_t *handle)
-{
-    struct watch *w = handle->data;
-    handle_gone(w->resolver);
-    free(w);
-}
-
 static void query_closed(uv_handle_t *handle)
 {
-    struct query *q = handle->data;
-    handle_gone(q->resolver);
+    struct rb_query *q = handle->data;
+    rb_resolver_handle_gone(q->resolver);
     free(q);
 }
 
 static void lookup_closed(uv_handle_t *handle)
 {
     struct rb_lookup *l = handle->data;
-    handle_gone(l->resolver);
+    rb_resolver_handle_gone(l->resolver);
     free(l);
-}
-
-static void timer_closed(uv_handle_t *handle)
-{
-    handle_gone(handle->data);
-}
-
-/* ---- c-ares on the loop ---- */
-
-static void on_time(uv_timer_t *timer);
-
-/* When c-ares wants to be woken next. */
-static void rearm(struct rb_resolver *r)
-{
-    struct timeval limit = {.tv_sec = TRY_MS / 1000}, left;
-    if (r->closing || !r->watches) {
-        uv_timer_stop(&r->timer);
-        return;
-    }
-    const struct timeval *tv = ares_timeout(r->channel, &limit, &left);
-    uv_timer_start(&r->timer, on_time, (uint64_t)tv->tv_sec * 1000 + (uint64_t)tv->tv_usec / 1000 + 1, 0);
-}
-
-static void on_time(uv_timer_t *timer)
-{
-    struct rb_resolver *r = timer->data;
-    ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    rearm(r);
-}
-
-static void on_socket(uv_poll_t *poll, int status, int events)
-{
-    struct watch *w = poll->data;
-    struct rb_resolver *r = w->resolver;
-    bool broken = status < 0;
-    ares_process_fd(r->channel, broken || events & UV_READABLE ? w->fd : ARES_SOCKET_BAD,
-                    broken || events & UV_WRITABLE ? w->fd : ARES_SOCKET_BAD);
-    rearm(r);
-}
-
-static struct watch *watch_open(struct rb_resolver *r, ares_socket_t fd)
-{
-    struct watch *w = rb_xcalloc(1, sizeof *w);
-    if (uv_poll_init(r->loop, &w->poll, fd) != 0) {
-        free(w); /* its question then ends at its own deadline */
-        return NULL;
-    }
-    r->handles++;
-    w->poll.data = w;
-    w->resolver = r;
-    w->fd = fd;
-    w->next = r->watches;
-    r->watches = w;
-    return w;
-}
-
-static void watch_close(struct watch **at)
-{
-    struct watch *w = *at;
-    *at = w->next;
-    uv_poll_stop(&w->poll);
-    uv_close((uv_handle_t *)&w->poll, watch_closed);
-}
-
-static void on_state(void *data, ares_socket_t fd, int readable, int writable)
-{
-    struct rb_resolver *r = data;
-    struct watch **at = &r->watches;
-    while (*at && (*at)->fd != fd) {
-        at = &(*at)->next;
-    }
-    if (readable || writable) {
-        struct watch *w = *at ? *at : watch_open(r, fd);
-        if (w) {
-            uv_poll_start(&w->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_socket);
-        }
-    } else if (*at) {
-        watch_close(at);
-    }
 }
 
 /* ---- addresses ---- */
@@ -197,7 +72,7 @@ static void add_family(struct rb_addresses *out, const struct ares_addrinfo *ans
 }
 
 /* IPv6 first, but not where it leads nowhere. */
-static void collect(const struct query *q, struct rb_addresses *out)
+static void collect(const struct rb_query *q, struct rb_addresses *out)
 {
     add_family(out, q->answer[1]);
     if (out->count > 0 && !rb_address_has_route(&out->list[0])) {
@@ -300,7 +175,7 @@ static void too_late(uv_timer_t *timer)
     tell(timer);
 }
 
-static void settle(struct query *q)
+static void settle(struct rb_query *q)
 {
     struct rb_addresses found = {0};
     struct rb_err err = {0};
@@ -321,9 +196,9 @@ static void settle(struct query *q)
     }
 }
 
-static void query_unlink(struct query *q)
+static void query_unlink(struct rb_query *q)
 {
-    struct query **at = &q->resolver->queries;
+    struct rb_query **at = &q->resolver->queries;
     while (*at && *at != q) {
         at = &(*at)->next;
     }
@@ -332,7 +207,7 @@ static void query_unlink(struct query *q)
     }
 }
 
-static void query_end(struct query *q)
+static void query_end(struct rb_query *q)
 {
     query_unlink(q);
     ares_freeaddrinfo(q->answer[0]);
@@ -345,7 +220,7 @@ static void grace_over(uv_timer_t *timer)
     settle(timer->data);
 }
 
-static void answered(struct query *q, int family, int status, struct ares_addrinfo *answer)
+static void answered(struct rb_query *q, int family, int status, struct ares_addrinfo *answer)
 {
     q->status[family] = status;
     q->answer[family] = answer;
@@ -372,9 +247,9 @@ static void on_v6(void *user, int status, int timeouts, struct ares_addrinfo *an
 
 /* ---- questions ---- */
 
-static struct query *query_of(struct rb_resolver *r, const char *name)
+static struct rb_query *query_of(struct rb_resolver *r, const char *name)
 {
-    struct query *q = r->queries;
+    struct rb_query *q = r->queries;
     while (q && (q->settled || strcasecmp(q->name, name) != 0)) {
         q = q->next;
     }
@@ -385,8 +260,8 @@ static struct query *query_of(struct rb_resolver *r, const char *name)
 static void ask(struct rb_resolver *r, struct rb_lookup *l)
 {
     struct ares_addrinfo_hints v4 = {.ai_family = AF_INET}, v6 = {.ai_family = AF_INET6};
-    struct query *q = rb_xcalloc(1, sizeof *q);
-    timer_open(r, &q->grace, q);
+    struct rb_query *q = rb_xcalloc(1, sizeof *q);
+    rb_resolver_timer_open(r, &q->grace, q);
     q->resolver = r;
     q->next = r->queries;
     r->queries = q;
@@ -400,7 +275,7 @@ static void ask(struct rb_resolver *r, struct rb_lookup *l)
         settle(q);
         query_end(q);
     }
-    rearm(r);
+    rb_resolver_rearm(r);
 }
 
 static bool is_name(const char *name)
@@ -424,7 +299,7 @@ struct rb_lookup *rb_lookup_start(struct rb_resolver *r, const char *name, doubl
     l->timeout = timeout;
     l->done = done;
     l->user = user;
-    timer_open(r, &l->timer, l);
+    rb_resolver_timer_open(r, &l->timer, l);
     if (rb_address_parse(name, &l->found.list[0])) {
         l->found.count = 1;
         answer_soon(l);
@@ -441,7 +316,7 @@ struct rb_lookup *rb_lookup_start(struct rb_resolver *r, const char *name, doubl
         return l;
     }
     memcpy(l->name, name, strlen(name));
-    struct query *q = query_of(r, name);
+    struct rb_query *q = query_of(r, name);
     uv_timer_start(&l->timer, too_late, (uint64_t)(timeout * 1000), 0);
     if (q) {
         l->query = q;
@@ -462,40 +337,24 @@ void rb_lookup_cancel(struct rb_lookup *lookup)
 
 /* ---- life ---- */
 
-static int channel_open(struct rb_resolver *r, const char *servers, struct rb_err *err)
-{
-    struct ares_options options = {
-        .timeout = TRY_MS, .tries = TRIES, .sock_state_cb = on_state, .sock_state_cb_data = r};
-    int rc = ares_init_options(&r->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-    if (rc != ARES_SUCCESS) {
-        return rb_err_set(err, RB_EDNS, RB_T_http_dns_start, ares_strerror(rc));
-    }
-    servers = servers ? servers : getenv("RUNBOOK_NAMESERVERS");
-    if (servers && servers[0] && ares_set_servers_ports_csv(r->channel, servers) != ARES_SUCCESS) {
-        ares_destroy(r->channel);
-        return rb_err_set(err, RB_EUSAGE, RB_T_http_dns_servers, servers);
-    }
-    return 0;
-}
-
 struct rb_resolver *rb_resolver_new(uv_loop_t *loop, const char *servers, struct rb_err *err)
 {
     struct rb_resolver *r = rb_xcalloc(1, sizeof *r);
     r->loop = loop;
     (void)ares_library_init(ARES_LIB_INIT_ALL); /* counts; does nothing outside Windows */
-    if (channel_open(r, servers, err) != 0) {
+    if (rb_resolver_channel_open(r, servers, err) != 0) {
         ares_library_cleanup();
         free(r);
         return NULL;
     }
-    timer_open(r, &r->timer, r);
+    rb_resolver_timer_open(r, &r->timer, r);
     return r;
 }
 
 void rb_resolver_close(struct rb_resolver *r)
 {
     r->closing = true;
-    for (struct query *q = r->queries; q; q = q->next) {
+    for (struct rb_query *q = r->queries; q; q = q->next) {
         while (q->lookups) {
             rb_lookup_cancel(q->lookups);
         }
@@ -503,9 +362,5 @@ void rb_resolver_close(struct rb_resolver *r)
     while (r->answered) {
         rb_lookup_cancel(r->answered);
     }
-    ares_destroy(r->channel); /* ends all queries and closes all sockets */
-    while (r->watches) {
-        watch_close(&r->watches);
-    }
-    uv_close((uv_handle_t *)&r->timer, timer_closed);
+    rb_resolver_channel_close(r);
 }
