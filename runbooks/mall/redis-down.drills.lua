@@ -20,6 +20,17 @@ local function still_protected(d)
   assert(#redis(d.cache.connection):scan { match = "stock:lock:*" } == 20, "stock locks are gone")
   assert(#redis(d.cache.connection):scan { match = "session:cache:*" } == 20, "sessions are gone")
 end
+-- Takes every connection there is.
+local CROWD = [[
+import socket, sys, time
+crowd = []
+for _ in range(64):
+    one = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
+    one.sendall(b"PING\r\n")
+    crowd.append(one)
+    if not one.recv(64).startswith(b"+PONG"): break
+print("full")
+time.sleep(600)]]
 
 drill "healthy" { needs = needs, expect = {}, inject = function(d) fill(cache(d), "goods:cache:", 100) end }
 drill "stopped" {
@@ -130,4 +141,36 @@ drill "container-stopped" { -- as it runs in production: a service of a compose 
     wait_until(function() return redis(d.p.cache):ask "PING" end, { within = "30s", every = "200ms" })
     s:docker("stop", "--time", "5", "mall_redis-master_1")
   end,
+}
+drill "no-clients-left" { -- it runs, and tells everybody to go away: neither down nor unreachable
+  needs = needs, expect = { "clients" }, result = "found",
+  inject = function(d)
+    local s = cache(d, { settings = { maxmemory = "64mb", maxclients = 8 } })
+    d:spawn { ready = "full", "python3", "-u", "-c", CROWD, s.host, tostring(s.port) }
+  end,
+}
+drill "endless-script" { -- a restart would lose what is not saved; the script can be ended
+  needs = needs, expect = { "script" }, repair = "end-script",
+  inject = function(d)
+    local s = cache(d, { settings = { maxmemory = "64mb", ["busy-reply-threshold"] = "100" } })
+    d.pid = s:process().pid
+    d:spawn { ready = "BUSY", "sh", "-c", 'redis-cli -h "$0" -p "$1" EVAL "while true do end" 0 >/dev/null 2>&1 & '
+      .. 'until redis-cli -h "$0" -p "$1" PING 2>&1 | grep BUSY; do sleep 0.1; done; exec sleep 600', s.host, tostring(s.port) }
+  end,
+  prove = function(d) assert(d.cache:process().pid == d.pid, "it was restarted") end,
+}
+drill "replica-without-master" { -- such a one answers not even PING
+  needs = needs, expect = { "replica" }, result = "found",
+  inject = function(d)
+    local s = cache(d, {})
+    s:cli("CONFIG", "SET", "replica-serve-stale-data", "no")
+    s:cli("REPLICAOF", "127.0.0.1", "1")
+  end,
+}
+drill "replicas-gone" {
+  needs = needs, expect = { "no-replicas" }, result = "found",
+  inject = function(d) cache(d, { settings = { maxmemory = "64mb", ["min-replicas-to-write"] = "1" } }) end,
+}
+drill "healthy-without-config" { -- hosted Redis lets nobody see its configuration
+  needs = needs, expect = {}, inject = function(d) cache(d):cli("ACL", "SETUSER", "default", "-CONFIG") end,
 }

@@ -25,11 +25,22 @@ return function(o)
 
   local function cache(p) return redis(p.cache, { timeout = p.patience }) end
   local function up(p) return cache(p):probe() end
-  -- Of error codes; refused and unreachable are told apart by the keeper.
+  -- What a server that answers says instead of PONG; refused and unreachable are told apart by the keeper.
+  local SIGNS = {
+    { "LOADING", "loading" }, { "MISCONF", "not-saving" }, { "BUSY", "script" }, { "MASTERDOWN", "replica" }, { "max number of clients", "clients" },
+  }
   local function cause_of(err)
     if err.code == "auth" then return "auth" end
-    if err.code == "busy" and err.message:find("LOADING", 1, true) then return "loading" end
+    for _, sign in ipairs(SIGNS) do
+      if err.message:find(sign[1], 1, true) then return sign[2] end
+    end
     return "down"
+  end
+  -- Of the configuration; an account that may not see it sees the default.
+  local function setting(p, name, default)
+    local c = cache(p)
+    local all = try(c.config, c, name)
+    return all and all[name] or default
   end
 
   finding "loading" {
@@ -55,6 +66,15 @@ return function(o)
     advice = { zh = "看它的数据盘是不是满了（disk-full 手册）；腾出空间后它会自己恢复，不要关掉 stop-writes-on-bgsave-error",
                en = "is its disk full (runbook disk-full)? it recovers by itself once there is room; do not turn stop-writes-on-bgsave-error off" },
   }
+  finding "script" {
+    title  = { zh = "一个脚本一直在跑，Redis 谁也不理", en = "a script runs on and on, and Redis answers nobody else" }, verify = up,
+    advice = { zh = "它已经写过数据时杀不掉：等它结束；SHUTDOWN NOSAVE 会丢掉上次存盘以后的一切", en = "one that has written cannot be ended: wait for it; SHUTDOWN NOSAVE loses all since the last save" },
+  }
+  finding "no-replicas" {
+    title  = { zh = "主库拒绝写入：跟上的副本只有 {good} 个，min-replicas-to-write 要 {min} 个",
+               en = "the master refuses writes: {good} replicas keep up, min-replicas-to-write wants {min}" },
+    advice = { zh = "查副本为什么断开或落后，把它们接回来；重启主库没有用", en = "find out why the replicas are gone or behind, and bring them back; restarting the master does not help" },
+  }
   finding "replica" {
     title  = { zh = "这是一个只读副本，不是主库", en = "this is a read-only replica, not the master" },
     advice = { zh = "确认主库在哪，让应用连主库；不要在这里改角色", en = "find the master and point the application at it; do not change roles here" },
@@ -65,7 +85,11 @@ return function(o)
   }
   finding "noeviction" { explains = "memory-full", title = { zh = "满了也没有可淘汰的（{policy_now}）", en = "nothing can be evicted ({policy_now})" } }
   finding "no-maxmemory" { severity = "P3", title = { zh = "没有设 maxmemory，会一直涨到系统杀掉它", en = "maxmemory is not set; it grows until the system kills it" } }
-  finding "clients" { title = { zh = "连接 {used} 个，上限 {max}（{pct}%）", en = "{used} of {max} clients ({pct}%)" } }
+  finding "clients" {
+    title  = { zh = "连接 {used} 个，上限 {max}（{pct}%）", en = "{used} of {max} clients ({pct}%)" },
+    advice = { zh = "没有可断开的空闲连接，或连不进去数：在应用主机上查谁开了这么多连接，减小连接池",
+               en = "none idle to end, or no way in to count them: on the application's hosts find out who opens so many, and make the pool smaller" },
+  }
   finding "idle-client" {
     explains = "clients", key = "id", title = { zh = "连接 {id}（{addr}）空闲了 {seconds:duration}",
                                                 en = "client {id} ({addr}) has been idle for {seconds:duration}" },
@@ -86,8 +110,8 @@ return function(o)
       local answer, err = try(c.ask, c, "PING")
       if answer then ok(answer) return { answer = answer } end
       local cause = cause_of(err)
-      if err.message:find("MISCONF", 1, true) then found "not-saving" return { answer = "MISCONF" } end
-      found(cause, { message = err.message })
+      if cause == "not-saving" then found(cause) return { answer = "MISCONF" } end
+      found(cause, { message = err.message, used = "?", max = "?", pct = 100, master = "?" })
       if cause == "loading" then return end
       attach("log", keeper.logs(p.cache_keeper, p.cache_log))
       if cause ~= "down" then return end
@@ -121,7 +145,8 @@ return function(o)
     title = { zh = "连接数", en = "clients" },
     run = function(p, r)
       if not r.ping.answer then return end
-      local info, max = cache(p):info "clients", tonumber(cache(p):config("maxclients").maxclients)
+      local info = cache(p):info "clients"
+      local max = info.maxclients or tonumber(setting(p, "maxclients", 10000))
       local pct = math.floor(info.connected_clients * 100 / max)
       ok({ zh = "{n} / {max}，等待中 {blocked}",
            en = "{n} of {max}, {blocked} waiting" }, { n = info.connected_clients, max = max, blocked = info.blocked_clients })
@@ -137,8 +162,11 @@ return function(o)
     run = function(p, r)
       if not r.ping.answer then return end
       local saved = cache(p):info "persistence"
-      if saved.rdb_last_bgsave_status == "err" and cache(p):config("stop-writes*")["stop-writes-on-bgsave-error"] == "yes" then found "not-saving" end
+      local refuses = saved.rdb_last_bgsave_status == "err" and setting(p, "stop-writes-on-bgsave-error", "yes") == "yes"
+      if refuses or saved.aof_last_write_status == "err" then found "not-saving" end
       local role = cache(p):info "replication"
+      local good, min = role.min_slaves_good_slaves, tonumber(setting(p, "min-replicas-to-write", 0))
+      if good and good < min then found("no-replicas", { good = good, min = min }) end
       if role.role == "slave" then found("replica", { master = role.master_host }) end
       ok("{role}", role)
       return { dirty = saved.rdb_changes_since_last_save, aof = saved.aof_enabled == 1 }
@@ -159,6 +187,11 @@ return function(o)
     title   = { zh = "重启 Redis：{cache_keeper}", en = "restart Redis: {cache_keeper}" },
     run     = function(p) keeper.restart(p.cache_keeper) end,
     verify  = up,
+  }
+  fix "end-script" {
+    when = "script", risk = "medium", title = { zh = "结束这个脚本（SCRIPT KILL）", en = "end the script (SCRIPT KILL)" },
+    no_undo = { zh = "只对还没写过数据的脚本有效，什么也不会丢", en = "it works only on a script that has written nothing, so nothing is lost" },
+    run     = function(p) cache(p):call("SCRIPT", "KILL") end,
   }
   fix "evict" {
     when = "noeviction", risk = "medium", title = { zh = "满了按 {policy} 淘汰", en = "evict by {policy} when it is full" },
