@@ -21,9 +21,18 @@
 #define STATUS_KILLED (128 + SIGKILL)
 #define STATUS_NOT_RUN 127
 
+static void untell(struct rb_child *child)
+{
+    if (child->tell.le_prev) {
+        LIST_REMOVE(child, tell);
+        child->tell.le_prev = NULL;
+    }
+}
+
 void rb_child_free(struct rb_child *child)
 {
     struct rb_spawner *sp = child->spawner;
+    untell(child);
     if (child->prev) {
         child->prev->next = child->next;
     } else {
@@ -310,9 +319,10 @@ static void send_all(uv_prepare_t *before_wait)
 {
     struct rb_spawner *sp = before_wait->data;
     (void)uv_prepare_stop(before_wait);
-    for (struct rb_child *child = sp->children; child; child = child->next) {
+    for (struct rb_child *child; (child = LIST_FIRST(&sp->told)) != NULL;) {
         struct rb_err err = {0};
-        int rc = child->entry && child->state == RB_CHILD_RUNNING ? rb_child_io_flush(child) : 0;
+        untell(child);
+        int rc = child->state == RB_CHILD_RUNNING ? rb_child_io_flush(child) : 0;
         if (rc != 0) {
             (void)rb_err_errno(&err, -rc, "%s", child->name);
             rb_child_on_bad_frame(child, &err);
@@ -328,6 +338,9 @@ int rb_child_send(struct rb_child *child, const json_t *value, struct rb_err *er
     uv_stream_t *to = (uv_stream_t *)&child->streams[0];
     if (child->state == RB_CHILD_RUNNING && uv_stream_get_write_queue_size(to) > QUEUE_MAX) {
         return rb_err_set(err, RB_ETOO_LARGE, RB_T_process_send_full, child->name);
+    }
+    if (!child->tell.le_prev) {
+        LIST_INSERT_HEAD(&child->spawner->told, child, tell);
     }
     (void)uv_prepare_start(&child->spawner->before_wait, send_all); /* cannot fail: it has a callback */
     return rb_frame_encode(&child->waiting, value, err);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include <uv.h>
 
@@ -33,6 +34,7 @@ struct rb_spawner {
     uv_timer_t retry;
     uv_prepare_t before_wait; /* what entries are told in one turn of the loop leaves together, before it waits */
     struct rb_child *children;
+    LIST_HEAD(, rb_child) told; /* those of them that frames wait for */
     struct rb_child *foreseen; /* one of them that nobody has asked for yet, and … */
     struct rb_buf foreseen_task;
     int resting[RB_RESTING_MAX]; /* the ctl of each */
@@ -45,6 +47,7 @@ struct rb_spawner {
 struct rb_child {
     struct rb_spawner *spawner;
     struct rb_child *prev, *next;
+    LIST_ENTRY(rb_child) tell; /* without le_prev: no frames wait */
     struct rb_child_events events;
     void *user;
     enum rb_child_state state;

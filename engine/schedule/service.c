@@ -39,6 +39,7 @@ void rb_service_record(struct rb_service *s, const char *kind, json_t *body)
     (void)rb_journal_add(s->o.engine.journal, RB_JOURNAL_SCHEDULE, kind, body,
                          NULL); /* a full queue stops runs, too */
     json_decref(body);
+    s->recorded = true;
 }
 
 void rb_service_failed(struct rb_service *s, const struct rb_err *err)
@@ -115,8 +116,13 @@ static const struct rb_planner_events planner_events = {rb_service_due, passed};
 static void commit_events(struct rb_service *s)
 {
     struct rb_err err = {0};
+    if (!s->recorded) {
+        return;
+    }
     if (rb_journal_commit(s->o.engine.journal, &err)) {
         rb_service_failed(s, &err);
+    } else {
+        s->recorded = false;
     }
 }
 

@@ -110,6 +110,7 @@ static void take_out(struct rb_service *s, struct rb_continued *c)
     }
     *at = c->next;
     s->running_count--;
+    s->look = true;
 }
 
 static void on_ended(void *user, const json_t *report)
@@ -186,7 +187,11 @@ static bool one_due(struct rb_service *s, int64_t now)
 void rb_service_parked(struct rb_service *s)
 {
     struct rb_err err = {0};
-    if (s->stopping || s->retry_at || look(s, &err)) {
+    if (!s->look || s->stopping || s->retry_at) {
+        return;
+    }
+    s->look = false;
+    if (look(s, &err)) {
         return; /* the next commit says what is wrong with the journal */
     }
     int64_t now = rb_clock_utc_us();
@@ -196,12 +201,14 @@ void rb_service_parked(struct rb_service *s)
 
 static void on_look(uv_timer_t *timer)
 {
-    (void)timer; /* the round that follows looks */
+    struct rb_service *s = timer->data;
+    s->look = true; /* in the round that follows */
 }
 
 void rb_service_parked_start(struct rb_service *s)
 {
     s->parked = json_object();
+    s->look = true;
     uv_timer_start(&s->parked_timer, on_look, LOOK_MS, LOOK_MS);
 }
 

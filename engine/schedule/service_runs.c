@@ -91,6 +91,7 @@ static void take_out(struct rb_service *s, struct rb_firing_run *f)
     }
     *at = f->next;
     s->running_count--;
+    s->look = true;
 }
 
 static void say_ended(struct rb_service *s, const struct rb_firing_run *f, const json_t *report)

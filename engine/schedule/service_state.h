@@ -64,6 +64,8 @@ struct rb_service {
     int64_t next_keep;
     int64_t retry_at; /* after the store or the journal failed; 0 = they work */
     bool reload, clock_set, stopping, hurried;
+    bool look;     /* for runs that may go on: some time has passed, or there is a place */
+    bool recorded; /* events of our own wait for a commit; those of runs have theirs */
 };
 
 int64_t rb_service_now(void);
