@@ -161,8 +161,16 @@ static void on_sent(uv_write_t *req, int status)
     free(req->data);
 }
 
+/* What the socket does not take at once waits. */
 int rb_redis_link_write_raw(struct rb_redis_link *link, const char *bytes, size_t len)
 {
+    uv_buf_t now = uv_buf_init((char *)bytes, (unsigned)len);
+    int sent = uv_try_write(&link->io.stream, &now, 1);
+    if (sent > 0 && (size_t)sent == len) {
+        return 0;
+    }
+    bytes += sent > 0 ? sent : 0;
+    len -= sent > 0 ? (size_t)sent : 0;
     struct sending *s = rb_xcalloc(1, sizeof *s + len);
     memcpy(s->bytes, bytes, len);
     s->req.data = s;

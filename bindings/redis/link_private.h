@@ -30,9 +30,8 @@ struct rb_redis_pool {
 struct rb_redis_link {
     struct rb_redis_pool *pool;
     struct rb_redis_link *next;
-    char *key; /* the whole connection: only the same may share */
     char where[320];
-    json_t *connection;
+    json_t *connection; /* whole: only the same may share */
     enum rb_redis_phase phase;
 
     struct rb_lookup *lookup;
@@ -54,6 +53,7 @@ struct rb_redis_link {
     size_t unanswered;  /* bytes since the last whole reply */
     size_t waiting;     /* replies to come */
     struct rb_err gone; /* it went while nobody waited */
+    int64_t idle_since_ns;
     rb_redis_replied *replied;
     void *user;
 };

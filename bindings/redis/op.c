@@ -23,7 +23,7 @@ struct rb_redis_op *rb_redis_op_new(struct rb_call *call, const json_t *args,
 {
     struct rb_redis_op *op = rb_xcalloc(1, sizeof *op);
     op->call = call;
-    op->args = json_deep_copy(args);
+    op->args = json_incref((json_t *)args);
     op->ready = ready;
     op->since = rb_clock_mono_ns();
     return op;
@@ -43,6 +43,9 @@ int rb_redis_op_start(struct rb_redis_op *op, struct rb_err *err)
                                json_object_get(op->args, "connection"), on_ready, op, &why);
     if (op->link) {
         rb_call_data_set(op->call, op);
+        if (rb_redis_ready(op->link)) {
+            op->ready(op);
+        }
         return 0;
     }
     rb_redis_op_free(op);

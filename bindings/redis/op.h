@@ -9,7 +9,7 @@
 struct rb_redis_op {
     struct rb_call *call;
     struct rb_redis_link *link;
-    json_t *args; /* ours: real secrets may be in it */
+    json_t *args; /* real secrets may be in it */
     void (*ready)(struct rb_redis_op *op);
     struct rb_redis_name name;
     /* of scan and unlink */

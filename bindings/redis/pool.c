@@ -1,14 +1,18 @@
 #include "redis/link_private.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "redis/reply.h"
 
 #define IDLE_MAX 8 /* a server */
+#define FRESH_NS 250000000 /* since it answered: nobody asks again so soon whether it is there */
 
 static void pool_free_if_empty(struct rb_redis_pool *pool)
 {
@@ -29,7 +33,6 @@ void rb_redis_link_free(struct rb_redis_link *link)
     redisReaderFree(link->reader);
     rb_tls_free(link->tls);
     json_decref(link->connection);
-    free(link->key);
     free(link);
     pool_free_if_empty(pool);
 }
@@ -59,14 +62,13 @@ static int check(const json_t *connection, struct rb_err *err)
     return 0;
 }
 
-static struct rb_redis_link *link_new(struct rb_redis_pool *pool, const json_t *connection, char *key)
+static struct rb_redis_link *link_new(struct rb_redis_pool *pool, const json_t *connection)
 {
     struct rb_redis_link *link = rb_xcalloc(1, sizeof *link);
     const char *path = rb_json_str(connection, "socket", "");
     link->pool = pool;
     link->next = pool->links;
     pool->links = link;
-    link->key = key;
     link->connection = json_deep_copy(connection);
     link->reader = rb_redis_reader();
     if (*path) {
@@ -82,13 +84,22 @@ static struct rb_redis_link *link_new(struct rb_redis_pool *pool, const json_t *
     return link;
 }
 
-static struct rb_redis_link *find_idle(struct rb_redis_pool *pool, const char *key)
+static struct rb_redis_link *find_idle(struct rb_redis_pool *pool, const json_t *connection)
 {
     struct rb_redis_link *link = pool->links;
-    while (link && (link->phase != IDLE || strcmp(link->key, key) != 0)) {
+    while (link && (link->phase != IDLE || !json_equal(link->connection, connection))) {
         link = link->next;
     }
     return link;
+}
+
+/* It answered a moment ago, and neither its end nor anything else came since. */
+static bool is_fresh(const struct rb_redis_link *link)
+{
+    char byte;
+    int fd;
+    return rb_clock_mono_ns() - link->idle_since_ns < FRESH_NS && uv_fileno(&link->io.handle, &fd) == 0 &&
+           recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 static void too_slow(uv_timer_t *timer)
@@ -108,14 +119,12 @@ struct rb_redis_link *rb_redis_borrow(void **state, uv_loop_t *loop, const json_
         return NULL;
     }
     struct rb_redis_pool *pool = pool_of(state, loop);
-    char *key = rb_json_canonical(connection);
-    struct rb_redis_link *link = find_idle(pool, key);
+    struct rb_redis_link *link = find_idle(pool, connection);
     if (link) {
-        free(key);
         link->reused = true;
         uv_ref(&link->io.handle);
     } else {
-        link = link_new(pool, connection, key);
+        link = link_new(pool, connection);
         if (rb_redis_link_connect(link, err) != 0) {
             rb_redis_drop(link);
             return NULL;
@@ -123,6 +132,10 @@ struct rb_redis_link *rb_redis_borrow(void **state, uv_loop_t *loop, const json_
     }
     link->replied = replied;
     link->user = user;
+    if (link->phase == IDLE && is_fresh(link)) {
+        link->phase = LENT;
+        return link;
+    }
     uv_timer_start(&link->timer, too_slow, RB_REDIS_GREET_MS, 0);
     if (link->phase == IDLE) {
         rb_redis_link_greet(link, false);
@@ -134,14 +147,20 @@ void rb_redis_return(struct rb_redis_link *link)
 {
     size_t idle = 0;
     for (const struct rb_redis_link *one = link->pool->links; one; one = one->next) {
-        idle += one->phase == IDLE && strcmp(one->key, link->key) == 0;
+        idle += one->phase == IDLE && json_equal(one->connection, link->connection);
     }
     if (link->gone.code || link->waiting > 0 || link->unanswered > 0 || idle >= IDLE_MAX) {
         rb_redis_drop(link);
         return;
     }
     link->phase = IDLE;
+    link->idle_since_ns = rb_clock_mono_ns();
     uv_unref(&link->io.handle); /* an idle link keeps nobody waiting */
+}
+
+bool rb_redis_ready(const struct rb_redis_link *link)
+{
+    return link->phase == LENT;
 }
 
 const char *rb_redis_where(const struct rb_redis_link *link)
