@@ -13,7 +13,8 @@
 #define BLOBS "CREATE TABLE blobs(digest BLOB PRIMARY KEY, data BLOB NOT NULL) STRICT"
 /* Some entries a run: lists of runs, plans and approvals need no walk through all events, appending pays next to nothing. */
 #define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE " RUNS_CONDITION
-#define VERSION 3 /* 2: the index had fewer kinds */
+#define VERSION 4 /* 2, 3: the index had other conditions */
+#define OLDEST 2
 
 /* One integer; -1 when SQLite will not say. */
 static int64_t ask(struct rb_journal *j, const char *sql)
@@ -51,14 +52,22 @@ static enum state look(struct rb_journal *j)
     if (id != APPLICATION_ID || objects != 2) {
         return FOREIGN;
     }
-    return ours == 3 && version == VERSION ? READY : ours == 2 && version == VERSION - 1 ? OLDER : FOREIGN;
+    return ours == 3 && version == VERSION ? READY : ours == 2 && version >= OLDEST && version < VERSION ? OLDER : FOREIGN;
+}
+
+int schema_touch(struct rb_journal *j)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "PRAGMA user_version=%d", VERSION);
+    return sqlite3_exec(j->db, text, NULL, NULL, NULL);
 }
 
 /* Only the index differs; the events and what protects them stay as they are. */
 static int renew_index(struct rb_journal *j)
 {
-    static const char index[] = "BEGIN IMMEDIATE; DROP INDEX IF EXISTS runs; " INDEX "; PRAGMA user_version=3; COMMIT";
-    int rc = sqlite3_exec(j->db, index, NULL, NULL, NULL);
+    int rc = sqlite3_exec(j->db, "BEGIN IMMEDIATE; DROP INDEX IF EXISTS runs; " INDEX, NULL, NULL, NULL);
+    rc = rc ? rc : schema_touch(j);
+    rc = rc ? rc : sqlite3_exec(j->db, "COMMIT", NULL, NULL, NULL);
     if (rc) {
         (void)sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL); /* fails when nothing was begun */
     }
@@ -73,13 +82,6 @@ static int create(struct rb_journal *j)
                    APPLICATION_ID, VERSION);
     int rc = sqlite3_exec(j->db, tables, NULL, NULL, NULL);
     return rc ? rc : sqlite3_exec(j->db, end, NULL, NULL, NULL);
-}
-
-int schema_touch(struct rb_journal *j)
-{
-    char text[64];
-    (void)snprintf(text, sizeof text, "PRAGMA user_version=%d", VERSION);
-    return sqlite3_exec(j->db, text, NULL, NULL, NULL);
 }
 
 static bool in_wal_mode(struct rb_journal *j)
