@@ -144,8 +144,18 @@ end
 
 -- ---- which ones ----
 
+--- Is it a log by its name: app.log, app.log.1, app.log-20260101? "000123.log" is a database's journal, "shop.logistics.db" data.
+--- options: except = patterns of names.
+function logs.is_log(path, options)
+  local name = path:match("([^/]*)$")
+  for _, pattern in ipairs(options and options.except or {}) do
+    if glob.match(pattern, name) then return false end
+  end
+  return (name:find("%.log$") or name:find("%.log[._-]%w")) ~= nil and not name:find("^%d+%.log")
+end
+
 --- Logs that nobody has open: a list of { path, bytes, mtime }, the largest first. options: older = "7d", larger, name (default
---- "*.log*"; gzipped ones are left out), except = patterns of names.
+--- what logs.is_log says; gzipped ones are left out), except = patterns of names.
 function logs.closed(dir, options)
   options = options or {}
   local except = { "*.gz", "*.xz", "*.zst", "*.bz2" }
@@ -155,7 +165,9 @@ function logs.closed(dir, options)
     max = options.max,
   })
   local list = rt.array {}
-  for i, one in ipairs(found) do list[i] = { path = one.path, bytes = one.size, mtime = one.mtime } end
+  for _, one in ipairs(found) do
+    if options.name or logs.is_log(one.path) then list[#list + 1] = { path = one.path, bytes = one.size, mtime = one.mtime } end
+  end
   table.sort(list, function(a, b) return a.bytes > b.bytes end)
   return list
 end

@@ -56,6 +56,19 @@ drill "firewall" { -- fine from here, dropped from outside
     n:run { "iptables", "-A", "INPUT", "-p", "tcp", "-j", "DROP" }
   end,
 }
+drill "firewall-rejects" { -- it says no instead of nothing
+  needs = { "root", "iptables", "python3" }, expect = { "firewall" }, result = "found",
+  inject = function(d)
+    lab(d, { host = "0.0.0.0" })
+    local n = d:netns()
+    d:set { public_host = n.address }
+    n:run { "iptables", "-A", "INPUT", "-p", "tcp", "-j", "REJECT" }
+  end,
+}
+drill "wrong-port" { -- it runs, and listens elsewhere: a restart changes nothing, and the run does not call that repaired
+  needs = needs, expect = { "not-listening" }, repair = "restart", result = "failed", fails_at = "restart",
+  inject = function(d) lab(d) d:set { us_health_url = ("http://127.0.0.1:%d/healthz"):format(d:port()) } end,
+}
 drill "loopback-only" {
   needs = { "root", "python3" }, expect = { "loopback-only" }, result = "found", inject = function(d) lab(d) d:set { public_host = d:netns().address } end,
 }

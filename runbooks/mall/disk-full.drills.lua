@@ -60,6 +60,17 @@ drill "deleted-data" { -- nobody empties a file that is no log
     d:spawn { ready = "up", "sh", "-c", hold, d.mount .. "/table.ibd" }
   end,
 }
+drill "deleted-by-mistake" { -- the only copies left of a database, its journal and an audit: they only sound like logs
+  needs = needs, expect = { "full", "deleted" }, repair = { "empty-deleted-log", "compress-logs" }, result = "found",
+  inject = function(d)
+    mount(d)
+    local hold = 'cd "$0"; for f in shop.logistics.sqlite 000123.log audit.log; do exec 3>"$f"; head --bytes=16000000 /dev/zero >&3; rm "$f"; '
+      .. 'sleep 600 & done; exec 3>&-; echo up; exec sleep 600'
+    d:spawn { ready = "up", "sh", "-c", hold, d.mount }
+    fill(d, d.p.log_dir .. "/shop.logistics.sqlite", "4MB")
+  end,
+  prove = function(d) assert(file.stat(d.p.log_dir .. "/shop.logistics.sqlite"), "a database was compressed") end,
+}
 drill "old-backups" {
   needs = needs, expect = { "full", "old-dump" }, repair = "delete-dumps",
   inject = function(d)

@@ -99,3 +99,16 @@ drill "not-loaded" { -- somebody corrected the file and left it at that
   needs = needs, expect = { "bad-gateway" }, repair = "reload-nginx", prove = same_nginx,
   inject = function(d) shop(d, 9) d.front:http(site(d.back.port)) end,
 }
+drill "dead-neighbour" { -- another site's backend has been dead for years: it is not this page's, and stays as it is
+  needs = needs, expect = { "bad-gateway", "header-too-big" }, result = "found",
+  inject = function(d)
+    shop(d)
+    d.front:http(site(d.back.port):gsub("location", "location /admin/ { proxy_pass http://127.0.0.1:9; } location", 1))
+    d.front:restart()
+    d.back:routes { ["/"] = { body = "shop", headers = { ["Set-Cookie"] = ("x"):rep(20000) } }, ["*"] = { body = "shop" } }
+  end,
+}
+drill "slow-page" { -- 504, though the backend says that it is well
+  needs = needs, expect = { "bad-gateway", "page-slow" }, result = "found",
+  inject = function(d) shop(d) d.back:routes { ["/"] = { body = "shop", delay = 20 }, ["*"] = { body = "shop" } } end,
+}

@@ -74,7 +74,8 @@ return function(o)
     run = function(p)
       for _, one in ipairs(system.deleted(p.mount).deleted) do
         if one.bytes >= p.larger then
-          found(one.path:find("%.log") and "deleted-log" or "deleted", {
+          -- It may be the only copy of something: nothing but a log is emptied, and none that is protected.
+          found(logs.is_log((one.path:gsub(" %(deleted%)$", "")), { except = p.protect }) and "deleted-log" or "deleted", {
             pid = one.pid, started = one.started, fd = one.fd, command = text.cut(one.command, 60), path = one.path, bytes = one.bytes,
           })
         end

@@ -27,6 +27,16 @@ return function(o)
     if answer and not GATEWAY[answer.status] then return nil end
     return answer and "HTTP " .. answer.status or ("%s (%s)"):format(err.message, err.code), err and err.code
   end
+  -- Ports that nginx asked for this very page, from its error log; nil when it says nothing of it. Others may be dead for years.
+  local function asked(p)
+    local path, ports = p.public_url:match("^%a+://[^/]+(/[^?#]*)") or "/", {}
+    for _, line in ipairs(text.lines(file.stat(p.nginx_error_log) and file.tail(p.nginx_error_log, { bytes = "1MB" }) or "")) do
+      local ours = line:find('request: "GET ' .. path .. " ", 1, true) or line:find('request: "GET ' .. path .. "?", 1, true)
+      local port = ours and line:match('upstream: "%a+://[^"/]*:(%d+)')
+      if port then ports[tonumber(port)] = line end
+    end
+    return next(ports) and ports
+  end
   local function is_good(p)
     local good, problem = nginx.test(conf(p))
     return good, problem and { zh = "nginx -t 不通过：" .. problem.message, en = "nginx -t fails: " .. problem.message }
@@ -57,6 +67,12 @@ return function(o)
     explains = "bad-gateway", key = { "address", "file", "line" },
     title  = { zh = "后端正常，但 Nginx 转发到了没人监听的 {address}（{file}:{line}）",
                en = "the backend is well, but nginx asks {address}, where nobody listens ({file}:{line})" },
+  }
+  finding "page-slow" {
+    explains = "bad-gateway",
+    title  = { zh = "后端健康，但这个页面它来不及回：{last}", en = "the backend is well, but is too late with this page: {last}" },
+    advice = { zh = "不要只加大 proxy_read_timeout：查这个页面的慢查询和它调用的外部接口",
+               en = "do not just raise proxy_read_timeout: look for slow queries behind this page, and for others that it calls" },
   }
   finding "header-too-big" {
     explains = "bad-gateway",
@@ -107,8 +123,10 @@ return function(o)
     run  = function(p, r)
       if #findings "config-invalid" > 0 then skip { zh = "配置改好后再查", en = "looked at once the configuration is right" } end
       if r.backend ~= "well" then skip { zh = "后端恢复后再查", en = "looked at once the backend is well" } end
+      local ports = asked(p)
       for _, one in ipairs(nginx.upstreams(conf(p))) do
-        if one.host and not one.down and not net.reachable(one.host, one.port, { timeout = p.patience }) then
+        local ours = one.host and not one.down and (not ports or ports[one.port])
+        if ours and not net.reachable(one.host, one.port, { timeout = p.patience }) then
           found("upstream-wrong", { address = one.address, file = one.file, line = one.line })
         end
       end
@@ -125,6 +143,9 @@ return function(o)
         ok({ zh = "10 分钟内 {n} 次 5xx", en = "{n} answers of 5xx in 10 minutes" }, { n = n })
       end
       if r.backend ~= "well" or #findings "upstream-wrong" > 0 then return end -- then older lines explain nothing
+      for _, line in pairs(asked(p) or {}) do
+        if line:find("upstream timed out", 1, true) then found("page-slow", { last = text.cut(line, 200) }) end
+      end
       if said.header_too_big > 0 then found "header-too-big" end
       if said.denied > 0 then found("socket-perm", { last = text.cut(said.last.denied, 200) }) end
     end,

@@ -68,12 +68,14 @@ return function(o)
   }
   finding "script" {
     title  = { zh = "一个脚本一直在跑，Redis 谁也不理", en = "a script runs on and on, and Redis answers nobody else" }, verify = up,
-    advice = { zh = "它已经写过数据时杀不掉：等它结束；SHUTDOWN NOSAVE 会丢掉上次存盘以后的一切", en = "one that has written cannot be ended: wait for it; SHUTDOWN NOSAVE loses all since the last save" },
+    advice = { zh = "它已经写过数据时杀不掉：等它结束；SHUTDOWN NOSAVE 会丢掉上次存盘以后的一切",
+               en = "one that has written cannot be ended: wait for it; SHUTDOWN NOSAVE loses all since the last save" },
   }
   finding "no-replicas" {
     title  = { zh = "主库拒绝写入：跟上的副本只有 {good} 个，min-replicas-to-write 要 {min} 个",
                en = "the master refuses writes: {good} replicas keep up, min-replicas-to-write wants {min}" },
-    advice = { zh = "查副本为什么断开或落后，把它们接回来；重启主库没有用", en = "find out why the replicas are gone or behind, and bring them back; restarting the master does not help" },
+    advice = { zh = "查副本为什么断开或落后，把它们接回来；重启主库没有用",
+               en = "find out why the replicas are gone or behind, and bring them back; restarting the master does not help" },
   }
   finding "replica" {
     title  = { zh = "这是一个只读副本，不是主库", en = "this is a read-only replica, not the master" },

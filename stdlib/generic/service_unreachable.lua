@@ -34,6 +34,10 @@ return function(o)
 
   local by_name = { "name" }
   finding "down" { key = by_name, title = { zh = "{name} 没有在运行：{url}", en = "{name} is not running: {url}" }, verify = up, within = "30s" }
+  finding "not-listening" {
+    key = by_name, title = { zh = "{name} 在运行，但没有人监听 {port}：{url}", en = "{name} runs, but nobody listens on {port}: {url}" }, verify = up, within = "30s",
+    advice = { zh = "可能还在启动，或者端口改过：看它的日志和端口配置", en = "it may still be starting, or its port was changed: look at its log and its configuration" },
+  }
   finding "hung" {
     key = by_name, title = { zh = "{name} 接受连接，但 {patience} 内不应答", en = "{name} takes connections, but does not answer within {patience}" },
     verify = up, within = "30s",
@@ -76,7 +80,8 @@ return function(o)
         elseif answer then
           found("unhealthy", { name = one.name, status = answer.status, url = url })
         else
-          found(err.code == "timeout" and "hung" or "down", { name = one.name, url = url, port = port, pid = kept.pid })
+          local silent = err.code == "refused" and kept.state == "running" and "not-listening" or "down"
+          found(err.code == "timeout" and "hung" or silent, { name = one.name, url = url, port = port, pid = kept.pid })
         end
       end
       ok({ zh = "{n} 个正常", en = "{n} are fine" }, { n = #fine })
@@ -98,17 +103,6 @@ return function(o)
       end
     end,
   }
-  check "outside" {
-    title = { zh = "从外面连得上吗", en = "can it be reached from outside" }, why = why.firewall,
-    run = function(p, r)
-      if p.public_host == "localhost" then skip { zh = "没有给 public_host", en = "public_host is not given" } end
-      for _, name in ipairs(r.alive.fine) do
-        local port = port_of(url_of(p, name))
-        local open, code = net.reachable(p.public_host, port, { timeout = p.patience })
-        if not open and code == "timeout" then found("firewall", { name = name, port = port, code = code }) end
-      end
-    end,
-  }
   check "names" {
     title = { zh = "域名", en = "the name" }, why = why.dns,
     run = function(p)
@@ -125,9 +119,29 @@ return function(o)
       ok("{addresses:list}", seen)
     end,
   }
+  local function on_loopback(name)
+    for _, one in ipairs(findings "loopback-only") do
+      if one.name == name then return true end
+    end
+    return false
+  end
+  check "outside" {
+    title = { zh = "从外面连得上吗", en = "can it be reached from outside" }, why = why.firewall,
+    run = function(p, r)
+      if p.public_host == "localhost" then skip { zh = "没有给 public_host", en = "public_host is not given" } end
+      if #findings "dns" + #findings "dns-wrong" + #findings "hosts" > 0 then
+        skip { zh = "域名对了再看", en = "looked at once the name is right" }
+      end
+      for _, name in ipairs(r.alive.fine) do
+        local port = port_of(url_of(p, name))
+        local open, code = net.reachable(p.public_host, port, { timeout = p.patience })
+        if not open and not on_loopback(name) then found("firewall", { name = name, port = port, code = code }) end
+      end
+    end,
+  }
 
   fix "restart" {
-    when = { "down", "hung", "unhealthy" }, risk = "medium", within = "30s", why = why.restart,
+    when = { "down", "not-listening", "hung", "unhealthy" }, risk = "medium", within = "30s", why = why.restart,
     no_undo = { zh = "服务会中断几秒；它本来就不能用", en = "it is gone for some seconds, and was of no use before" },
     title = { zh = "重启 {name}", en = "restart {name}" },
     guard = function(p, f)
