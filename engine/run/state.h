@@ -358,9 +358,13 @@ json_t *rb_plan_write(const struct rb_run *run, const struct rb_binding *binding
 json_t *rb_plan_item(const struct rb_run *run, const json_t *shown);
 /* {plan: its id, digest, runbook, files, params, target, findings, items} */
 json_t *rb_plan_of(const struct rb_run *run, const json_t *items);
+/* Parts of it: {path: sha256 in hex}; "ID/KEY" of a finding. */
+json_t *rb_plan_files(const struct rb_run *run);
+void rb_plan_finding_name(const json_t *finding, char *out, size_t size);
 void rb_plan_preview(struct rb_run *run, json_int_t seq, const json_t *given);
 /* The end of a dry run. */
 void rb_plan_made(struct rb_run *run);
+/* plan_apply.c */
 /* Ends the run when the plan to apply is not one of this runbook as it is now, on this target; or was applied before. */
 void rb_plan_begin(struct rb_run *run);
 /* After the first diagnosis: ends the run when something else stands than then. */
