@@ -360,7 +360,7 @@ int rb_notify_message_merge(struct rb_notify_message *out, const struct rb_notif
         note_mentions(users, many[i]->users);
         all = all || many[i]->all;
     }
-    (void)rb_buf_addf(&title, rb_text_in(RB_T_notify_digest, lang), (int)count);
+    (void)rb_buf_addf(&title, rb_text_n_in(RB_T_notify_digest, (long long)count, lang), (int)count);
     json_t *given = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:o, s:o, s:b}}", "event", "digest", "level", level, "lang",
                               many[0]->lang, "title", rb_buf_str(&title), "text", rb_buf_str(&text), "mention", "mobiles",
                               mobiles, "users", users, "all", all);

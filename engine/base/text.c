@@ -1,6 +1,7 @@
 /* The table of texts and the language they are read in. */
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -73,6 +74,19 @@ const char *rb_text_in(enum rb_text_id id, enum rb_lang lang)
         return "";
     }
     return word(texts[id].in[lang]);
+}
+
+const char *rb_text_n(enum rb_text_id id, long long n)
+{
+    return rb_text_n_in(id, n, current);
+}
+
+const char *rb_text_n_in(enum rb_text_id id, long long n, enum rb_lang lang)
+{
+    const char *many = rb_text_in(id, lang);
+    size_t size = strlen(many) + 1;
+    bool has_one = lang == RB_LANG_EN && *many && size < texts[id].in[RB_LANG_ZH] - texts[id].in[RB_LANG_EN]; /* they lie in this order */
+    return n == 1 && has_one ? many + size : many;
 }
 
 const char *rb_text_name(enum rb_text_id id)

@@ -24,6 +24,10 @@ int rb_text_lang_parse(const char *name, enum rb_lang *lang);
 /* The printf format of a text in the language set. */
 const char *rb_text(enum rb_text_id id);
 const char *rb_text_in(enum rb_text_id id, enum rb_lang lang);
+/* The same where n of something are told: English has a word of its own for one, "%d runs" RB_ONE "%d run". */
+const char *rb_text_n(enum rb_text_id id, long long n);
+const char *rb_text_n_in(enum rb_text_id id, long long n, enum rb_lang lang);
+#define RB_ONE "\0"
 /* The symbol ("load_unknown_field"), for tests. */
 const char *rb_text_name(enum rb_text_id id);
 /* A runbook's text: a string, or { zh, en }; the language set, else the other one, else "". Borrowed. */

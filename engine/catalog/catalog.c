@@ -175,21 +175,89 @@ static json_t *sorted(const json_t *entries)
     return list;
 }
 
-static void complete_declared(const struct loading *l, const json_t *declared)
+/* ---- drills that do not load ---- */
+
+/* They come last. NULL when there are none. */
+static const json_t *drills_of(const json_t *runbook)
+{
+    const json_t *files = json_object_get(runbook, "files"), *last = json_array_get(files, json_array_size(files) - 1);
+    return strcmp(rb_json_str(last, "role", ""), "drills") == 0 ? last : NULL;
+}
+
+/* The files of one that has drills, without them. New reference. */
+static json_t *without_drills(const json_t *runbook)
+{
+    json_t *files = json_copy(json_object_get(runbook, "files"));
+    json_array_remove(files, json_array_size(files) - 1);
+    return files;
+}
+
+/* The drills' own errors, beside what the runbook is without them. */
+static json_t *beside_drills(const json_t *runbook, const json_t *declared, const json_t *with)
+{
+    json_t *alone = judged(runbook, declared), *problems = json_object_get(alone, "problems");
+    if (rb_load_has_error(problems)) { /* they are not what is wrong */
+        json_decref(alone);
+        return json_incref((json_t *)with);
+    }
+    json_object_set(alone, "problems", json_object_get(with, "problems"));
+    return alone;
+}
+
+/* Why they cannot be read, as a problem; NULL when they can. */
+static json_t *unread(const json_t *drills)
+{
+    const char *bad = rb_json_str(drills, "bad", NULL);
+    return !bad ? NULL : json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", rb_json_str(drills, "path", "?"), "line", 1, "level",
+                                   "error", "text", bad, "hint", "");
+}
+
+/* Judges what all declared, and those whose drills may be at fault once more without. [judgement…]; new reference. */
+static json_t *judge_all(const struct rb_catalog *c, const struct loading *l, const json_t *declared, uv_loop_t *loop,
+                         struct rb_spawner *sp)
+{
+    json_t *judgements = json_array(), *sets = json_array(), *which = json_array(), *runbook, *n;
+    size_t i;
+    json_array_foreach(l->runbooks, i, runbook)
+    {
+        json_t *judgement = judged(runbook, json_array_get(declared, i)), *problems = json_object_get(judgement, "problems");
+        json_t *bad = unread(drills_of(runbook));
+        if (bad) {
+            json_array_append_new(problems, bad);
+        } else if (drills_of(runbook) && rb_load_has_error(problems)) {
+            json_array_append_new(sets, without_drills(runbook));
+            json_array_append_new(which, json_integer((json_int_t)i));
+        }
+        json_array_append_new(judgements, judgement);
+    }
+    json_t *again = json_array_size(sets) ? rb_load_declare(loop, sp, &(struct rb_load_what){sets, c->verbs}, NULL) : NULL;
+    json_array_foreach(which, i, n)
+    {
+        size_t at = (size_t)json_integer_value(n);
+        const json_t *with = json_array_get(judgements, at);
+        if (again) {
+            json_array_set_new(judgements, at, beside_drills(json_array_get(l->runbooks, at), json_array_get(again, i), with));
+        }
+    }
+    json_decref(again);
+    json_decref(sets);
+    json_decref(which);
+    return judgements;
+}
+
+static void complete_declared(const struct loading *l, const json_t *judgements)
 {
     size_t i;
     json_t *entry;
     json_array_foreach(l->waiting, i, entry)
     {
         char key[RB_HEX_SIZE];
-        const json_t *runbook = json_array_get(l->runbooks, i);
-        json_t *judgement = judged(runbook, json_array_get(declared, i));
+        const json_t *runbook = json_array_get(l->runbooks, i), *judgement = json_array_get(judgements, i);
         complete(entry, runbook, judgement);
         if (l->cache) {
             rb_cache_key(runbook, key);
             rb_cache_put(l->cache, key, judgement);
         }
-        json_decref(judgement);
     }
 }
 
@@ -205,7 +273,9 @@ static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_s
     }
     json_t *declared = rb_load_declare(loop, sp, &(struct rb_load_what){l.sets, c->verbs}, err);
     if (declared) {
-        complete_declared(&l, declared);
+        json_t *judgements = judge_all(c, &l, declared, loop, sp);
+        complete_declared(&l, judgements);
+        json_decref(judgements);
         list = sorted(l.entries);
     }
     json_decref(declared);

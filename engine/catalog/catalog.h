@@ -20,7 +20,8 @@ void rb_catalog_close(struct rb_catalog *c);
 void rb_catalog_verbs_take(struct rb_catalog *c, json_t *verbs);
 
 /* Reads and declares every file (blocks, running the loop). Result borrowed:
- * [{id, file, status: "ok"|"draft"|"retired"|"broken"|"shadowed", problems:[…], sha256, meta: {…} (rb_language_meta) or null}] */
+ * [{id, file, status: "ok"|"draft"|"retired"|"broken"|"shadowed", problems:[…], sha256, meta: {…} (rb_language_meta) or null}]
+ * A runbook whose drills alone do not load is what it is without them; the errors stand among its problems. */
 const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err);
 /* The same to be shown: a runbook whose files are what they were is not executed again, when there is a folder to
  * remember that in (catalog/cache.h). Nothing that is decided may come from it. */
@@ -28,7 +29,7 @@ const json_t *rb_catalog_list(struct rb_catalog *c, uv_loop_t *loop, struct rb_s
 void rb_catalog_cache_in(struct rb_catalog *c, const char *folder);
 
 /* The files of one runbook, read and hashed but not executed, for exec:
- * {id, file, sha256, files:[{role: "profile"|"lib"|"runbook"|"drills", path, text}]}
+ * {id, file, sha256, files:[{role: "profile"|"lib"|"runbook"|"drills", path, text, bad?: why drills cannot be read}]}
  * profile: profiles/SYSTEM.lua of every folder, the one that counts most last; lib: the factories of the
  * folder's lib/ that the runbook names.
  * name: a full id, an alias, or the last part of an id. RB_EUSAGE with candidates when ambiguous or

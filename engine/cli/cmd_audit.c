@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "journal/journal.h"
+#include "report/report.h"
 
 #define LIMIT_STANDARD 200
 
@@ -58,7 +59,8 @@ static const char *what(struct rb_cli *c, const char *kind, const json_t *body)
         snprintf(text, sizeof text, "%s", rb_result_word(c, rb_json_str(body, "result", "?")));
     } else if (strcmp(kind, "confirm.answered") == 0) {
         snprintf(text, sizeof text, "%s%s%s  %s (%s)", rb_json_str(body, "fix", id), slash, key,
-                 rb_json_str(body, "answer", "?"), rb_json_str(body, "how", "?"));
+                 rb_report_word("report_a", rb_json_str(body, "answer", "?")),
+                 rb_report_word("report_h", rb_json_str(body, "how", "?")));
     } else if (strcmp(kind, "block.ended") == 0) {
         snprintf(text, sizeof text, "%s %s%s%s  %s", rb_json_str(body, "phase", ""), id, slash, key,
                  rb_json_str(body, "result", "?"));
@@ -189,7 +191,7 @@ static void put_verified(struct rb_cli *c, const struct rb_verify *v)
 {
     if (v->ok) {
         rb_put_mark(c, RB_OUT, RB_GOOD);
-        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_ok), (long long)v->events);
+        rb_put(c, RB_OUT, RB_PLAIN, rb_text_n(RB_T_cli_verify_ok, v->events), (long long)v->events);
         rb_put(c, RB_OUT, RB_PLAIN, v->last[0] != '\0' ? " sha256:%s\n" : " -%s\n", v->last);
         put_sealed(c, v);
     } else {

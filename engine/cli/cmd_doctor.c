@@ -152,7 +152,7 @@ static void look_at_runbooks(struct doctor *d)
     }
     json_object_foreach (counts, folder, count) {
         char line[PATH_MAX + 64];
-        snprintf(text, sizeof text, TX(doctor_count), (int)json_integer_value(count));
+        snprintf(text, sizeof text, rb_text_n(RB_T_cli_doctor_count, json_integer_value(count)), (int)json_integer_value(count));
         snprintf(line, sizeof line, "%s  %s", folder, text);
         rb_doctor_item(d, "runbooks", TX(doctor_runbooks), RB_GOOD, line);
     }

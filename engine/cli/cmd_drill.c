@@ -123,8 +123,9 @@ static void put_verdict(struct drill *d, const char *name, const char *result, c
     if (why[0] != '\0') {
         rb_put(c, RB_ERR, RB_PLAIN, "    %s\n", why);
     }
-    if (strcmp(result, "failed") == 0 && d->kind == &drills) {
-        rb_put(c, RB_ERR, RB_DIM, "    runbook show %s\n", rb_word(c, rb_json_str(d->result, "run", "?")));
+    const char *run = rb_json_str(d->result, "run", NULL);
+    if (strcmp(result, "failed") == 0 && d->kind == &drills && run != NULL) {
+        rb_put(c, RB_ERR, RB_DIM, "    runbook show %s\n", rb_word(c, run));
     }
 }
 
@@ -221,14 +222,20 @@ static const char *left_out_for(const struct drill *d, const json_t *block)
     return NULL;
 }
 
+/* The verdict on one that did not run. */
+static void not_run(struct drill *d, const char *id, const char *name, const char *result, const char *why)
+{
+    d->result = json_pack("{s:s, s:{s:s, s:s}}", "result", result, "drill", "result", result, "why", why);
+    note_result(d, id, name, 0);
+    json_decref(d->result);
+    d->result = NULL;
+}
+
 static void leave_out(struct drill *d, const char *id, const json_t *block, const char *need)
 {
     char why[256];
     snprintf(why, sizeof why, TX(drill_left_out), need);
-    d->result = json_pack("{s:s, s:{s:s, s:s}}", "result", "skipped", "drill", "result", "skipped", "why", why);
-    note_result(d, id, rb_json_str(block, "id", ""), 0);
-    json_decref(d->result);
-    d->result = NULL;
+    not_run(d, id, rb_json_str(block, "id", ""), "skipped", why);
 }
 
 /* All drills of a runbook, or the one that is named. */
@@ -271,9 +278,6 @@ static int loads(const json_t *entry, struct rb_err *err)
 {
     size_t i;
     json_t *p;
-    if (strcmp(rb_json_str(entry, "status", ""), "broken") != 0) {
-        return 0;
-    }
     json_array_foreach (json_object_get(entry, "problems"), i, p) {
         if (strcmp(rb_json_str(p, "level", "error"), "error") == 0) {
             char place[512];
@@ -281,7 +285,8 @@ static int loads(const json_t *entry, struct rb_err *err)
             return rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, place, rb_json_str(p, "text", ""));
         }
     }
-    return rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(entry, "file", "?"), rb_text(RB_T_cli_lint_broken));
+    bool broken = strcmp(rb_json_str(entry, "status", ""), "broken") == 0;
+    return !broken ? 0 : rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(entry, "file", "?"), rb_text(RB_T_cli_lint_broken));
 }
 
 /* "ID", "alias", or either with "/DRILL" behind it. */
@@ -291,10 +296,9 @@ static int run_name(struct drill *d, const json_t *loaded, const char *name, str
     struct rb_err ignored = {0};
     const json_t *entry = rb_entry_find(loaded, name, err);
     if (entry != NULL) {
-        if (json_array_size(rb_entry_meta(entry, d->kind->many)) == 0) {
-            return loads(entry, err) != 0 ? err->code : rb_err_set(err, RB_EUSAGE, d->kind->none, name);
-        }
-        return run_entry(d, entry, NULL, err);
+        bool any = json_array_size(rb_entry_meta(entry, d->kind->many)) > 0;
+        return loads(entry, err) != 0 ? err->code
+               : any                  ? run_entry(d, entry, NULL, err) : rb_err_set(err, RB_EUSAGE, d->kind->none, name);
     }
     if (slash != NULL && slash != name) {
         json_t *id = json_stringn(name, (size_t)(slash - name));
@@ -314,7 +318,14 @@ static int run_all(struct drill *d, const json_t *loaded, struct rb_err *err)
     json_t *entry;
     int rc = 0;
     json_array_foreach ((json_t *)loaded, i, entry) {
-        if (rc == 0 && d->stop_signal == 0 && strcmp(rb_json_str(entry, "status", ""), "ok") == 0) {
+        const char *status = rb_json_str(entry, "status", "");
+        struct rb_err why = {0};
+        if (rc != 0 || d->stop_signal != 0 || (strcmp(status, "ok") != 0 && strcmp(status, "broken") != 0)) {
+            continue;
+        }
+        if (loads(entry, &why) != 0) {
+            not_run(d, rb_json_str(entry, "id", "?"), "*", "failed", why.text);
+        } else {
             rc = run_entry(d, entry, NULL, err);
         }
     }

@@ -40,12 +40,14 @@ static const char *field_word(struct rb_cli *c, const char *field)
     return rb_word(c, field);
 }
 
-void rb_put_why(struct rb_cli *c, enum rb_sink sink, const json_t *hit, size_t most)
+void rb_put_why(struct rb_cli *c, enum rb_sink sink, const json_t *entry, const json_t *hit, size_t most)
 {
+    const char *title = rb_text_json(rb_entry_meta(entry, "title"));
     size_t i;
     json_t *why;
     json_array_foreach (json_object_get(hit, "why"), i, why) {
-        if (i < most) {
+        bool said = strcmp(rb_text_json(json_object_get(why, "text")), title) == 0; /* it stands one line above */
+        if (i < most && !said) {
             rb_put(c, sink, RB_DIM, "     %s  ", field_word(c, rb_json_str(why, "field", "")));
             c->line[sink].indent = c->line[sink].at;
             rb_put(c, sink, RB_PLAIN, "%s\n", rb_screen_unfilled(c, json_object_get(why, "text")));
@@ -59,7 +61,7 @@ static void put_hit(struct rb_cli *c, const json_t *entry, const json_t *hit, in
     rb_put(c, RB_OUT, RB_BOLD, "%d  %s", n, rb_word(c, rb_json_str(entry, "id", "?")));
     rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s\n", json_is_string(severity) ? json_string_value(severity) : "-",
            rb_word_text(c, rb_entry_meta(entry, "title")));
-    rb_put_why(c, RB_OUT, hit, WHY_MAX);
+    rb_put_why(c, RB_OUT, entry, hit, WHY_MAX);
 }
 
 static int put_hits(struct rb_cli *c, const json_t *loaded, const json_t *hits)

@@ -169,6 +169,13 @@ static int lint_all(struct rb_cli *c, struct tally *t, struct rb_err *err)
     return rc;
 }
 
+static const char *counted(struct rb_cli *c, enum rb_text_id id, int n)
+{
+    char text[64];
+    snprintf(text, sizeof text, rb_text_n(id, n), n);
+    return rb_word(c, text);
+}
+
 static void put_tally(struct rb_cli *c, const struct tally *t)
 {
     if (c->format == RB_FORMAT_JSON) {
@@ -184,7 +191,8 @@ static void put_tally(struct rb_cli *c, const struct tally *t)
     } else if (c->format == RB_FORMAT_TAP || c->format == RB_FORMAT_JUNIT) {
         rb_put_cases(c, "lint", t->cases);
     } else {
-        rb_put(c, RB_OUT, t->errors > 0 ? RB_BAD : RB_PLAIN, TX(lint_count), t->errors, t->warnings, t->files);
+        rb_put(c, RB_OUT, t->errors > 0 ? RB_BAD : RB_PLAIN, TX(lint_count), counted(c, RB_T_cli_lint_errors, t->errors),
+               counted(c, RB_T_cli_lint_warnings, t->warnings), counted(c, RB_T_cli_lint_files, t->files));
         rb_put(c, RB_OUT, RB_PLAIN, "\n");
     }
 }

@@ -185,13 +185,27 @@ static const char *last_word(struct rb_cli *c, const json_t *run)
     return rb_word(c, text);
 }
 
+/* It works, but nobody can prove it. */
+static bool drills_broken(const json_t *entry)
+{
+    size_t i;
+    json_t *problem;
+    json_array_foreach (json_object_get(entry, "problems"), i, problem) {
+        if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_row(struct rb_cli *c, json_t *rows, const json_t *entry, const json_t *last)
 {
     const json_t *of = json_object_get(last, rb_json_str(entry, "id", ""));
     const char *status = rb_json_str(entry, "status", "ok");
     const char *mark = strcmp(status, "draft") == 0     ? TX(status_draft)
                        : strcmp(status, "retired") == 0 ? TX(status_retired)
-                       : strcmp(status, "shadowed") == 0 ? TX(status_shadowed) : "";
+                       : strcmp(status, "shadowed") == 0 ? TX(status_shadowed)
+                       : drills_broken(entry)            ? TX(status_drills) : "";
     char title[1024];
     snprintf(title, sizeof title, "%s%s%s", rb_word_text(c, rb_entry_meta(entry, "title")), *mark ? "  " : "", mark);
     const json_t *severity = rb_entry_meta(entry, "severity");
@@ -217,6 +231,19 @@ static void put_broken(struct rb_cli *c, const json_t *entry)
     rb_put(c, RB_ERR, RB_PLAIN, "\n");
 }
 
+/* A list knows names, tags and levels; what people see is a search. */
+static void put_find(struct rb_cli *c)
+{
+    json_t *argv = rb_cli_repeat(c);
+    json_array_append_new(argv, json_string("find"));
+    for (int i = 0; i < c->nargs; i++) {
+        json_array_append_new(argv, json_string(c->args[i]));
+    }
+    rb_put(c, RB_ERR, RB_PLAIN, "%s  ", TX(next));
+    rb_put(c, RB_ERR, RB_COMMAND, "%s\n", rb_word_argv(c, argv));
+    json_decref(argv);
+}
+
 static void put_list(struct rb_cli *c, const json_t *loaded, const json_t *last)
 {
     json_t *rows = json_array(), *headings = json_array();
@@ -239,8 +266,12 @@ static void put_list(struct rb_cli *c, const json_t *loaded, const json_t *last)
         }
     }
     if (!c->quiet) {
-        rb_put(c, RB_ERR, RB_DIM, TX(list_count), shown, (int)json_array_size(loaded));
+        rb_put(c, RB_ERR, RB_DIM, rb_text_n(RB_T_cli_list_count, (long long)json_array_size(loaded)), shown,
+               (int)json_array_size(loaded));
         rb_put(c, RB_ERR, RB_PLAIN, "\n");
+    }
+    if (shown == 0 && c->nargs > 0) {
+        put_find(c);
     }
     json_decref(rows);
     json_decref(headings);

@@ -102,7 +102,7 @@ static void put_reply(struct rb_cli *c, const json_t *reply)
     }
     rb_put(c, RB_OUT, RB_PLAIN, "%s%s", said[0] != '\0' ? "  " : "", rb_word(c, said));
     if (tries > 1) {
-        snprintf(text, sizeof text, rb_text(RB_T_notify_tried), tries);
+        snprintf(text, sizeof text, rb_text_n(RB_T_notify_tried, tries), tries);
         rb_put(c, RB_OUT, RB_DIM, "  %s", text);
     }
     rb_put(c, RB_OUT, RB_PLAIN, "\n");

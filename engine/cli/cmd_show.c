@@ -7,6 +7,8 @@
 #include "cli/commands.h"
 #include "journal/journal.h"
 #include "run/run.h"
+#include "runner/language.h"
+#include "runner/language_lint.h"
 
 static bool has_alias(const json_t *entry, const char *name)
 {
@@ -40,13 +42,8 @@ static int not_found(const json_t *loaded, const char *name, struct rb_err *err)
         }
     }
     const char *near = rb_utf8_nearest(name, names, n);
-    rb_err_set(err, RB_ENOT_FOUND, RB_T_cli_no_runbook, name);
-    if (near != NULL) {
-        rb_err_hint(err, RB_T_cli_mean_runbook, near);
-    } else {
-        rb_err_hint(err, RB_T_cli_no_runbook_hint);
-    }
-    return RB_ENOT_FOUND;
+    return near != NULL ? rb_err_set(err, RB_ENOT_FOUND, RB_T_catalog_no_runbook_near, rb_cut(name, 100), name, near)
+                        : rb_err_set(err, RB_ENOT_FOUND, RB_T_catalog_no_such_runbook, rb_cut(name, 100), name);
 }
 
 const json_t *rb_entry_find(const json_t *loaded, const char *name, struct rb_err *err)
@@ -113,20 +110,58 @@ static void put_rows(struct rb_cli *c, const char *label, json_t *rows)
     json_decref(rows);
 }
 
+/* The parameters as exec would use them; a configuration that does not load is told, and hides nothing. New reference. */
+static json_t *params_now(struct rb_cli *c, const json_t *entry)
+{
+    struct rb_err err = {0};
+    const json_t *config = NULL;
+    if (rb_cli_config(c, &config, &err) != 0) {
+        (void)rb_cli_fail(c, &err);
+    }
+    return rb_params_shown(json_object_get(entry, "meta"), config);
+}
+
+/* Who says so: nothing for what the runbook itself says. */
+static const char *from_word(struct rb_cli *c, const json_t *now)
+{
+    char text[512] = "";
+    const char *from = rb_json_str(now, "from", ""), *profile = rb_json_str(now, "profile", ""), *name;
+    const json_t *uses = json_object_get(now, "uses");
+    json_t *of;
+    size_t n = 0;
+    if (strcmp(from, "default") != 0) {
+        n = (size_t)snprintf(text, sizeof text, strcmp(from, "config") == 0 ? TX(from_config) : TX(from_profile), profile);
+    }
+    if (uses != NULL && n < sizeof text) {
+        n += (size_t)snprintf(text + n, sizeof text - n, n > 0 ? "; " : "");
+        n += (size_t)snprintf(text + n, sizeof text - n, TX(from_text), rb_json_str(now, "text", ""));
+    }
+    json_object_foreach ((json_t *)uses, name, of) {
+        from = json_string_value(of);
+        if (strcmp(from, "default") != 0 && n < sizeof text) {
+            n += (size_t)snprintf(text + n, sizeof text - n, ", %s ", name);
+            n += n < sizeof text ? (size_t)snprintf(text + n, sizeof text - n, strcmp(from, "config") == 0 ? TX(from_config) : TX(from_profile), profile) : 0;
+        }
+    }
+    return rb_word(c, text);
+}
+
 static void put_params(struct rb_cli *c, const json_t *entry)
 {
     const json_t *params = rb_entry_meta(entry, "params");
-    json_t *rows = json_array();
+    json_t *rows = json_array(), *shown = params_now(c, entry);
     size_t i;
     json_t *name;
     json_array_foreach (json_object_get(params, "order"), i, name) {
-        const json_t *param = json_object_get(params, json_is_string(name) ? json_string_value(name) : "");
-        const json_t *standard = json_object_get(param, "default");
-        const char *value = standard != NULL && !json_is_null(standard) ? rb_word_json(c, standard, 80)
-                            : rb_json_bool(param, "required", false)    ? TX(show_required) : "-";
-        rb_row(rows, json_is_string(name) ? json_string_value(name) : "", rb_json_str(param, "type", "?"), value,
-               rb_word_text(c, json_object_get(param, "title")), NULL);
+        const char *id = json_is_string(name) ? json_string_value(name) : "";
+        const json_t *param = json_object_get(params, id), *now = json_object_get(shown, id);
+        const json_t *value = json_object_get(now, "value");
+        const char *word = value != NULL                            ? rb_word_json(c, value, 80)
+                           : rb_json_bool(param, "required", false) ? TX(show_required) : "-";
+        rb_row(rows, id, rb_json_str(param, "type", "?"), word, rb_word_text(c, json_object_get(param, "title")),
+               from_word(c, now), NULL);
     }
+    json_decref(shown);
     put_rows(c, TX(show_params), rows);
 }
 
@@ -268,6 +303,9 @@ static int show_runbook(struct rb_cli *c, const char *name)
     if (c->format == RB_FORMAT_JSON) {
         json_t *out = json_copy((json_t *)entry);
         json_object_set_new(out, "schema", json_string("runbook.show/1"));
+        if (json_is_object(json_object_get(entry, "meta"))) {
+            json_object_set_new(out, "params", params_now(c, entry));
+        }
         rb_put_json(c, out);
     } else {
         rb_show_entry(c, entry);

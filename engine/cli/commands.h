@@ -56,7 +56,7 @@ void rb_put_trend(struct rb_cli *c, const json_t *runs);
 int rb_show_graph(struct rb_cli *c, const json_t *entry);
 
 /* cmd_find.c: what matched, the strongest first. */
-void rb_put_why(struct rb_cli *c, enum rb_sink sink, const json_t *hit, size_t most);
+void rb_put_why(struct rb_cli *c, enum rb_sink sink, const json_t *entry, const json_t *hit, size_t most);
 
 /* cmd_list.c: newest run and drill of each runbook: {id: {"run": {…}, "drill": {…}}}. New reference, never NULL. */
 json_t *rb_last_runs(struct rb_cli *c);

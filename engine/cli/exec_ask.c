@@ -124,7 +124,11 @@ static void ask_choose(struct rb_exec *e)
 static void confirmed(const char *line, void *user)
 {
     struct rb_exec *e = user;
+    const char *wanted = rb_json_str(e->question, "typed", NULL);
     if (line == NULL) {
+        rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
+    } else if (wanted != NULL && line[0] != '\0' && strcmp(line, wanted) != 0) {
+        rb_put(e->c, RB_ERR, RB_WARN, TX(confirm_other), rb_word(e->c, wanted));
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
     }
     rb_exec_answer(e, line != NULL && line[0] != '\0' ? json_pack("{s:s%}", "typed", line, strlen(line)) : json_object());
@@ -141,7 +145,7 @@ static void ask_confirm(struct rb_exec *e)
         rb_put(c, RB_ERR, RB_COMMAND, "%s\n", rb_word_argv(c, twin));
         int others = (int)rb_json_int(e->question, "others", 0);
         if (others > 0) {
-            rb_put(c, RB_ERR, RB_BOLD, TX_TRUST(ask_others), others, rb_word(c, typed));
+            rb_put(c, RB_ERR, RB_BOLD, rb_text_n(RB_T_trust_ask_others, others), others, rb_word(c, typed));
         } else {
             rb_put(c, RB_ERR, RB_BOLD, TX(confirm_typed), rb_word(c, typed));
         }

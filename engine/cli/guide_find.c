@@ -65,7 +65,7 @@ static void put_candidate(struct rb_cli *c, const json_t *loaded, const json_t *
     rb_put(c, RB_ERR, RB_BOLD, "  %d  %s", n, rb_word(c, rb_json_str(hit, "id", "?")));
     rb_put(c, RB_ERR, RB_PLAIN, "  %s  %s\n", json_is_string(severity) ? json_string_value(severity) : "-",
            rb_word_text(c, rb_entry_meta(entry, "title")));
-    rb_put_why(c, RB_ERR, hit, WHY_MAX);
+    rb_put_why(c, RB_ERR, entry, hit, WHY_MAX);
 }
 
 /* Every runbook that can be used, as hits without a reason. New reference. */

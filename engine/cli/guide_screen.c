@@ -96,7 +96,7 @@ static void put_params(const struct rb_screen *s)
     json_t *name;
     json_array_foreach (json_object_get(declared, "order"), i, name) {
         const char *key = json_string_value(name);
-        const json_t *value = json_object_get(values, key);
+        const json_t *own = json_object_get(values, key), *value = own != NULL ? own : json_object_get(json_object_get(declared, key), "default");
         const char *title = rb_word_text(c, json_object_get(json_object_get(declared, key), "title"));
         const char *shown = param_word(c, value, rb_json_str(json_object_get(declared, key), "type", ""));
         rb_put(c, RB_ERR, RB_DIM, "  %s ", rb_word_pad(c, rb_word(c, key), 16));
@@ -106,11 +106,12 @@ static void put_params(const struct rb_screen *s)
     }
 }
 
-static void put_count(struct rb_cli *c, const char *label, const char *fmt, const json_t *list)
+static void put_count(struct rb_cli *c, const char *label, enum rb_text_id id, const json_t *list)
 {
     char text[256];
-    if (json_array_size(list) > 0) {
-        snprintf(text, sizeof text, fmt, (int)json_array_size(list));
+    int n = (int)json_array_size(list);
+    if (n > 0) {
+        snprintf(text, sizeof text, rb_text_n(id, n), n);
         rb_screen_field(c, label, text);
     }
 }
@@ -125,9 +126,9 @@ void rb_screen_begin(const struct rb_screen *s)
     rb_screen_field(c, rb_text(RB_T_guide_when), rb_word_json(c, json_object_get(s->meta, "symptoms"), 160));
     rb_screen_field(c, rb_text(RB_T_guide_impact), rb_word_text(c, json_object_get(s->meta, "impact")));
     rb_screen_field(c, rb_text(RB_T_guide_manual), rb_word_text(c, json_object_get(s->meta, "source")));
-    put_count(c, rb_text(RB_T_guide_looks), rb_text(RB_T_guide_looks_text), json_object_get(s->meta, "checks"));
-    put_count(c, rb_text(RB_T_guide_may), rb_text(RB_T_guide_may_text), json_object_get(s->meta, "fixes"));
-    put_count(c, rb_text(RB_T_guide_may), rb_text(RB_T_guide_may_steps), json_object_get(s->meta, "steps"));
+    put_count(c, rb_text(RB_T_guide_looks), RB_T_guide_looks_text, json_object_get(s->meta, "checks"));
+    put_count(c, rb_text(RB_T_guide_may), RB_T_guide_may_text, json_object_get(s->meta, "fixes"));
+    put_count(c, rb_text(RB_T_guide_may), RB_T_guide_may_steps, json_object_get(s->meta, "steps"));
     rb_put(c, RB_ERR, RB_PLAIN, "\n");
     put_params(s);
     if (problem != NULL) {

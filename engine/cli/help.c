@@ -24,7 +24,7 @@ static void put_options(struct rb_cli *c, const char *command)
     json_t *rows = json_array();
     for (int i = 0; i < RB_O_COUNT; i++) {
         const struct rb_option *o = &rb_option_table[i];
-        char name[128], letter[8] = "   ";
+        char name[128], help[1024], letter[8] = "   ";
         bool own = o->commands != NULL;
         if (command == NULL ? own : !own || !rb_option_fits(o, command)) {
             continue;
@@ -32,15 +32,9 @@ static void put_options(struct rb_cli *c, const char *command)
         if (o->letter != 0) {
             snprintf(letter, sizeof letter, "-%c,", o->letter);
         }
-        snprintf(name, sizeof name, "%s --%s%s%s", letter, o->name, o->arg != NULL ? " " : "",
-                 o->values != NULL ? o->values : o->arg != NULL ? o->arg : "");
-        for (char *s = strchr(name, ' '); o->values != NULL && s != NULL; s = strchr(s + 1, ' ')) {
-            /* "text json" -> "text|json", but not the blanks before the values */
-            if (s > strstr(name, "--") + strlen(o->name) + 2) {
-                *s = '|';
-            }
-        }
-        rb_row(rows, name, rb_text(o->help), NULL);
+        snprintf(name, sizeof name, "%s --%s%s%s", letter, o->name, o->arg != NULL ? " " : "", o->arg != NULL ? o->arg : "");
+        snprintf(help, sizeof help, o->values != NULL ? "%s (%s)" : "%s", rb_text(o->help), o->values);
+        rb_row(rows, name, help, NULL);
     }
     if (json_array_size(rows) > 0) {
         rb_put(c, RB_OUT, RB_BOLD, "\n%s\n", command == NULL ? TX(help_global) : TX(help_options));

@@ -7,6 +7,7 @@
 #define GAP 2      /* between two columns */
 #define BELOW 4    /* how far the further lines of a row are indented */
 #define SHORTEST 16 /* a shortened column still says something */
+#define LAST 24     /* the last column wraps, in no less than this */
 
 void rb_row(json_t *rows, ...)
 {
@@ -65,7 +66,7 @@ static void fit(struct layout *l, size_t n, size_t gives, int columns)
         shorten(l, n, gives, columns);
     }
     for (size_t i = 0; i < n; i++) {
-        int needed = i + 1 == n && l->widths[i] > SHORTEST ? SHORTEST : l->widths[i];
+        int needed = i + 1 == n && l->widths[i] > LAST ? LAST : l->widths[i];
         l->below[i] = i > 0 && at + GAP + needed > columns;
         at = l->below[i] ? l->indent + BELOW + l->widths[i] : at + (i > 0 ? GAP : 0) + l->widths[i];
     }
@@ -94,6 +95,9 @@ static void put_row(struct rb_cli *c, enum rb_sink sink, enum rb_style style, co
             rb_put(c, sink, RB_PLAIN, "\n%*s", l->indent + BELOW, "");
         }
         const char *cell = cell_of(c, row, i);
+        if (i > 0 && ends) {
+            c->line[sink].indent = c->line[sink].at; /* what does not fit goes on below the beginning of its own column */
+        }
         rb_put(c, sink, style, "%s%s", i + 1 == n ? cell : shortened(c, cell, l->widths[i], !ends), ends ? "" : "  ");
     }
     rb_put(c, sink, RB_PLAIN, "\n");
@@ -102,10 +106,15 @@ static void put_row(struct rb_cli *c, enum rb_sink sink, enum rb_style style, co
 void rb_put_table(struct rb_cli *c, enum rb_sink sink, const json_t *rows, int indent)
 {
     struct layout l = {.indent = indent};
-    size_t i;
+    int columns = rb_columns(c, sink);
+    size_t i, n = 0;
     json_t *row;
     json_array_foreach ((json_t *)rows, i, row) {
         measure(c, row, l.widths);
+        n = json_array_size(row) > n ? json_array_size(row) : n;
+    }
+    if (columns > 0) {
+        fit(&l, n < COLUMNS_MAX ? n : COLUMNS_MAX, 0, columns);
     }
     json_array_foreach ((json_t *)rows, i, row) {
         put_row(c, sink, RB_PLAIN, row, &l);

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 
 #define HANGING 2 /* a line that goes on is indented by this much more */
+#define ROOM 20   /* … if this much is left */
 
 /* Chinese text breaks between any two characters, but not before these … */
 static const char *const closing[] = {"，", "。", "、", "；", "：", "！", "？", "）", "》", "”", "’", "】", "…"};
@@ -105,7 +106,7 @@ void rb_wrap_add(struct rb_wrap *wrap, struct rb_buf *out, const char *text, siz
         } else if (*text == ' ') {
             gap = width;
         } else {
-            int hanging = wrap->indent + HANGING < columns / 2 ? wrap->indent + HANGING : 0;
+            int hanging = wrap->indent + HANGING + ROOM <= columns ? wrap->indent + HANGING : 0;
             if (columns > 0 && wrap->text && wrap->at + gap + width > columns && wrap->at > hanging) {
                 new_line(wrap, out, hanging);
             } else {

@@ -95,12 +95,28 @@ static void second_journal(json_t *facts, const json_t *story)
     }
 }
 
+/* A reader must not take for the present what was taken back since. */
+static void later(json_t *facts, const json_t *story)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach (json_object_get(story, "later"), i, one) {
+        struct rb_buf b;
+        rb_buf_init(&b, 1u << 12);
+        bool undo = !strcmp(rb_json_str(one, "how", ""), "undo");
+        rb_buf_addf(&b, undo ? TX(later_undo) : TX(later_plan), rb_json_str(one, "run", "?"), rb_json_str(one, "at", "?"),
+                    report_result(rb_json_str(one, "result", "?")));
+        fact(facts, TX(later), taken(&b));
+    }
+}
+
 static json_t *facts_of(const json_t *story)
 {
     json_t *facts = json_array();
     const json_t *last = json_object_get(json_object_get(story, "record"), "last");
     char record[256];
     fact_text(facts, TX(run), rb_json_str(story, "run", "?"));
+    later(facts, story);
     fact_text(facts, TX(severity), rb_json_str(story, "severity", ""));
     fact_text(facts, TX(target), rb_json_str(story, "target", ""));
     fact(facts, TX(people), people(story));
@@ -229,7 +245,7 @@ static void not_done(const json_t *story, json_t *doc)
         rb_buf_init(&below, 1u << 20);
         rb_buf_addf(&below, "%s%s%s", verb ? verb : "", verb ? "  " : "", rb_text_json(json_object_get(one, "text")));
         json_object_set_new(c, "below", taken(&below));
-        json_array_append_new(rows, json_pack("[o, s]", c, report_word("report_n", rb_json_str(one, "why", ""))));
+        json_array_append_new(rows, json_pack("[o, s]", c, rb_report_word("report_n", rb_json_str(one, "why", ""))));
     }
 }
 

@@ -211,7 +211,7 @@ static void put_legend(int y, struct rb_buf *out)
     static const char *const classes[] = {"look", "act", "write", "wait", "verify", "failed"};
     for (int i = 0; i < (int)(sizeof classes / sizeof *classes); i++) {
         rb_buf_addf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"10\" height=\"10\" rx=\"2\"/>", classes[i], i * 130, y - 9);
-        rb_buf_addf(out, "<text class=\"axis\" x=\"%d\" y=\"%d\">%s</text>\n", i * 130 + 15, y, report_word("report_l", classes[i]));
+        rb_buf_addf(out, "<text class=\"axis\" x=\"%d\" y=\"%d\">%s</text>\n", i * 130 + 15, y, rb_report_word("report_l", classes[i]));
     }
 }
 

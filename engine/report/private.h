@@ -9,8 +9,9 @@
 /* facts.c: what follows from the whole: what was not done, what nobody knows, how the times come out. */
 void story_finish(json_t *story);
 
-/* words.c: the text PREFIX_WORD in the language set, or word itself when there is none (foreign then). */
-const char *report_word(const char *prefix, const char *word);
+/* later.c: {later: [{run, how: undo plan, at, result}]} into the story. */
+int story_later(json_t *story, struct rb_journal *journal, struct rb_err *err);
+
 /* "fixed" -> "已修复" */
 const char *report_result(const char *result);
 /* What an entry says, in one line, and what belongs below it (lines, "" when nothing). Appended to out. */

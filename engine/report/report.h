@@ -13,10 +13,13 @@
  *   {schema, run, runbook, title, severity, mode, target, params, reason, result, exit, error, started, ended, ms,
  *    diagnosed_ms, repaired_ms, waited_ms, people: […], timeline: [{at, ms, t, who, …}], findings: […], decisions: […],
  *    effects: […], reads: […], not_done: [{what, why, …}], unknown: […], bars: [{row, kind, from, to}],
- *    record: {events, last: {id, hash}}}
+ *    later: [{run, how: undo plan, at, result}], record: {events, last: {id, hash}}}
  *
  * Times of entries are milliseconds since the start. Values are as recorded: secrets never were. */
 json_t *rb_story_read(struct rb_journal *journal, const char *prefix, struct rb_err *err);
+
+/* The text PREFIX_WORD in the language set ("report_a", "no"), or word itself when there is none (foreign then). */
+const char *rb_report_word(const char *prefix, const char *word);
 
 /* Appended to out; RB_ETOO_LARGE. The page needs nothing from elsewhere and runs under its own content policy. */
 int rb_story_markdown(const json_t *story, struct rb_buf *out);

@@ -487,7 +487,8 @@ json_t *rb_story_read(struct rb_journal *journal, const char *prefix, struct rb_
     close_bars(&t);
     json_decref(t.open);
     json_object_del(t.story, "_said");
-    if (!entry) {
+    if (!entry || story_later(t.story, journal, err)) {
+        json_decref(entry);
         json_decref(t.story);
         return NULL;
     }

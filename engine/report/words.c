@@ -9,7 +9,7 @@
 
 #define TX(name) rb_text(RB_T_report_##name)
 
-const char *report_word(const char *prefix, const char *word)
+const char *rb_report_word(const char *prefix, const char *word)
 {
     char name[96];
     snprintf(name, sizeof name, "%s_%s", prefix, word);
@@ -26,8 +26,8 @@ const char *report_word(const char *prefix, const char *word)
 
 const char *report_result(const char *result)
 {
-    const char *own = report_word("report_r", result);
-    return own != result ? own : report_word("cli_r", result);
+    const char *own = rb_report_word("report_r", result);
+    return own != result ? own : rb_report_word("cli_r", result);
 }
 
 void report_duration(const json_t *ms, char *out, size_t size)
@@ -101,15 +101,15 @@ static void diagnosis(const json_t *e, struct rb_buf *out)
 
 static void plan(const json_t *e, struct rb_buf *out)
 {
-    say_named(e, TX(plan), report_word("cli_risk", rb_json_str(e, "risk", "low")), out);
+    say_named(e, TX(plan), rb_report_word("cli_risk", rb_json_str(e, "risk", "low")), out);
 }
 
 static void answer(const json_t *e, struct rb_buf *out)
 {
     const char *how = rb_json_str(e, "how", NULL);
-    say_named(e, TX(answer), report_word("report_a", rb_json_str(e, "answer", "yes")), out);
+    say_named(e, TX(answer), rb_report_word("report_a", rb_json_str(e, "answer", "yes")), out);
     if (how) {
-        rb_buf_addf(out, TX(how), report_word("report_h", how));
+        rb_buf_addf(out, TX(how), rb_report_word("report_h", how));
     }
 }
 
@@ -122,7 +122,7 @@ static void written(const json_t *e, struct rb_buf *out)
 static void block(const json_t *e, struct rb_buf *out)
 {
     const char *phase = rb_json_str(e, "phase", "run");
-    rb_buf_addf(out, "%s ", report_word("cli_ph", phase));
+    rb_buf_addf(out, "%s ", rb_report_word("cli_ph", phase));
     say_named(e, TX(ended), report_result(rb_json_str(e, "result", "?")), out);
 }
 

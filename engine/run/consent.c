@@ -1,4 +1,5 @@
 /* What is chosen and what is answered: by flags, by rules, or by a person. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,80 @@ static bool wanted(const struct rb_run *run, const json_t *offer)
     return !rb_json_bool(offer, "asked", false);
 }
 
+/* Is it the same fix, and if so with the key that one ("ID=KEY") names? */
+static bool names_fix(const json_t *offer, const char *one)
+{
+    const char *fix = rb_json_str(offer, "fix", "");
+    size_t len = strlen(fix);
+    return !strncmp(one, fix, len) && (!one[len] || one[len] == '=');
+}
+
+static bool names_offer(const json_t *offer, const char *one)
+{
+    const char *key = one + strlen(rb_json_str(offer, "fix", ""));
+    return !*key || !strcmp(key + 1, rb_json_str(offer, "key", "")) || !strcmp(key + 1, rb_json_str(offer, "typed", ""));
+}
+
+static void no_such_key(struct rb_run *run, const json_t *offers, const char *one)
+{
+    struct rb_err err = {0};
+    char text[sizeof err.text + sizeof err.hint + 4];
+    struct rb_buf there;
+    size_t i;
+    json_t *offer;
+    rb_buf_init(&there, sizeof err.hint - 32);
+    json_array_foreach(offers, i, offer) {
+        if (names_fix(offer, one)) { /* the first are enough */
+            (void)rb_buf_addf(&there, "%s%s=%s", there.len ? ", " : "", rb_json_str(offer, "fix", ""), rb_json_str(offer, "typed", ""));
+        }
+    }
+    rb_err_set(&err, RB_EUSAGE, RB_T_run_no_key, one);
+    rb_err_hint(&err, RB_T_run_no_key_hint, rb_buf_str(&there));
+    snprintf(text, sizeof text, "%s; %s", err.text, err.hint);
+    run->misnamed = rb_xstrdup(text);
+    rb_buf_deinit(&there);
+}
+
+/* Which of "--fix ID=KEY" are there now? One that is offered with other keys only is a slip of the pen, or was overtaken:
+ * nothing more is done then. One that is not offered yet may be later. */
+static bool misnamed(struct rb_run *run, const json_t *offers)
+{
+    size_t i, k;
+    json_t *one, *offer;
+    run->named = run->named ? run->named : json_array();
+    json_array_foreach(run->fixes, i, one) {
+        const char *word = json_is_string(one) ? json_string_value(one) : "";
+        bool offered = false, named = rb_json_lists(run->named, word);
+        json_array_foreach(offers, k, offer) {
+            bool same = names_fix(offer, word), here = same && names_offer(offer, word);
+            offered = offered || same;
+            named = named || here;
+        }
+        if (named && !rb_json_lists(run->named, word)) {
+            json_array_append(run->named, one);
+        }
+        if (offered && !named && !run->misnamed && !run->archive) { /* in a run that goes on it may be done already */
+            no_such_key(run, offers, word);
+        }
+    }
+    return run->misnamed != NULL;
+}
+
+void rb_consent_unused(struct rb_run *run)
+{
+    char text[1024];
+    size_t i;
+    json_t *one;
+    json_array_foreach(run->fixes, i, one) {
+        const char *word = json_is_string(one) ? json_string_value(one) : "";
+        bool unused = run->named && !rb_json_lists(run->named, word);
+        if (unused && !run->misnamed && !run->archive && run->allow < 0) { /* a schedule names what it may do */
+            snprintf(text, sizeof text, rb_text(RB_T_run_not_offered), word);
+            run->misnamed = rb_xstrdup(text);
+        }
+    }
+}
+
 static json_t *choice(const json_t *offer)
 {
     return json_pack("{s:O*, s:O*}", "fix", json_object_get(offer, "fix"), "key", json_object_get(offer, "key"));
@@ -158,10 +233,11 @@ static json_t *all_wanted(const struct rb_run *run, const json_t *offers)
 void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args)
 {
     const json_t *offers = json_object_get(args, "offers");
-    const json_t *offer = run->mode == RB_MODE_DRY_RUN ? NULL : pick(run, offers);
+    bool wrong = misnamed(run, offers);
+    const json_t *offer = run->mode == RB_MODE_DRY_RUN || wrong ? NULL : pick(run, offers);
     bool calm = rb_json_bool(args, "calm", false); /* nothing stands: only what was named beforehand is done */
     if (run->mode == RB_MODE_DRY_RUN) {
-        rb_run_input(run, run->frame, seq, "run.offer", all_wanted(run, offers));
+        rb_run_input(run, run->frame, seq, "run.offer", wrong ? json_pack("{s:[], s:b}", "wanted", "narrow", 1) : all_wanted(run, offers));
     } else if (offer) {
         rb_run_input(run, run->frame, seq, "run.offer", choice(offer));
     } else if (!calm && !run->no_input && run->mode == RB_MODE_EXEC && !json_array_size(run->fixes) && !run->only) {

@@ -70,6 +70,9 @@ static json_t *ended_body(const struct rb_run *run)
     }
     const char *result = rb_json_str(run->finish, "result", "failed");
     json_object_set_new(body, "result", json_string(result));
+    if (run->misnamed) {
+        json_object_set_new(body, "error", rb_json_bytes(run->misnamed, strlen(run->misnamed)));
+    }
     json_object_set_new(body, "exit", json_integer(exit_of_finish(run->finish, result)));
     put_unknown(run, body);
     json_object_set_new(body, "next", rb_next_commands(run, json_object_get(run->finish, "left")));

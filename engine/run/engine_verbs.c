@@ -223,6 +223,9 @@ static void finish(struct rb_run *run, json_int_t seq, const json_t *args)
     rb_run_reply(run, seq, json_object());
     if (!run->ending) {
         run->finish = json_deep_copy(args);
+        if (!strcmp(rb_json_str(args, "result", ""), "found")) {
+            rb_consent_unused(run);
+        }
         if (run->mode == RB_MODE_DRY_RUN) {
             rb_plan_made(run);
         }

@@ -112,7 +112,7 @@ void rb_run_free(struct rb_run *run)
     json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
                         run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
                         run->interrupted, run->response, run->first_started, run->actor, run->config,  run->standing, run->evidence,
-                        run->planned, run->made,  run->only, run->end};
+                        run->planned, run->made,  run->only, run->end, run->named};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
     }
@@ -128,6 +128,7 @@ void rb_run_free(struct rb_run *run)
     free(run->profile);
     free(run->unrecorded);
     free(run->instead);
+    free(run->misnamed);
     free(run->target);
     free(run->undoes);
     free(run->question_kind);
@@ -247,6 +248,20 @@ static void runner_ended(struct rb_child *child, int status, bool orphaned, cons
     free(link);
 }
 
+/* Drills and tests are for their own runs: a broken one must not stop a repair. New reference. */
+static json_t *files_for(const struct rb_run *run)
+{
+    bool all = run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST;
+    json_t *files = json_array(), *file;
+    size_t i;
+    json_array_foreach(json_object_get(run->file, "files"), i, file) {
+        if (all || strcmp(rb_json_str(file, "role", ""), "drills") != 0) {
+            json_array_append(files, file);
+        }
+    }
+    return files;
+}
+
 static int start_runner(struct rb_run *run, struct rb_err *err)
 {
     static const struct rb_child_events events = {.frame = on_frame, .exit = runner_ended};
@@ -258,9 +273,9 @@ static int start_runner(struct rb_run *run, struct rb_err *err)
         free(run->link);
         return err->code;
     }
-    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:O, s:o, s:b}}", "start", "mode", "exec", "lang",
+    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:o, s:o, s:b}}", "start", "mode", "exec", "lang",
                               run->lang, "id", json_object_get(run->file, "id"),
-                              "files", json_object_get(run->file, "files"), "verbs", rb_arguments_verbs(),
+                              "files", files_for(run), "verbs", rb_arguments_verbs(),
                               "given", run->mode == RB_MODE_TEST);
     int rc = rb_child_send(run->runner, start, err);
     json_decref(start);

@@ -139,6 +139,8 @@ struct rb_run {
     char id[RB_ID_MAX];
 
     json_t *file, *given, *confirm, *fixes, *answers, *repeat;
+    json_t *named;             /* which of the fixes named an offer so far; NULL before there were any */
+    char *misnamed;            /* why one of them cannot be done */
     char *drill, *reason, *profile, *unrecorded, *instead;
     enum rb_run_mode mode;
     bool yes, no_input, wait, guided;
@@ -339,6 +341,8 @@ void rb_confirm_answered(struct rb_run *run, json_int_t seq, json_t *question, c
 void rb_consent_pace(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_begin(struct rb_run *run, json_int_t seq, const json_t *question);
 void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args);
+/* At the end: which of the fixes chosen beforehand never came up. */
+void rb_consent_unused(struct rb_run *run);
 void rb_consent_confirm(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_ask(struct rb_run *run, json_int_t seq, const json_t *args);
 void rb_consent_answered(struct rb_run *run, const json_t *answer);

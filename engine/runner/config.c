@@ -309,6 +309,15 @@ bool rb_config_profile_is_of(const json_t *profile, const char *id)
     return strncmp(name, id, system) == 0 && (!name[system] || name[system] == '/');
 }
 
+json_t *rb_config_profiles(const json_t *config, const char *id)
+{
+    json_t *declared = json_pack("{s:[]}", "blocks");
+    rb_config_lay_over(declared, config, id);
+    json_t *profiles = rb_profiles_collect(json_object_get(declared, "blocks"));
+    json_decref(declared);
+    return profiles;
+}
+
 void rb_config_lay_over(json_t *declared, const json_t *config, const char *id)
 {
     size_t i;

@@ -59,6 +59,8 @@ bool rb_config_profile_is_of(const json_t *profile, const char *id);
 /* Adds the profile blocks that concern the runbook's system to what it declared, so that they are judged and
  * count like those of its profiles/ file, and more than them. */
 void rb_config_lay_over(json_t *declared, const json_t *config, const char *id);
+/* The profiles of the configuration that are laid over those of the runbook id, as in its meta. New reference. */
+json_t *rb_config_profiles(const json_t *config, const char *id);
 
 /* Converts one parameter given as text ("30s", "a,b", "true") or JSON to its declared type.
  * New reference, or NULL with the parameter's own words in err. */
@@ -66,5 +68,8 @@ json_t *rb_param_convert(const char *name, const json_t *param, const json_t *gi
 /* All values of a runbook: given > profile > default; {name} in a default is another parameter.
  * given: {name: text or JSON}. New reference {name: value} or NULL. */
 json_t *rb_params_resolve(const json_t *meta, const json_t *given, struct rb_err *err);
+/* What they are when nothing is given, as they are written, and who says so: {name: {value?, from: "default" | "profile" |
+ * "config", profile, text?: with the {names} that value stands for, uses?: {name: from}}}. config may be NULL. New reference. */
+json_t *rb_params_shown(const json_t *meta, const json_t *config);
 
 #endif

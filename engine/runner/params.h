@@ -30,4 +30,11 @@ const char *rb_param_example(const json_t *param);
 /* The type that was meant, or NULL. */
 const char *rb_param_type_nearest(const char *type);
 
+/* The length of the name in "{name}" at p, 0 when it is none. */
+size_t rb_param_hole(const char *p);
+/* The runbook's parameters without their order, and those only the profile's values use. New reference. */
+json_t *rb_params_all(const json_t *meta);
+/* One value as it is written, with what its {names} stand for; NULL when there is none. New reference. */
+json_t *rb_params_written(const json_t *params, const json_t *values, const char *name);
+
 #endif

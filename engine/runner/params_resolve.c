@@ -30,7 +30,7 @@ static json_t *value_of(struct resolver *r, const char *name);
 /* ---- templates ---- */
 
 /* The length of the name in "{name}" at p, 0 when it is none. */
-static size_t hole(const char *p)
+size_t rb_param_hole(const char *p)
 {
     if (p[0] != '{' || p[1] < 'a' || p[1] > 'z') {
         return 0;
@@ -61,7 +61,7 @@ static int fill(struct resolver *r, const char *template, struct rb_buf *out)
     int rc = 0;
     for (const char *p = template; *p && !rc;) {
         char name[80];
-        size_t len = hole(p);
+        size_t len = rb_param_hole(p);
         if (!len) {
             size_t plain = 1 + strcspn(p + 1, "{");
             rc = rb_buf_add(out, p, plain);
@@ -85,7 +85,7 @@ static json_t *filled_text(struct resolver *r, const json_t *template)
 {
     const char *text = json_string_value(template);
     char name[80];
-    size_t len = hole(text);
+    size_t len = rb_param_hole(text);
     if (len && !text[len + 2]) { /* alone: the value itself, not its text */
         snprintf(name, sizeof name, "%.*s", (int)len, text + 1);
         return value_of(r, name);
@@ -233,6 +233,16 @@ static json_t *value_of(struct resolver *r, const char *name)
     return value;
 }
 
+json_t *rb_params_written(const json_t *params, const json_t *values, const char *name)
+{
+    struct rb_err ignored = {0};
+    struct resolver r = {
+        .params = params, .values = values, .ready = json_object(), .only_follow = true, .err = &ignored};
+    json_t *value = raw_value(&r, name, json_object_get(params, name)) ? value_of(&r, name) : NULL;
+    json_decref(r.ready);
+    return value;
+}
+
 int rb_params_follow(const json_t *params, const json_t *values, const char *name, struct rb_err *err)
 {
     struct rb_err own = {0};
@@ -317,7 +327,7 @@ static int refuse_missing(struct resolver *r, const json_t *order)
 }
 
 /* The runbook's parameters without their order, and those only the profile's values use. */
-static json_t *all_params(const json_t *meta)
+json_t *rb_params_all(const json_t *meta)
 {
     json_t *all = json_object();
     json_object_update(all, json_object_get(meta, "shared"));
@@ -337,7 +347,7 @@ static json_t *own_params(const json_t *meta)
 json_t *rb_params_resolve(const json_t *meta, const json_t *given, struct rb_err *err)
 {
     const json_t *order = json_object_get(json_object_get(meta, "params"), "order");
-    json_t *params = all_params(meta), *own = own_params(meta), *result = json_object(), *item;
+    json_t *params = rb_params_all(meta), *own = own_params(meta), *result = json_object(), *item;
     json_t *values = rb_profile_values(json_object_get(meta, "profiles"), rb_json_str(meta, "profile", NULL));
     struct resolver r = {
         .params = params, .values = values, .given = given, .ready = json_object(), .err = err};

@@ -72,7 +72,7 @@ static void trip(struct rb_service *s, const struct rb_schedule *schedule, struc
     if (times < BREAKER_TIMES || rb_service_now() - since > BREAKER_SECONDS) {
         return;
     }
-    snprintf(reason, sizeof reason, rb_text(RB_T_schedule_tripped_reason), times);
+    snprintf(reason, sizeof reason, rb_text_n(RB_T_schedule_tripped_reason, times), times);
     if (rb_store_trip(s->store, schedule->name, true, reason, err)) {
         rb_service_failed(s, err);
         return;

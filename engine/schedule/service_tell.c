@@ -242,7 +242,8 @@ static void add_letter(struct rb_buf *out, const struct rb_service *s, const jso
     json_t *argv = json_copy((json_t *)s->o.repeat);
     const json_t *next = json_object_get(json_array_get(json_object_get(one, "next"), 0), "argv");
     rb_buf_addf(out, "%s  %s  ", schedule, in_lang(json_object_get(one, "title"), lang));
-    rb_buf_addf(out, rb_text_in(outcomes[outcome].text, lang), (int)rb_json_int(one, "times", 1));
+    int times = (int)rb_json_int(one, "times", 1);
+    rb_buf_addf(out, rb_text_n_in(outcomes[outcome].text, times, lang), times);
     if (is_escalation(one)) {
         add_contacts(out, json_object_get(one, "response"), lang);
     }
@@ -285,7 +286,7 @@ static char *title_of(const json_t *letters, enum rb_lang lang)
     if (count == 1) {
         snprintf(text, sizeof text, "%.300s", in_lang(json_object_get(first, "title"), lang));
     } else {
-        snprintf(text, sizeof text, rb_text_in(RB_T_schedule_tell_many, lang), (int)count);
+        snprintf(text, sizeof text, rb_text_n_in(RB_T_schedule_tell_many, (long long)count, lang), (int)count);
     }
     return rb_xstrdup(text);
 }

@@ -52,6 +52,30 @@ class Files(Config):
         done = self.run_it("exec", "demo/one", "--profile", "demo/c", "--no-input", code=2)
         self.assertIn("demo/b", done.err)
 
+    def test_what_is_shown_is_what_exec_would_use(self):
+        self.book("demo/one", BOOK + 'param "place" { type = "path", default = "{word}/x" }\nparam "must" { type = "int", required = true }\n'
+                                     'param "quiet" { type = "duration", default = "5m" }\n')
+        self.book("profiles/demo", 'profile "demo" { word = "in-the-profile" }\n')
+        shown = self.json("show", "demo/one")["params"]
+        self.assertEqual(("in-the-profile", "profile"), (shown["word"]["value"], shown["word"]["from"]))
+        self.assertEqual(("in-the-profile/x", "{word}/x", {"word": "profile"}),
+                         (shown["place"]["value"], shown["place"]["text"], shown["place"]["uses"]))
+        self.config('profile "demo" { word = "/of-the-operator" }\nprofile "other" { word = "/no" }\n')
+        shown = self.json("show", "demo/one")["params"]
+        self.assertEqual(("/of-the-operator", "config"), (shown["word"]["value"], shown["word"]["from"]))
+        self.assertEqual(("/of-the-operator/x", {"word": "config"}), (shown["place"]["value"], shown["place"]["uses"]))
+        self.assertEqual(("5m", "default"), (shown["quiet"]["value"], shown["quiet"]["from"]))
+        self.assertNotIn("value", shown["must"])
+        text = self.run_it("show", "demo/one", code=0).out
+        self.assertRegex(text, r"word +string +/of-the-operator +from config.lua, profile demo\n")
+        self.assertRegex(text, r"place +path +/of-the-operator/x +from {word}/x, word from config.lua, profile demo\n")
+        self.assertRegex(text, r"must +int +required\n")
+        self.assertIn("来自 config.lua 的 profile demo", self.run_it("--lang", "zh", "help", "demo/one", code=0).out)
+        self.config('conection "a" {}')
+        done = self.run_it("show", "demo/one", code=0)  # it is shown all the same, and the mistake told
+        self.assertIn("in-the-profile", done.out)
+        self.assertIn("did you mean 'connection'?", done.err)
+
     def test_a_broken_file_never_means_none(self):
         self.book("demo/one", BOOK)
         cases = {
@@ -166,7 +190,7 @@ class Authors(Config):
                 f.write(text)
             done = self.run_it("lint", path, code=1 if words else 0)
             self.assertIn(words or "0 errors", done.out)
-            self.assertIn("1 files", done.out)
+            self.assertIn(" in 1 file\n", done.out)
 
     def test_a_new_runbook_lints_clean_and_drills(self):
         for lang in ("en", "zh"):

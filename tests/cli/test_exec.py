@@ -53,6 +53,53 @@ class Exec(Lab):
         done = subprocess.run(result["next"][0]["argv"], env=self.env, cwd="/", capture_output=True, timeout=60)
         self.assertEqual(0, done.returncode, done.stderr)
 
+    def test_a_key_that_nothing_has_is_told(self):
+        """Keys are known once it was looked: then one that is not there ends it, with those that are, and nothing is done."""
+        for fixes, words in ((["write-it=/else"], "--fix write-it=/else: there is no such key here now; not done; there is: write-it="),
+                             (["write-it=" + self.hello, "write-it=/else"], "--fix write-it=/else: there is no such key")):
+            named = [word for one in fixes for word in ("--fix", one)]
+            done = self.run_it("exec", "greeting", f"dir={self.dir}", *named, "--yes", code=3)
+            self.assertIn(words, done.err)
+            self.assertIn("nothing was changed", done.out)
+            result = self.json("exec", "greeting", f"dir={self.dir}", *named, "--yes", code=3)
+            self.assertIn(words, result["error"])
+            self.assertIn("write-it=" + self.hello, result["next"][0]["argv"])
+            self.assertFalse(os.path.exists(self.hello))
+            dry = self.run_it("exec", "greeting", f"dir={self.dir}", *named, "--dry-run", code=3)
+            self.assertIn(words, dry.err)
+        zh = self.run_it("--lang", "zh", "exec", "greeting", f"dir={self.dir}", "--fix", "write-it=/else", code=3)
+        self.assertIn("--fix write-it=/else：现在没有这一项，没有执行", zh.err)
+        self.run_it("exec", "greeting", f"dir={self.dir}", "--fix", "write-it=" + self.hello, "--yes", code=0)
+        self.run_it("exec", "greeting", f"dir={self.dir}", "--fix", "write-it=/else", "--yes", code=0)  # all is well
+
+    def test_a_fix_that_nothing_asks_for_is_told(self):
+        self.book("demo/greeting", greeting() + '''
+finding "other" { title = "never found" }
+fix "other-fix" { when = "other", title = "t", risk = "low", run = function() file.write("/nowhere/x", "") end }
+''')
+        done = self.run_it("exec", "greeting", f"dir={self.dir}", "--fix", "other-fix", "--yes", code=3)
+        self.assertIn("--fix other-fix: nothing that it is for was found; not done", done.err)
+        self.run_it("exec", "greeting", f"dir={self.dir}", "--fix", "other-fix", "--fix", "write-it", "--yes", code=0)
+
+    def test_broken_drills_stop_no_repair(self):
+        """A drill proves that a repair works; a broken one must be told to whoever drills, not to whoever repairs."""
+        for name, text, words in (("lua", "drill 'x {\n", "demo/greeting.drills.lua:1"),
+                                  ("field", 'drill "x" { expect = { "nothing" }, inject = function() end }\n', "nothing"),
+                                  ("name", 'chekc "x" {}\n', "chekc"), ("endless", "while true do end\n", "demo/greeting.drills.lua"),
+                                  ("open", "-- others may write it\n", "greeting.drills.lua")):
+            with self.subTest(name):
+                path = self.book("demo/greeting.drills", text)
+                os.chmod(path, 0o666 if name == "open" else 0o644)
+                self.run_it("exec", "greeting", f"dir={self.dir}", "--yes", code=0)
+                os.unlink(self.hello)
+                [entry] = [one for one in self.json("list")["runbooks"] if one["id"] == "demo/greeting"]
+                self.assertEqual("ok", entry["status"])
+                self.assertIn("its drills do not load", self.run_it("list", "greeting", code=0).out)
+                self.assertIn(words, self.run_it("lint", "greeting", code=1).out)
+                drill = self.run_it("drill", "greeting")
+                self.assertEqual(6, drill.returncode, drill)
+                self.assertIn(words, drill.err)
+
     def test_the_printed_command_works_in_a_shell(self):
         folder = os.path.join(self.dir, "it's a $folder")
         os.mkdir(folder)

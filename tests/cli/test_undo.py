@@ -56,6 +56,16 @@ class Undo(Lab):
         self.assertIn(run, self.run_it("logs", result["run"], "-o", "jsonl").out)
         self.run_it("audit", "verify", code=0)
 
+    def test_the_report_of_what_was_taken_back_says_so(self):
+        run = self.steps()
+        self.assertNotIn("took it back", self.run_it("report", run, code=0).out)
+        undo = self.json("undo", run, "--yes", "--no-input")["run"]
+        story = self.json("report", run)
+        self.assertEqual([("undo", undo, "done")], [(one["how"], one["run"], one["result"]) for one in story["later"]])
+        self.assertIn(f"run {undo} took it back", self.run_it("report", run, code=0).out)
+        self.assertIn(f"由运行 {undo} 撤销", self.run_it("--lang", "zh", "report", run, "-o", "html", code=0).out)
+        self.assertEqual([], self.json("report", undo)["later"])
+
     def test_it_says_that_it_takes_back(self):
         done = self.run_it("undo", self.steps(), "--yes", "--no-input", code=0)
         self.assertIn("Will undo three", done.out)

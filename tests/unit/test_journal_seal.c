@@ -196,7 +196,7 @@ static void test_a_forged_list_is_found(void **state)
     slurp(seals, &all);
     write_back(seals, old.data, old.len); /* last week's list, and the events cut to it */
     change("DELETE FROM events WHERE id > 4");
-    check_bad(NULL, NULL, "has signed 2 seals");
+    check_bad(NULL, NULL, "seals signed by the key: 2, in the list");
     write_back(seals, all.data + old.len, all.len - old.len); /* the first one dropped */
     check_bad(NULL, NULL, "out of order");
     rb_buf_deinit(&old);
