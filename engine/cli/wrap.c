@@ -93,6 +93,12 @@ static void add_word(struct rb_wrap *wrap, struct rb_buf *out, const char *word,
     wrap->text = true;
 }
 
+/* In a narrow terminal half of it is room enough. */
+static int hang(int indent, int columns)
+{
+    return indent < columns / 2 || indent + ROOM <= columns ? indent : 0;
+}
+
 void rb_wrap_add(struct rb_wrap *wrap, struct rb_buf *out, const char *text, size_t len, int columns)
 {
     int gap = 0; /* spaces not written yet: they vanish where a line ends */
@@ -106,7 +112,7 @@ void rb_wrap_add(struct rb_wrap *wrap, struct rb_buf *out, const char *text, siz
         } else if (*text == ' ') {
             gap = width;
         } else {
-            int hanging = wrap->indent + HANGING + ROOM <= columns ? wrap->indent + HANGING : 0;
+            int hanging = hang(wrap->indent + HANGING, columns);
             if (columns > 0 && wrap->text && wrap->at + gap + width > columns && wrap->at > hanging) {
                 new_line(wrap, out, hanging);
             } else {

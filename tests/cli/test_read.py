@@ -139,7 +139,7 @@ class Lint(Lab):
         self.book("demo/greeting", greeting().replace("risk =", "rsik ="))
         done = self.run_it("lint", "demo/greeting", code=1)
         self.assertRegex(done.out, r"(?m)greeting\.lua:\d+: .*rsik.*risk")
-        self.assertRegex(done.out, r"(?m)^[1-9]\d* errors, \d+ warnings in 1 files$")
+        self.assertRegex(done.out, r"(?m)^[1-9]\d* errors, 1 warning in 1 file$")
 
     def test_a_path(self):
         good = self.book("demo/greeting", greeting())
@@ -218,7 +218,7 @@ class Past(Lab):
     def test_audit_says_who_agreed_and_what_was_written(self):
         run = self.one("--yes", code=0)
         out = self.run_it("audit", "--run", run, code=0).out
-        self.assertRegex(out, r"confirm\.answered\s+write-it.*yes \(flag\)")
+        self.assertRegex(out, r"confirm\.answered\s+write-it.*yes \(by a flag\)")
         self.assertRegex(out, r"call\.intent\s+file\.write")
         self.assertTrue(all(e["run"] == run for e in self.json("audit")["events"]))
 
