@@ -131,6 +131,10 @@ static int read_some(int fd, struct rb_buf *scratch, struct rb_err *err)
     if (!room) {
         return rb_err_set(err, RB_EPROTOCOL, RB_T_base_frame_large, RB_FRAME_MAX >> 20);
     }
+    int rc = wait_for(fd, POLLIN, err); /* in read, it would be woken when the other side takes what we sent, too */
+    if (rc) {
+        return rc;
+    }
     ssize_t n = read(fd, part, room);
     if (n > 0) {
         return rb_buf_add(scratch, part, (size_t)n);
@@ -138,10 +142,7 @@ static int read_some(int fd, struct rb_buf *scratch, struct rb_err *err)
     if (n == 0) {
         return rb_err_set(err, RB_ERESET, RB_T_base_frame_closed);
     }
-    if (errno == EAGAIN) {
-        return wait_for(fd, POLLIN, err);
-    }
-    return errno == EINTR ? 0 : rb_err_errno(err, errno, "read");
+    return errno == EAGAIN || errno == EINTR ? 0 : rb_err_errno(err, errno, "read");
 }
 
 int rb_frame_read(int fd, struct rb_buf *scratch, json_t **value, struct rb_err *err)
