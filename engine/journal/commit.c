@@ -15,8 +15,6 @@
 static void queued_free(struct queued *q)
 {
     if (q) {
-        free(q->kind);
-        free(q->actor);
         free(q->body);
         free(q);
     }
@@ -70,12 +68,13 @@ static struct queued *queued_new(struct rb_journal *j, const char *run, const ch
         return NULL;
     }
     actor_default(j);
-    struct queued *q = rb_xcalloc(1, sizeof *q);
+    size_t kind_size = strlen(kind) + 1, actor_size = strlen(j->actor) + 1;
+    struct queued *q = rb_xcalloc(1, sizeof *q + kind_size + actor_size);
     q->utc_us = rb_clock_utc_us();
     q->mono_ns = rb_clock_mono_ns();
     memcpy(q->run, run, strlen(run) + 1);
-    q->kind = rb_xstrdup(kind);
-    q->actor = rb_xstrdup(j->actor);
+    q->kind = memcpy(q->text, kind, kind_size);
+    q->actor = memcpy(q->text + kind_size, j->actor, actor_size);
     q->body = text;
     rb_hash(text, size, q->digest);
     return q;

@@ -26,8 +26,10 @@ struct queued {
     struct queued *next;
     int64_t utc_us, mono_ns;
     char run[RB_ID_MAX];
-    char *kind, *actor, *body;
+    char *body;
+    const char *kind, *actor; /* in text */
     unsigned char digest[RB_HASH_SIZE];
+    char text[];
 };
 
 /* Bytes kept beside the events, under their hash; written with the next commit. */

@@ -110,11 +110,9 @@ static void mark_unrecorded(json_t *body, const char *why)
 /* Is a write begun, and its outcome on no disk? To the record it is one that nobody knows of. */
 static bool outcome_lost(const struct rb_run *run)
 {
-    size_t i;
-    json_t *event;
-    json_array_foreach(run->pending, i, event) {
-        if (!strcmp(json_string_value(json_array_get(event, 0)), "call.outcome") &&
-            !strcmp(rb_json_str(json_array_get(event, 1), "effect", ""), "write")) {
+    for (size_t i = 0; i < json_array_size(run->pending); i += 2) {
+        if (!strcmp(json_string_value(json_array_get(run->pending, i)), "call.outcome") &&
+            !strcmp(rb_json_str(json_array_get(run->pending, i + 1), "effect", ""), "write")) {
             return true;
         }
     }

@@ -12,10 +12,15 @@
 #define SPOOLED_VALUE_MAX (16u << 20)
 #define LIVE_MAX (16u << 20) /* of one chunk, cleaned */
 
+static bool may_be_long(const json_t *value)
+{
+    return json_is_array(value) || json_is_object(value) || json_string_length(value) > RECORDED_VALUE_MAX / 6; /* a byte may become \u0000 */
+}
+
 /* A long value is kept whole beside the events: a run that goes on needs all of it. */
 static json_t *recorded_value(struct rb_run *run, const json_t *value)
 {
-    char *text = rb_json_canonical(value), hex[RB_HEX_SIZE];
+    char *text = may_be_long(value) ? rb_json_canonical(value) : NULL, hex[RB_HEX_SIZE];
     struct rb_err err = {0};
     json_t *body;
     if (!text || strlen(text) <= RECORDED_VALUE_MAX) {

@@ -51,7 +51,8 @@ int rb_record(struct rb_run *run, const char *kind, json_t *body)
     if (shown_at_once(kind) && json_array_size(run->pending) == 0) {
         show(run, kind, body); /* never before what happened earlier */
     } else {
-        json_array_append_new(run->pending, json_pack("[s, O]", kind, body));
+        json_array_append_new(run->pending, json_string(kind));
+        json_array_append(run->pending, body);
     }
     json_decref(body);
     return rc;
@@ -89,10 +90,8 @@ void rb_record_show(struct rb_run *run)
         return;
     }
     run->pending = json_array();
-    size_t i;
-    json_t *event;
-    json_array_foreach(pending, i, event) {
-        show(run, json_string_value(json_array_get(event, 0)), json_array_get(event, 1));
+    for (size_t i = 0; i < json_array_size(pending); i += 2) {
+        show(run, json_string_value(json_array_get(pending, i)), json_array_get(pending, i + 1));
     }
     json_decref(pending);
 }

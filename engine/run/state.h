@@ -161,7 +161,7 @@ struct rb_run {
     json_t *config;            /* {connection, channel, secret, …: {name: fields}} */
     struct rb_secrets *secrets;
     json_t *report;            /* the runbook.run/1 object, growing */
-    json_t *pending;           /* events queued in the journal, not shown yet */
+    json_t *pending;           /* events queued in the journal, not shown yet: kind, body, kind, body, … */
 
     struct rb_child *runner;
     struct rb_child_effort loading; /* its first: the file */
