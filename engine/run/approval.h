@@ -15,6 +15,8 @@ int rb_approval_ask(struct rb_journal *journal, const char *run, json_t *body, c
 json_t *rb_approval_of_run(struct rb_journal *journal, const char *run, const char *digest, struct rb_err *err);
 /* By the beginning of its own id, of its plan's or of its run's; the newest that waits is preferred. New reference. */
 json_t *rb_approval_find(struct rb_journal *journal, const char *id, struct rb_err *err);
+/* Reads again what became of it: answers, state and what is left. */
+int rb_approval_complete(struct rb_journal *journal, json_t *approval, struct rb_err *err);
 /* Those that wait, or all; oldest first. New reference. */
 json_t *rb_approvals(struct rb_journal *journal, bool all, struct rb_err *err);
 /* Says yes or no in the name of this process's user. RB_EDENIED: not the requester's to say; RB_EEXISTS: decided
