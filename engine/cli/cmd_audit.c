@@ -1,4 +1,5 @@
 /* runbook audit: who did and decided what; audit verify: is the chain whole? */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,9 +169,9 @@ static json_t *verify_json(const struct rb_verify *v)
     char last[RB_HEX_SIZE + 8];
     snprintf(last, sizeof last, "sha256:%s", v->last);
     if (v->ok) {
-        return json_pack("{s:s, s:b, s:I, s:s, s:I, s:I, s:s}", "schema", "runbook.verify/1", "ok", 1, "events",
+        return json_pack("{s:s, s:b, s:I, s:s, s:I, s:I, s:I, s:s}", "schema", "runbook.verify/1", "ok", 1, "events",
                          (json_int_t)v->events, "last", last, "seals", (json_int_t)v->seals, "sealed", (json_int_t)v->sealed,
-                         "key", v->key);
+                         "early", (json_int_t)v->early, "key", v->key);
     }
     return json_pack("{s:s, s:b, s:I, s:{s:s, s:I, s:I}, s:s}", "schema", "runbook.verify/1", "ok", 0, "events",
                      (json_int_t)v->events, "event", "run", v->run, "seq", (json_int_t)v->seq, "id", (json_int_t)v->id,
@@ -185,6 +186,10 @@ static void put_sealed(struct rb_cli *c, const struct rb_verify *v)
     } else if (v->events > 0) {
         rb_put(c, RB_OUT, RB_WARN, "%s\n", TX(verify_unsealed));
     }
+    if (v->seals > 0 && v->early > 0) {
+        rb_put(c, RB_OUT, RB_WARN, TX(verify_early), (long long)v->early);
+        rb_put(c, RB_OUT, RB_PLAIN, "\n");
+    }
 }
 
 static void put_verified(struct rb_cli *c, const struct rb_verify *v)
@@ -196,10 +201,22 @@ static void put_verified(struct rb_cli *c, const struct rb_verify *v)
         put_sealed(c, v);
     } else {
         rb_put_mark(c, RB_OUT, RB_BAD);
-        rb_put(c, RB_OUT, RB_PLAIN, TX(verify_broken), rb_word(c, v->run), (long long)v->seq, (long long)v->id,
-               rb_word(c, v->why));
+        if (v->run[0] != '\0') {
+            rb_put(c, RB_OUT, RB_PLAIN, TX(verify_broken), rb_word(c, v->run), (long long)v->seq, (long long)v->id,
+                   rb_word(c, v->why));
+        } else {
+            rb_put(c, RB_OUT, RB_PLAIN, TX(verify_cut), (long long)v->events, rb_word(c, v->why));
+        }
         rb_put(c, RB_OUT, RB_PLAIN, "\n");
     }
+}
+
+/* Nothing has run yet, or somebody removed the whole record. */
+static int verify_gone(const struct rb_verify_with *with, struct rb_verify *v, struct rb_err *err)
+{
+    char path[PATH_MAX];
+    int rc = rb_journal_default_path(path, sizeof path, err);
+    return rc != 0 ? rc : rb_journal_verify_gone(path, with, v, err);
 }
 
 /* A second journal has a chain, seals and a key of its own; what was noted elsewhere is about the first. */
@@ -210,7 +227,7 @@ static int audit_verify(struct rb_cli *c)
     struct rb_journal *second = c->journal != NULL ? rb_journal_beside(c->journal) : NULL;
     const struct rb_verify_with with = {.seals = rb_options_get(&c->options, RB_O_SEALS),
                                         .key = rb_options_get(&c->options, RB_O_KEY)};
-    int rc = c->journal != NULL ? rb_journal_verify(c->journal, &with, &v, &err) : 0;
+    int rc = c->journal != NULL ? rb_journal_verify(c->journal, &with, &v, &err) : verify_gone(&with, &v, &err);
     rc = rc == 0 && second != NULL ? rb_journal_verify(second, NULL, &beside, &err) : rc;
     if (rc != 0) {
         return rb_cli_fail(c, &err);

@@ -280,9 +280,22 @@ static int transaction(struct rb_journal *j, struct conditional *one, struct rb_
     return full ? RB_ENO_SPACE : RB_EJOURNAL;
 }
 
+/* A file that has lost its name takes every commit, and nobody will ever read it: that is no record. */
+static int still_there(struct rb_journal *j, struct rb_err *err)
+{
+    int moved = 0;
+    if (sqlite3_file_control(j->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved) {
+        rb_err_set(err, RB_EJOURNAL, RB_T_journal_write, j->path, rb_text(RB_T_journal_moved));
+        rb_err_hint(err, RB_T_journal_write_hint, j->path);
+        return RB_EJOURNAL;
+    }
+    return 0;
+}
+
 static int commit(struct rb_journal *j, struct conditional *one, struct rb_err *err)
 {
-    int rc = lock_take(j, false, err);
+    int rc = still_there(j, err);
+    rc = rc ? rc : lock_take(j, false, err);
     if (rc) {
         journal_patience(j, JOURNAL_WAIT_AGAIN_MS);
         return rc;

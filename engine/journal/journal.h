@@ -124,6 +124,7 @@ struct rb_verify {
     int64_t id, seq;
     char why[256];          /* … and what is wrong with it */
     int64_t seals, sealed;  /* how many there are, and the newest event that has one */
+    int64_t early;          /* runs that ended before the first seal */
     char key[RB_HEX_SIZE];  /* the first signer */
 };
 
@@ -135,5 +136,7 @@ struct rb_verify_with {
  * What came after the newest seal may have been cut off; with the journal's own list of seals and no key from
  * elsewhere, everything may have been replaced as a whole. with may be NULL. */
 int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err);
+/* The same of a journal that is not there: its seals and its key say whether there was one. */
+int rb_journal_verify_gone(const char *path, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err);
 
 #endif

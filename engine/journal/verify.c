@@ -122,6 +122,13 @@ static void say(struct rb_verify *out, const char *why)
     (void)snprintf(out->why, sizeof out->why, "%s", why);
 }
 
+/* Every run that ends is sealed; before the first seal there is none to have ended, unless seals were taken away. */
+static void note_early(const struct walk *w, struct rb_verify *out)
+{
+    const char *kind = (const char *)sqlite3_column_text(w->s, KIND);
+    out->early += w->seals.sealed == 0 && strcmp(kind, "run.ended") == 0;
+}
+
 /* Walks all events; SQLite's last code. */
 static int walk_events(struct walk *w, struct rb_verify *out)
 {
@@ -139,6 +146,7 @@ static int walk_events(struct walk *w, struct rb_verify *out)
             return rc;
         }
         out->events++;
+        note_early(w, out);
     }
     return rc;
 }
@@ -155,6 +163,40 @@ static int check_missing(struct rb_journal *j, const struct walk *w, struct rb_v
     if (rc == SQLITE_ROW) {
         name_event(s, out);
         say(out, rb_text(RB_T_journal_verify_missing));
+    }
+    (void)sqlite3_finalize(s); /* repeats rc */
+    return rc == SQLITE_ROW ? SQLITE_DONE : rc;
+}
+
+/* What events name by its hash: the texts of runbooks, large outputs. */
+static int check_blobs(struct rb_journal *j, struct rb_verify *out)
+{
+    sqlite3_stmt *s = NULL;
+    unsigned char digest[RB_HASH_SIZE];
+    int rc = journal_prepare(j, &s, "SELECT digest, data FROM blobs");
+    while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const void *data = sqlite3_column_blob(s, 1);
+        rb_hash(data ? data : "", (size_t)sqlite3_column_bytes(s, 1), digest);
+        bool same = sqlite3_column_bytes(s, 0) == RB_HASH_SIZE &&
+                    memcmp(sqlite3_column_blob(s, 0), digest, RB_HASH_SIZE) == 0;
+        rc = same ? SQLITE_OK : SQLITE_ROW;
+        if (!same) {
+            say(out, rb_text(RB_T_journal_verify_blob));
+        }
+    }
+    (void)sqlite3_finalize(s); /* repeats rc */
+    return rc;
+}
+
+/* An index that lacks a run hides it from every list, though the chain is whole. */
+static int check_pages(struct rb_journal *j, struct rb_verify *out)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = journal_prepare(j, &s, "PRAGMA integrity_check(1)");
+    rc = rc ? rc : sqlite3_step(s);
+    const char *answer = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    if (answer && strcmp(answer, "ok") != 0) {
+        say(out, answer);
     }
     (void)sqlite3_finalize(s); /* repeats rc */
     return rc == SQLITE_ROW ? SQLITE_DONE : rc;
@@ -215,6 +257,12 @@ int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, s
     if (rc == SQLITE_DONE && out->ok && w.last_missing > w.pruned) {
         rc = check_missing(j, &w, out);
     }
+    if (rc == SQLITE_DONE && out->ok) {
+        rc = check_blobs(j, out);
+    }
+    if (rc == SQLITE_DONE && out->ok) {
+        rc = check_pages(j, out);
+    }
     if (rc == SQLITE_CORRUPT) { /* a page that cannot be read is a changed event too */
         out->id = w.id + 1;
         say(out, sqlite3_errmsg(j->db));
@@ -228,4 +276,19 @@ int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, s
         rb_hex(w.previous, out->last);
     }
     return failed;
+}
+
+int rb_journal_verify_gone(const char *path, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err)
+{
+    struct rb_journal gone = {0};
+    struct walk w = {0};
+    *out = (struct rb_verify){.ok = true};
+    (void)snprintf(gone.path, sizeof gone.path, "%s", path);
+    if (open_seals(&gone, with, &w, err) != 0) {
+        return err ? err->code : RB_EJOURNAL;
+    }
+    check_end(&w, out);
+    note_seals(&w, out);
+    seal_reader_close(&w.seals);
+    return 0;
 }

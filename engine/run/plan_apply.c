@@ -11,7 +11,8 @@ struct search {
     const char *id; /* its beginning */
     json_t *plan;
     int64_t at; /* of the event */
-    bool used, many;
+    bool many;
+    char used[RB_ID_MAX]; /* the run that did */
 };
 
 static int look(const struct rb_event *event, void *user)
@@ -54,7 +55,9 @@ static int uses(const struct rb_event *event, void *user)
 {
     struct search *search = user;
     json_t *body = event->body ? rb_json_parse(event->body, strlen(event->body), NULL) : NULL;
-    search->used = search->used || !strcmp(rb_json_str(body, "plan", ""), search->id);
+    if (!search->used[0] && !strcmp(rb_json_str(body, "plan", ""), search->id)) {
+        (void)snprintf(search->used, sizeof search->used, "%s", event->run);
+    }
     json_decref(body);
     return 0;
 }
@@ -65,7 +68,7 @@ static int check_unused(struct rb_journal *journal, void *user, struct rb_err *e
     const struct rb_run *run = user;
     struct search search = {.id = rb_json_str(run->only, "plan", "")};
     int rc = rb_journal_read_kind(journal, "plan.used", NULL, rb_json_int(run->only, "made_id", 0), uses, &search, err);
-    return rc < 0 ? rc : search.used ? rb_err_set(err, RB_EEXISTS, RB_T_trust_plan_used, search.id) : 0;
+    return rc < 0 ? rc : search.used[0] ? rb_err_set(err, RB_EEXISTS, RB_T_trust_plan_used, search.id, search.used) : 0;
 }
 
 static int differs(const struct rb_run *run, enum rb_text_id what, const char *name, struct rb_err *err)

@@ -223,6 +223,17 @@ step "on" { title = "on", risk = "low", run = function() for _ = 1, 3 do shell.r
         self.run_it("exec", "greeting", f"dir={self.dir}", "--yes", code=10)
         self.assertFalse(os.path.exists(self.hello))
 
+    def test_a_journal_that_is_removed_meanwhile_is_none(self):
+        """It has lost its name: commits still succeed, and nobody would ever read them. The write under way is unknown, no other begins."""
+        self.book("demo/gone", '''runbook "demo/gone" { title = "Gone", severity = "P3", target = "{dir}" }
+param "dir" { type = "path", required = true, title = "d" }
+step "one" { title = "one", risk = "low", run = function(p) shell.run { "rm", "-r", p.dir .. "/state" } end }
+step "two" { title = "two", risk = "low", run = function(p) file.write(p.dir .. "/two", "") end }
+''')
+        done = self.run_it("exec", "demo/gone", f"dir={self.dir}", "--yes", code=9)
+        self.assertIn("removed or replaced", done.err)
+        self.assertFalse(os.path.exists(self.dir + "/two"))
+
 
 class Told(Lab):
     def test_why_a_check_failed(self):

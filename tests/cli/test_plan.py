@@ -107,7 +107,7 @@ class Plan(Lab):
         self.assertEqual(("fixed", plan), (result["result"], result["plan"]["id"]))
         self.assertEqual("plan", result["fixes"][0]["confirmed"]["how"])
         os.unlink(self.at("a"))
-        self.refused(plan, "was applied already")
+        self.refused(plan, "was used already by run")
         self.run_it("audit", "verify", code=0)
 
     def test_the_id_is_of_what_it_is_made_of(self):

@@ -247,6 +247,22 @@ class Past(Lab):
         self.assertIn("✗", text)
         self.run_it("audit", "verify", "--journal", "/nowhere/journal.db", code=2)
 
+    def test_verify_finds_what_was_removed(self):
+        """The whole journal, or its seals with their key: an empty record must not look like one that never was."""
+        state = os.path.join(self.dir, "state", "runbook")
+        self.one("--yes", code=0)
+        for name in ("journal.db.seals", "journal.db.seal-key"):
+            os.rename(os.path.join(state, name), os.path.join(self.dir, name))
+        os.unlink(os.path.join(self.dir, "hello"))
+        self.one("--yes", code=0)
+        self.assertEqual(1, self.json("audit", "verify")["early"])
+        self.assertIn("before the first seal", self.run_it("audit", "verify", code=0).out)
+        for name in os.listdir(state):
+            if name.startswith("journal.db") and not name.startswith("journal.db.seal"):
+                os.unlink(os.path.join(state, name))
+        self.assertFalse(self.json("audit", "verify", code=1)["ok"])
+        self.assertIn("existed", self.run_it("audit", "verify", code=1).out)
+
 
 class Doctor(Lab):
     def test_says_where_everything_is(self):

@@ -282,6 +282,33 @@ static void a_cut_tail_shows_only_in_the_last_hash(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fill, remove_folder)
 
+/* They are not in the chain, but events name them by their hash. */
+static void stored_bytes_are_checked(void **state)
+{
+    (void)state;
+    char hex[RB_HEX_SIZE];
+    assert_int_equal(rb_journal_blob_add(journal, "the runbook", 11, hex, NULL), 0);
+    assert_int_equal(rb_journal_add(journal, "r-one", "note", NULL, NULL), 0);
+    assert_int_equal(rb_journal_commit(journal, NULL), 0);
+    check_good(EVENTS + 1);
+    run_sql("UPDATE blobs SET data = CAST('another one' AS BLOB)");
+    assert_false(verify().ok);
+    run_sql("UPDATE blobs SET data = CAST('the runbook' AS BLOB)");
+    check_good(EVENTS + 1);
+}
+
+/* The chain is whole, and yet no list shows the run. */
+static void a_run_hidden_from_the_lists_is_found(void **state)
+{
+    (void)state;
+    run_sql("CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'runs';"
+            "DROP INDEX runs; CREATE INDEX runs ON events(kind, id, run) WHERE kind = 'none';"
+            "PRAGMA writable_schema = 1;"
+            "UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = 'runs';"
+            "PRAGMA writable_schema = 0");
+    assert_false(verify().ok);
+}
+
 static void retention_keeps_the_chain(void **state)
 {
     (void)state;
@@ -314,6 +341,8 @@ int main(void)
         TEST(bodies_go_only_with_a_word),
         TEST(retention_keeps_the_chain),
         TEST(a_cut_tail_shows_only_in_the_last_hash),
+        TEST(stored_bytes_are_checked),
+        TEST(a_run_hidden_from_the_lists_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
