@@ -95,10 +95,16 @@ local function all(c, calls)
   return list
 end
 
+-- A node that answers, but not what it was asked for, is a node that does not work.
+local function strange(what, said) error(task.error { code = "rpc", message = what .. ": " .. tostring(said), verb = "rpc.call" }, 0) end
+
 --- { chain_id, height, time, age, base_fee?, gas_price, syncing }. age: seconds since the last block; time: of it, UTC.
 function evm.status(c)
   local got = all(c, { { "eth_chainId" }, { "eth_getBlockByNumber", "latest", false }, { "eth_gasPrice" }, { "eth_syncing" } })
-  local block = got[2]
+  local block = type(got[2]) == "table" and got[2] or strange("eth_getBlockByNumber", got[2])
+  for what, said in pairs { eth_chainId = got[1], number = block.number or "?", timestamp = block.timestamp or "?", eth_gasPrice = got[3] } do
+    if not tostring(said):find("^0x%x+$") then strange(what, said) end
+  end
   local time = evm.int(block.timestamp)
   return {
     chain_id = evm.int(got[1]), height = evm.int(block.number), time = time, age = math.floor(task.call("time.now", {})) - time,

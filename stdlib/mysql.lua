@@ -6,8 +6,9 @@ local task = require "task"
 
 local mysql = {}
 
-local CAUSES = { ["1045"] = "auth", ["1698"] = "auth", ["1044"] = "auth", ["1049"] = "no-database", ["1040"] = "slots", ["1203"] = "slots",
-  ["1053"] = "starting" }
+-- auth: also a host that may not, a locked account, an expired password, TLS that is asked for; slots: also those of one account.
+local CAUSES = { ["1045"] = "auth", ["1698"] = "auth", ["1044"] = "auth", ["1130"] = "auth", ["4151"] = "auth", ["3118"] = "auth", ["1862"] = "auth",
+  ["1820"] = "auth", ["3159"] = "auth", ["1049"] = "no-database", ["1040"] = "slots", ["1203"] = "slots", ["1226"] = "slots", ["1053"] = "starting" }
 
 --- Does it answer? true, or false and { code, message, state, cause? }; state is the server's error number. Others than
 --- mysqladmin ping, this says when the password is wrong (cause auth), there are no slots (slots) or no such database
@@ -92,17 +93,28 @@ local BLOCKERS = {
       b.trx_rows_modified AS `rows`, p.user
     FROM information_schema.innodb_lock_waits l JOIN information_schema.innodb_trx w ON w.trx_id = l.requesting_trx_id
       JOIN information_schema.innodb_trx b ON b.trx_id = l.blocking_trx_id
-      JOIN information_schema.processlist p ON p.id = b.trx_mysql_thread_id ORDER BY 2 DESC]],
+      LEFT JOIN information_schema.processlist p ON p.id = b.trx_mysql_thread_id ORDER BY 2 DESC]],
   mysql = [[
     SELECT waiting_pid AS waiting, wait_age_secs AS seconds, LEFT(waiting_query, 1000) AS query, blocking_pid AS blocking,
       TIMESTAMPDIFF(SECOND, blocking_trx_started, NOW()) AS blocking_seconds, LEFT(blocking_query, 1000) AS blocking_query,
       blocking_trx_rows_modified AS `rows`, p.user
-    FROM sys.innodb_lock_waits JOIN information_schema.processlist p ON p.id = blocking_pid ORDER BY 2 DESC]],
+    FROM sys.innodb_lock_waits LEFT JOIN information_schema.processlist p ON p.id = blocking_pid ORDER BY 2 DESC]],
 }
 
 --- Who waits for whose lock: { waiting, seconds, query, blocking, blocking_seconds, blocking_query,
---- rows = changed by it, user }. blocking is what kill takes; a blocker without a query is an idle one with an open transaction.
+--- rows = changed by it, user }. blocking is what kill takes; a blocker without a query is an idle one with an open transaction;
+--- blocking 0 is a transaction that XA has prepared and no session holds any more.
 function mysql.blockers(c) return server.rows(c, BLOCKERS[is_mariadb(c) and "mariadb" or "mysql"]) end
+
+local CHANGES = { ALTER = true, CREATE = true, DROP = true, TRUNCATE = true, RENAME = true, OPTIMIZE = true, FLUSH = true, LOCK = true }
+
+--- Sessions that wait for a table as a whole (its definition, LOCK TABLES, FLUSH TABLES WITH READ LOCK), longest first: { id, user,
+--- seconds, doing, query, change }. change: it wants to change the table, and whoever comes after it waits behind it.
+function mysql.table_waits(c)
+  local list = server.rows(c, SESSION .. " AND (state LIKE 'Waiting for %lock%' OR state = 'Waiting for table flush') ORDER BY time DESC")
+  for _, one in ipairs(list) do one.change = CHANGES[(type(one.query) == "string" and one.query or ""):match("^%s*(%a*)"):upper()] == true end
+  return list
+end
 
 --- The last deadlock, as the server describes it: { at, text }, or nil.
 function mysql.deadlock(c)

@@ -15,13 +15,14 @@ function server.value(connection, query, ...) return call("sql.value", connectio
 function server.exec(connection, query, ...) return call("sql.exec", connection, query, ...) end
 
 --- true, or false and { code, message, state, cause? }: state is the server's own number, found in the message by pattern,
---- cause what causes says of it.
+--- cause what causes says of it; said: the server said it, so it runs and answers (the client's own numbers are 2000 to 2999).
 function server.ping(connection, pattern, causes, options)
   local ok, err = task.protect(task.call, "sql.value", { connection = connection, query = "SELECT 1", timeout = options and options.timeout })
   if ok then return true end
   if err.kind ~= "verb" or err.fatal then error(err, 0) end
   local state = err.message:match(pattern)
-  return false, { code = err.code, message = err.message, state = state, cause = causes[state] }
+  local said = state ~= nil and not (#state == 4 and state:sub(1, 1) == "2") and state:sub(1, 2) ~= "08"
+  return false, { code = err.code, message = err.message, state = state, cause = causes[state], said = said }
 end
 
 --- "name" as the server quotes it; quote is its mark.

@@ -40,6 +40,15 @@ drill "idle-transaction" {
   needs = needs, expect = { "idle-transaction" }, repair = "end-transaction", prove = all_rows,
   inject = function(d) database(d) sessions(d, 1, "BEGIN; DELETE FROM trades;") sessions(d, 1) end,
 }
+drill "lets-nobody-in" { -- it answers, and says no: neither hung nor to be restarted
+  needs = needs, expect = { "down" }, repair = "restart", result = "found",
+  inject = function(d)
+    local s = database(d)
+    d.pid = s:process().pid
+    s:sql "UPDATE pg_database SET datallowconn = false WHERE datname = 'app'"
+  end,
+  prove = function(d) assert(d.db:process().pid == d.pid, "the server was restarted") end,
+}
 drill "wrong-password" { -- nothing to repair here, and nothing is restarted
   needs = needs, expect = { "auth" }, repair = "restart", result = "found",
   inject = function(d)

@@ -30,6 +30,10 @@ drill "half-an-upgrade" { -- what is there already is replaced, not doubled
   needs = needs, expect = { "ws-broken", "no-upgrade" }, repair = "correct-proxy", prove = works,
   inject = function(d) live(d, "proxy_http_version 1.1; proxy_set_header Upgrade websocket;\n    proxy_read_timeout 60s;") end,
 }
+drill "connection-emptied" { -- as keepalive to an upstream wants it
+  needs = needs, expect = { "ws-broken", "no-upgrade" }, repair = "correct-proxy", prove = works,
+  inject = function(d) live(d, 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "";') end,
+}
 drill "short-timeout" {
   needs = needs, expect = { "ws-broken", "read-timeout-short" }, repair = "correct-proxy", prove = works,
   inject = function(d) live(d, UPGRADE .. "\n    proxy_read_timeout 1s;") end,

@@ -111,7 +111,8 @@ check "proxy" {
     if not one then found("proxy-broken", { why = r.public.why }) return end
     if one.http_version ~= "1.1" then missing[#missing + 1] = "proxy_http_version 1.1" end
     if one.headers.upgrade ~= "$http_upgrade" then missing[#missing + 1] = "Upgrade" end
-    if not one.headers.connection then missing[#missing + 1] = "Connection" end
+    local connection = one.headers.connection or "" -- "" and close are what keepalive and old recipes say
+    if not (connection:lower():find("upgrade", 1, true) or connection:find("$", 1, true)) then missing[#missing + 1] = "Connection" end
     if #missing > 0 then found("no-upgrade", { file = one.file, line = one.line, missing = missing })
     elseif r.public.state == "idle-closed" and one.read_timeout <= p.idle then
       found("read-timeout-short", { file = one.file, line = one.line, seconds = one.read_timeout })

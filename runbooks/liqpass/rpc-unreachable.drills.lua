@@ -20,7 +20,7 @@ end
 
 drill "healthy" { needs = needs, expect = {}, inject = function(d) lab(d) end }
 drill "down" { needs = needs, expect = { "down" }, repair = "switch", prove = switched, inject = function(d) lab(d) d.main:kill() end }
--- A way to the node that is slow, or fails the first and every third question for its chain.
+-- A way to the node that is slow, answers null, or fails the first and every third question for its chain.
 local WAY = [[
 import http.server, json, sys, time, urllib.request
 node, mood, asked = sys.argv[3], sys.argv[4], 0
@@ -36,6 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not (mood == "flaky" and probe and asked % 3 == 1):
             request = urllib.request.Request(node, body, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request) as answer: status, reply = 200, answer.read()
+        if mood == "null" and probe: reply = json.dumps({"jsonrpc": "2.0", "id": json.loads(body)["id"], "result": None}).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(reply)))
@@ -54,6 +55,9 @@ local function by_way(mood)
   end
 end
 drill "slow" { needs = needs, expect = { "slow" }, repair = "switch", prove = switched, inject = by_way "slow" }
+drill "answers-null" { -- it is there, and of no use
+  needs = needs, expect = { "down" }, repair = "switch", prove = switched, inject = by_way "null",
+}
 drill "flaky" {
   needs = needs, expect = { "flaky" }, repair = "set-retries", inject = by_way "flaky",
   prove = function(d) assert(envfile.get(d.p.env_file, "RPC_RETRY_ATTEMPTS") == "3" and envfile.get(d.p.env_file, "OTHER") == "kept", "not set") end,

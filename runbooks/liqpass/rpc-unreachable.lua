@@ -100,8 +100,9 @@ check "rpc" {
     for _ = 1, p.probes do
       local c = rpc(url, { timeout = p.slow * 2 })
       local answer, err = try(c.answer, c, "eth_chainId")
-      if answer and answer.ok then slowest = math.max(slowest, answer.ms) else failed, last = failed + 1, err or answer.error end
-      if answer and answer.ok and evm.int(answer.value) ~= p.chain_id then found("wrong-chain", { got = evm.int(answer.value) }) return {} end
+      local chain = answer and answer.ok and tostring(answer.value):match("^0x%x+$")
+      if chain then slowest = math.max(slowest, answer.ms) else failed, last = failed + 1, err or answer.error or { code = "rpc" } end
+      if chain and evm.int(chain) ~= p.chain_id then found("wrong-chain", { got = evm.int(chain) }) return {} end
     end
     if failed == p.probes then
       found("down", { url = masked(url), code = last.code })
@@ -128,6 +129,7 @@ check "height" {
     local nodes = { r.address.url, table.unpack(p.backups) }
     local seen = evm.agree(nodes, { lag = p.lag, chain_id = p.chain_id })
     local own = seen.nodes[1]
+    if not own.ok then fail({ zh = "问不出它的高度：{error}", en = "its height cannot be told: {error}" }, own) end
     for i = 2, #seen.nodes do note("{node}: {state}", { node = masked(nodes[i]), state = seen.nodes[i].ok and "ok" or seen.nodes[i].error }) end
     if own.lag and own.lag > p.lag then found("lagging", { n = own.lag }) end
     if own.age and own.age > p.max_block_age then found("stalled", { age = own.age }) end

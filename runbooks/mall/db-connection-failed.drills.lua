@@ -47,6 +47,10 @@ drill "wrong-password" {
   end,
   prove = function(d) assert(d.db:process().pid == d.pid, "the server was restarted") end,
 }
+drill "account-locked" {
+  needs = needs, expect = { "auth" }, repair = "restart", result = "found",
+  inject = function(d) database(d):sql "ALTER USER app@'%' ACCOUNT LOCK" end,
+}
 drill "small-pool" {
   needs = needs, expect = { "pool" }, repair = "set-pool",
   inject = function(d)

@@ -68,3 +68,36 @@ drill "deadlock" { -- two transactions cross; the server has already rolled one 
     wait "2s"
   end,
 }
+drill "change-waits" { -- an ALTER behind an idle reader, and everybody behind the ALTER: InnoDB knows of no wait
+  needs = needs, expect = { "change-waits" }, repair = "cancel-change",
+  inject = function(d)
+    local s = database(d)
+    d.reader = s:session "BEGIN; SELECT n FROM stock WHERE id = 1;"
+    s:session "SELECT 'standing'; ALTER TABLE stock ADD COLUMN note TEXT;"
+    wait "1s"
+    waiter(s, 2)
+    wait "2s"
+  end,
+  prove = function(d)
+    wait_until(function() return rows(d, 2) == 99 end, { within = "60s" })
+    assert(d:alive(d.reader), "the reader was ended")
+  end,
+}
+drill "read-lock" { -- somebody's backup holds all tables: that is asked for, not ended
+  needs = needs, expect = { "table-wait" }, repair = { "end-idle-blocker", "cancel-blocker", "cancel-change" }, result = "found",
+  inject = function(d)
+    local s = database(d)
+    s:session "FLUSH TABLES WITH READ LOCK; SELECT 'standing';"
+    waiter(s, 1)
+    wait "2s"
+  end,
+}
+drill "prepared" { -- its client is gone, its locks are not; there is nobody to end
+  needs = needs, expect = { "waiting", "prepared-blocker" }, repair = { "end-idle-blocker", "cancel-blocker" }, result = "found",
+  inject = function(d)
+    local s = database(d)
+    s:sql "XA START 'pay'; UPDATE stock SET n = 0 WHERE id = 1; XA END 'pay'; XA PREPARE 'pay'"
+    waiter(s, 1)
+    wait "3s"
+  end,
+}

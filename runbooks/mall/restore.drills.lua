@@ -62,7 +62,7 @@ drill "configuration" {
 -- A key and a certificate that openssl made. until_when: the day it ends, as 200101000000Z; default in ten days.
 local CA = "[ca]\ndefault_ca = x\n[x]\ndatabase = %s/index\nserial = %s/serial\nnew_certs_dir = %s\ndefault_md = sha256\npolicy = y\n"
   .. "[y]\ncommonName = supplied\n"
-local function pair(d, name, until_when)
+local function pair(d, name, until_when, from)
   local ssl, ca = d.p.ssl_dir .. "/" .. name, d.dir .. "/ca"
   file.mkdir(d.p.ssl_dir)
   local made = { "openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" .. name, "-keyout", ssl .. ".key" }
@@ -71,7 +71,7 @@ local function pair(d, name, until_when)
   for path, words in pairs { index = "", serial = "01\n", conf = CA:gsub("%%s", ca) } do file.write(ca .. "/" .. path, words) end
   shell.run { table.unpack(table.move({ "-out", ca .. "/csr" }, 1, 2, #made + 1, made)) }
   shell.run { "openssl", "ca", "-batch", "-notext", "-selfsign", "-config", ca .. "/conf", "-keyfile", ssl .. ".key", "-in", ca .. "/csr",
-    "-out", ssl .. ".crt", "-startdate", "190101000000Z", "-enddate", until_when }
+    "-out", ssl .. ".crt", "-startdate", from or "190101000000Z", "-enddate", until_when }
 end
 local function archived(d)
   d:set { ssl_archive = backup.files({ d.p.ssl_dir }, d.p.backup_dir, "ssl_backup").path }
@@ -102,4 +102,8 @@ drill "wrong-key" { -- the key of another certificate: nginx would not start wit
 drill "expired" {
   needs = { "openssl", table.unpack(needs) }, expect = { "expired" }, result = "found", prove = same_key,
   inject = function(d) shop(d) pair(d, "shop", "200101000000Z") archived(d) end,
+}
+drill "not-yet" { -- issued by a machine whose clock is ahead
+  needs = { "openssl", table.unpack(needs) }, expect = { "not-yet" }, result = "found", prove = same_key,
+  inject = function(d) shop(d) pair(d, "shop", "491231000000Z", "480101000000Z") archived(d) end,
 }

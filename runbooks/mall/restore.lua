@@ -46,6 +46,11 @@ finding "expired" {
   blocks = true, key = "name", title = { zh = "{ssl_archive} 里的证书 {name} 已过期", en = "the certificate {name} in {ssl_archive} has expired" },
   advice = { zh = "换一份归档，或重新签发证书", en = "take another archive, or have it issued anew" },
 }
+finding "not-yet" {
+  blocks = true, key = "name", title = { zh = "{ssl_archive} 里的证书 {name} 要到 {from} 才生效",
+                                         en = "the certificate {name} in {ssl_archive} does not hold before {from}" },
+  advice = { zh = "换一份归档；也看看签发那台机器和这台的时钟", en = "take another archive; look at the clocks of this machine and of the one that issued it" },
+}
 
 local function server(p, database)
   return { host = p.db_host, port = p.db_port, user = p.db_user, password = p.db_password, database = database or p.db_name }
@@ -91,6 +96,8 @@ check "keys" {
       local key = one.kind == "file" and openssl(p.ssl_archive, one.name, "pkey", "-pubout", "-passin", "pass:").out or ""
       if certificate ~= "" then
         public[certificate], public[stem(one.name)] = certificate, certificate
+        local from = openssl(p.ssl_archive, one.name, "x509", "-noout", "-startdate", "-dateopt", "iso_8601").out:match("=([^\n]+)") or ""
+        if from:gsub("%D", "") > fmt.time(now(), true):gsub("%D", "") then found("not-yet", { name = one.name, from = from }) end
         if not openssl(p.ssl_archive, one.name, "x509", "-noout", "-checkend", "0").ok then found("expired", { name = one.name }) end
       end
       if key ~= "" then keys[one.name] = key end

@@ -107,6 +107,7 @@ return function(o)
       if cause ~= "down" then return end
       local open, code = net.reachable(p.db_host, p.db_port, { timeout = p.patience })
       if r.server.state ~= "running" then found("stopped", { detail = r.server.detail })
+      elseif refused.said then note { zh = "它应答了，只是不让进：重启没有用", en = "it answers, and lets nobody in: a restart does not help" }
       elseif open then found "hung"
       elseif code == "refused" then found "not-listening"
       else found("blocked", { code = code }) end
@@ -163,7 +164,7 @@ return function(o)
     run = function(p, fs)
       local ended = 0
       for one in progress(fs, { zh = "断开", en = "ending" }) do
-        if below(p) then break end
+        if below(p) and driver.ping(p.db, { timeout = p.patience }) then break end -- one account may have a limit of its own
         if driver.kill(p.db_admin, one.id, one.started) then ended = ended + 1 end
         keep { ended = ended }
       end

@@ -63,6 +63,19 @@ drill "two-nodes" { -- both say so, the contract's own event is there, people ar
     assert(d.hook:requests()[1].body:find("paused", 1, true), "nobody was told")
   end,
 }
+drill "first-node-lags" { -- it still tells of the pause that was lifted since: the contract runs
+  needs = needs, expect = { "to-do" }, answers = why,
+  inject = function(d)
+    chain(d)
+    local old = d:evm {}
+    assert(old.contract == d.node.contract, "two chains that begin alike differ")
+    old:rpc("eth_sendTransaction", { from = old.owner, to = old.contract, data = "0x8456cb59" })
+    wait_until(function() return evm.paused(old.url, old.contract) end, { within = "60s" })
+    for _ = 1, 5 do d.node:rpc "evm_mine" end
+    d:set { rpc_nodes = { old.url, d.node.url } }
+  end,
+  prove = function(d) assert(evm.paused(d.node.url, d.node.contract) == true and sent(d) == 1, "it still runs") end,
+}
 drill "one-node-is-dead" { -- one that answers is enough to stop the damage
   needs = { "anvil", "nginx", "python3" }, expect = { "to-do" }, answers = why,
   inject = function(d) two_nodes(d) d.second:kill() end,
