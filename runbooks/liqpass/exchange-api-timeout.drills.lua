@@ -40,7 +40,14 @@ local function new_keys(d)
 end
 local function answers(route) return function(d) lab(d) d.binance:routes { ["*"] = route } end end
 
-drill "healthy" { needs = needs, expect = {}, inject = function(d) lab(d, { log = { "200", "404", "200" } }) end, prove = unchanged }
+drill "healthy" {
+  needs = needs, expect = {}, prove = unchanged,
+  inject = function(d)
+    lab(d, { log = { "200", "404", "200" } })
+    d.okx:routes { ["*"] = { status = 200 } }
+    d:set { price_url = d.okx.url .. "/price" }
+  end,
+}
 drill "timeout" {
   needs = needs, expect = { "exchange-timeout", "single-exchange" }, repair = "raise-timeout", inject = answers { body = "{}", delay = 3 },
   prove = function(d) runs_with(d, "API_TIMEOUT=8000") end,
