@@ -5,6 +5,7 @@
 #include "run/state.h"
 
 #define SOON_MS 15 /* nobody notices; most ends share the commit of the next outcome */
+#define MANY 500   /* events that wait for nobody: more of them would only fill the memory */
 
 /* What only says that something begins is shown at once; an outcome only after it is on disk. */
 static bool shown_at_once(const char *kind)
@@ -53,6 +54,9 @@ int rb_record(struct rb_run *run, const char *kind, json_t *body)
     } else {
         json_array_append_new(run->pending, json_string(kind));
         json_array_append(run->pending, body);
+    }
+    if (json_array_size(run->pending) >= 2 * MANY) {
+        rb_record_soon(run);
     }
     json_decref(body);
     return rc;
