@@ -34,10 +34,10 @@ end
 -- not_yet: why what it should lead to does not hold, when it was said to be done.
 local function ask_step(context, step, one, not_yet)
   local asks = block_run.questions(context, step)
-  one.shown.asks = asks
+  one.shown.asks, one.shown.todo = asks, words.fill(step.by_hand, one.sources, context.shapes)
   local answer = block_run.ask(context, {
     block = "step", id = step.id, key = "", title = one.shown.title, why = one.shown.why,
-    text = words.fill(step.by_hand, one.sources, context.shapes), asks = asks, not_yet = not_yet,
+    text = one.shown.todo, asks = asks, not_yet = not_yet,
   })
   if not answer.answers then return "person" end
   context.results[step.id:gsub("-", "_")] = answer.answers

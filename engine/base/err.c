@@ -17,38 +17,44 @@ static const struct {
 #undef X
 };
 
+/* The system's own words for what is common are ours, too: its locales are seldom installed. */
 static const struct {
     int errnum, code;
+    enum rb_text_id text; /* RB_T_none: strerror's */
 } errnos[] = {
-    {ECONNREFUSED, RB_EREFUSED},
-    {ETIMEDOUT, RB_ETIMEOUT},
-    {ETIME, RB_ETIMEOUT},
-    {ECONNRESET, RB_ERESET},
-    {EPIPE, RB_ERESET},
-    {ECONNABORTED, RB_ERESET},
-    {EHOSTUNREACH, RB_EUNREACHABLE},
-    {ENETUNREACH, RB_EUNREACHABLE},
-    {ENETDOWN, RB_EUNREACHABLE},
-    {EACCES, RB_EDENIED},
-    {EPERM, RB_EDENIED},
-    {EROFS, RB_EDENIED},
-    {ENOENT, RB_ENOT_FOUND},
-    {ENOTDIR, RB_ENOT_FOUND},
-    {EEXIST, RB_EEXISTS},
-    {ENOTEMPTY, RB_EEXISTS},
-    {ENOSPC, RB_ENO_SPACE},
-    {EDQUOT, RB_ENO_SPACE},
-    {EBUSY, RB_EBUSY},
-    {EAGAIN, RB_EBUSY},
-    {ETXTBSY, RB_EBUSY},
-    {EADDRINUSE, RB_EBUSY},
-    {ENOMEM, RB_EMEMORY},
-    {EFBIG, RB_ETOO_LARGE},
-    {EMSGSIZE, RB_ETOO_LARGE},
-    {E2BIG, RB_ETOO_LARGE},
-    {ENAMETOOLONG, RB_ETOO_LARGE},
-    {ESRCH, RB_ENOT_RUNNING},
-    {ECANCELED, RB_ECANCELLED},
+    {ECONNREFUSED, RB_EREFUSED, RB_T_base_econnrefused},
+    {ETIMEDOUT, RB_ETIMEOUT, RB_T_base_etimedout},
+    {ETIME, RB_ETIMEOUT, RB_T_none},
+    {ECONNRESET, RB_ERESET, RB_T_base_econnreset},
+    {EPIPE, RB_ERESET, RB_T_base_epipe},
+    {ECONNABORTED, RB_ERESET, RB_T_none},
+    {EHOSTUNREACH, RB_EUNREACHABLE, RB_T_base_ehostunreach},
+    {ENETUNREACH, RB_EUNREACHABLE, RB_T_base_enetunreach},
+    {ENETDOWN, RB_EUNREACHABLE, RB_T_none},
+    {EACCES, RB_EDENIED, RB_T_base_eacces},
+    {EPERM, RB_EDENIED, RB_T_base_eperm},
+    {EROFS, RB_EDENIED, RB_T_base_erofs},
+    {ENOENT, RB_ENOT_FOUND, RB_T_base_enoent},
+    {ENOTDIR, RB_ENOT_FOUND, RB_T_base_enotdir},
+    {EEXIST, RB_EEXISTS, RB_T_base_eexist},
+    {ENOTEMPTY, RB_EEXISTS, RB_T_base_enotempty},
+    {ENOSPC, RB_ENO_SPACE, RB_T_base_enospc},
+    {EDQUOT, RB_ENO_SPACE, RB_T_base_edquot},
+    {EBUSY, RB_EBUSY, RB_T_base_ebusy},
+    {EAGAIN, RB_EBUSY, RB_T_none},
+    {ETXTBSY, RB_EBUSY, RB_T_base_etxtbsy},
+    {EADDRINUSE, RB_EBUSY, RB_T_none},
+    {ENOMEM, RB_EMEMORY, RB_T_none},
+    {EFBIG, RB_ETOO_LARGE, RB_T_none},
+    {EMSGSIZE, RB_ETOO_LARGE, RB_T_none},
+    {E2BIG, RB_ETOO_LARGE, RB_T_none},
+    {ENAMETOOLONG, RB_ETOO_LARGE, RB_T_base_enametoolong},
+    {ESRCH, RB_ENOT_RUNNING, RB_T_none},
+    {ECANCELED, RB_ECANCELLED, RB_T_none},
+    {EISDIR, RB_EIO, RB_T_base_eisdir},
+    {EIO, RB_EIO, RB_T_base_eio},
+    {EMFILE, RB_EIO, RB_T_base_emfile},
+    {ELOOP, RB_EIO, RB_T_base_eloop},
 };
 
 /* vsnprintf may cut a character in two; half a character must not reach a terminal or a JSON text. */
@@ -100,10 +106,11 @@ int rb_err_foreign(struct rb_err *err, int code, const char *fmt, ...)
     return code;
 }
 
-static int errno_code(int errnum)
+static int errno_code(int errnum, enum rb_text_id *text)
 {
     for (size_t i = 0; i < sizeof errnos / sizeof errnos[0]; i++) {
         if (errnos[i].errnum == errnum) {
+            *text = errnos[i].text;
             return errnos[i].code;
         }
     }
@@ -112,7 +119,8 @@ static int errno_code(int errnum)
 
 int rb_err_errno(struct rb_err *err, int errnum, const char *fmt, ...)
 {
-    int code = errno_code(errnum);
+    enum rb_text_id known = RB_T_none;
+    int code = errno_code(errnum, &known);
     if (!err) {
         return code;
     }
@@ -121,7 +129,7 @@ int rb_err_errno(struct rb_err *err, int errnum, const char *fmt, ...)
     va_start(ap, fmt);
     format(what, sizeof what, fmt, ap);
     va_end(ap);
-    return rb_err_foreign(err, code, "%s: %s", what, strerror_r(errnum, reason, sizeof reason));
+    return rb_err_foreign(err, code, "%s: %s", what, known ? rb_text(known) : strerror_r(errnum, reason, sizeof reason));
 }
 
 void rb_err_hint(struct rb_err *err, enum rb_text_id text, ...)

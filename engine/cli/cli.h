@@ -42,6 +42,7 @@ struct rb_cli {
     struct rb_catalog *catalog;
     struct rb_journal *journal;
     const char *record;  /* the folder of the second journal (record.c), NULL = none */
+    bool listed, again;  /* guide: the runbook was chosen from a list; it is to be chosen again */
     const char *instead; /* why the second one is written and not the usual one; NULL = it is not */
     json_t *config; /* of rb_config_load; NULL until asked for */
     int lost;     /* errno of the first failed write of results */

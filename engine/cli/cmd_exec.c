@@ -263,6 +263,9 @@ static void exec_deinit(struct rb_exec *e)
 static void put_end(struct rb_exec *e)
 {
     struct rb_cli *c = e->c;
+    if (c->again) { /* nothing began */
+        return;
+    }
     if (c->format == RB_FORMAT_JSON) {
         rb_put_json(c, json_incref(e->result));
     } else if (c->format == RB_FORMAT_MD) {

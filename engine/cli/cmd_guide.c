@@ -36,18 +36,20 @@ static char *ask_for_runbook(struct rb_cli *c, const char *first)
     return id;
 }
 
-/* The file of the runbook the line or the person names; NULL: they left, or err says why. New reference. */
-static json_t *find_file(struct rb_cli *c, struct rb_err *err)
+/* The file of the runbook the line or the person names; NULL: they left, or err says why. again: the line's words led to
+ * the wrong one. New reference. */
+static json_t *find_file(struct rb_cli *c, bool again, struct rb_err *err)
 {
     json_t *file = NULL;
     if (rb_cli_catalog_to_show(c, err) != 0) {
         return NULL;
     }
-    char *said = joined(c);
+    char *said = again ? rb_xstrdup("") : joined(c);
     if (said[0] != '\0' && strchr(said, ' ') == NULL) {
         struct rb_err ignored = {0};
         file = rb_catalog_find_file(c->catalog, &c->loop, c->spawner, said, &ignored);
     }
+    c->listed = file == NULL;
     char *id = file == NULL ? ask_for_runbook(c, said[0] != '\0' ? said : NULL) : NULL;
     if (id != NULL) {
         file = rb_catalog_find_file(c->catalog, &c->loop, c->spawner, id, err);
@@ -71,8 +73,10 @@ static int params_of(const struct rb_cli *c, json_t *params, struct rb_err *err)
 
 static int start(struct rb_cli *c, struct rb_run_options *o, struct rb_err *err)
 {
-    json_t *params = json_object(), *file = params_of(c, params, err) == 0 ? find_file(c, err) : NULL;
+    bool again = c->again;
+    json_t *params = json_object(), *file = params_of(c, params, err) == 0 ? find_file(c, again, err) : NULL;
     int code = 0;
+    c->again = false;
     if (file == NULL || rb_exec_journal(c, err) != 0) {
         code = err->code != 0 ? rb_cli_fail(c, err) : 130;
     } else {
@@ -99,6 +103,9 @@ int rb_cmd_guide(struct rb_cli *c)
     int rc = rb_exec_consent(c, &o, answers, &err);
     o.repeat = repeat;
     int code = rc != 0 ? rb_cli_fail(c, &err) : past != NULL ? rb_exec_resume(c, past, &o) : start(c, &o, &err);
+    while (c->again) {
+        code = start(c, &o, &err);
+    }
     json_decref(answers);
     json_decref(repeat);
     return code;

@@ -64,6 +64,16 @@ static int help_blocks(struct rb_cli *c)
     return 0;
 }
 
+/* A list shows what there is; the whole of one is one word away. */
+static const char *first_sentence(struct rb_cli *c, const char *text)
+{
+    const char *end = strstr(text, ". "), *wide = strstr(text, "。");
+    end = wide != NULL && (end == NULL || wide < end) ? wide : end;
+    char cut[1024];
+    snprintf(cut, sizeof cut, "%.*s", end != NULL ? (int)(end - text) : (int)strlen(text), text);
+    return rb_word(c, cut);
+}
+
 static int help_verbs(struct rb_cli *c)
 {
     json_t *rows = json_array();
@@ -71,7 +81,7 @@ static int help_verbs(struct rb_cli *c)
         for (const struct rb_verb *v = rb_bindings[i]->verbs; v->name != NULL; v++) {
             char name[128];
             snprintf(name, sizeof name, "%s.%s", rb_bindings[i]->name, v->name);
-            rb_row(rows, name, rb_effect_name(v->effect), rb_text_lang() == RB_LANG_ZH ? v->zh : v->en, NULL);
+            rb_row(rows, name, rb_effect_name(v->effect), first_sentence(c, rb_text_lang() == RB_LANG_ZH ? v->zh : v->en), NULL);
         }
     }
     rb_put_table(c, RB_OUT, rows, 0);

@@ -358,6 +358,8 @@ static int cmd_explain(struct rb_cli *c)
     }
     if (rc == 0 && c->format != RB_FORMAT_TEXT) {
         rb_put_json(c, json_pack("{s:s, s:O}", "schema", "runbook.schedule.explain/1", "firings", ordered));
+    } else if (rc == 0 && n == 0) {
+        rb_put(c, RB_ERR, RB_PLAIN, "%s\n", ST(explain_none));
     }
     free(order);
     json_decref(ordered);

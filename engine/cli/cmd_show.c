@@ -121,29 +121,34 @@ static json_t *params_now(struct rb_cli *c, const json_t *entry)
     return rb_params_shown(json_object_get(entry, "meta"), config);
 }
 
+static const char *from_format(const char *from)
+{
+    return strcmp(from, "config") == 0 ? TX(from_config) : TX(from_profile);
+}
+
 /* Who says so: nothing for what the runbook itself says. */
 static const char *from_word(struct rb_cli *c, const json_t *now)
 {
-    char text[512] = "";
-    const char *from = rb_json_str(now, "from", ""), *profile = rb_json_str(now, "profile", ""), *name;
+    char who[256];
+    const char *from = rb_json_str(now, "from", ""), *name, *word;
     const json_t *uses = json_object_get(now, "uses");
+    struct rb_buf b;
     json_t *of;
-    size_t n = 0;
-    if (strcmp(from, "default") != 0) {
-        n = (size_t)snprintf(text, sizeof text, strcmp(from, "config") == 0 ? TX(from_config) : TX(from_profile), profile);
-    }
-    if (uses != NULL && n < sizeof text) {
-        n += (size_t)snprintf(text + n, sizeof text - n, n > 0 ? "; " : "");
-        n += (size_t)snprintf(text + n, sizeof text - n, TX(from_text), rb_json_str(now, "text", ""));
+    rb_buf_init(&b, 1u << 16);
+    if (uses != NULL) {
+        rb_buf_addf(&b, TX(from_text), rb_json_str(now, "text", ""));
+    } else if (strcmp(from, "default") != 0) {
+        rb_buf_addf(&b, from_format(from), rb_json_str(now, "profile", ""));
     }
     json_object_foreach ((json_t *)uses, name, of) {
-        from = json_string_value(of);
-        if (strcmp(from, "default") != 0 && n < sizeof text) {
-            n += (size_t)snprintf(text + n, sizeof text - n, ", %s ", name);
-            n += n < sizeof text ? (size_t)snprintf(text + n, sizeof text - n, strcmp(from, "config") == 0 ? TX(from_config) : TX(from_profile), profile) : 0;
+        if (strcmp(json_string_value(of), "default") != 0) {
+            snprintf(who, sizeof who, from_format(json_string_value(of)), rb_json_str(now, "profile", ""));
+            rb_buf_addf(&b, TX(from_also), name, who);
         }
     }
-    return rb_word(c, text);
+    word = rb_word(c, rb_buf_str(&b));
+    rb_buf_deinit(&b);
+    return word;
 }
 
 static void put_params(struct rb_cli *c, const json_t *entry)
@@ -158,8 +163,11 @@ static void put_params(struct rb_cli *c, const json_t *entry)
         const json_t *value = json_object_get(now, "value");
         const char *word = value != NULL                            ? rb_word_json(c, value, 80)
                            : rb_json_bool(param, "required", false) ? TX(show_required) : "-";
-        rb_row(rows, id, rb_json_str(param, "type", "?"), word, rb_word_text(c, json_object_get(param, "title")),
-               from_word(c, now), NULL);
+        const char *title = rb_word_text(c, json_object_get(param, "title")), *from = from_word(c, now);
+        char told[1024], note[512] = "";
+        snprintf(note, sizeof note, from[0] != '\0' ? TX(from_note) : "%s", from);
+        snprintf(told, sizeof told, "%s%s", title, note);
+        rb_row(rows, id, rb_json_str(param, "type", "?"), word, told, NULL);
     }
     json_decref(shown);
     put_rows(c, TX(show_params), rows);

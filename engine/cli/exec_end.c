@@ -92,6 +92,17 @@ static void put_advice(struct rb_cli *c, const json_t *result)
     }
 }
 
+/* Nobody was there to be asked: what a person has to do is told before the command that goes on. */
+static void put_by_hand(struct rb_cli *c, const json_t *result)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach (json_object_get(result, "by_hand"), i, one) {
+        rb_put(c, RB_OUT, RB_BOLD, "%s  %s\n", TX(by_hand), rb_word_text(c, json_object_get(one, "title")));
+        rb_put_block(c, RB_OUT, 2, json_object_get(one, "text"));
+    }
+}
+
 void rb_exec_end(struct rb_exec *e)
 {
     struct rb_cli *c = e->c;
@@ -111,6 +122,9 @@ void rb_exec_end(struct rb_exec *e)
     put_done(e, result);
     if (e->round > 1) { /* what still stands is listed by name only: its advice was shown long above */
         put_advice(c, e->result);
+    }
+    if (!e->interactive) {
+        put_by_hand(c, e->result);
     }
     rb_exec_error(c, e->result);
     if (e->dry_run) {

@@ -94,6 +94,18 @@ static void do_evidence(struct rb_guide *g)
     rb_guide_keys(g);
 }
 
+static bool was_listed(const struct rb_guide *g)
+{
+    return g->e->c->listed;
+}
+
+/* It was the wrong one: back to what is seen. */
+static void do_other(struct rb_guide *g)
+{
+    g->e->c->again = true;
+    rb_guide_leave(g);
+}
+
 static void do_help(struct rb_guide *g);
 
 static void param_given(struct rb_guide *g, const char *line)
@@ -144,6 +156,7 @@ static const struct key {
     enum rb_text_id label, help;
 } keys[] = {
     {"p", ON_BEGIN, always, do_param, RB_T_guide_k_param, RB_T_none},
+    {"b", ON_BEGIN, was_listed, do_other, RB_T_guide_k_back, RB_T_none},
     {"s", ON_CHECK | ON_CONFIRM | ON_HAND, always, do_skip, RB_T_guide_k_skip, RB_T_guide_help_skip},
     {"s", ON_CHOOSE, always, do_skip, RB_T_guide_skip_choice, RB_T_guide_help_skip},
     {"b", LOOKING | ON_CHOOSE | ON_CONFIRM, may_go_back, do_back, RB_T_guide_k_back, RB_T_guide_help_back},

@@ -133,7 +133,9 @@ void rb_screen_begin(const struct rb_screen *s)
     put_params(s);
     if (problem != NULL) {
         rb_put(c, RB_ERR, RB_WARN, "%s ", rb_text(RB_T_guide_missing));
-        rb_put(c, RB_ERR, RB_PLAIN, "%s %s\n", rb_word(c, problem), rb_word(c, rb_json_str(s->question, "hint", "")));
+        rb_put(c, RB_ERR, RB_PLAIN, "%s\n", rb_word(c, problem));
+        const char *hint = rb_word(c, rb_json_str(s->question, "hint", ""));
+        rb_put(c, RB_ERR, RB_PLAIN, hint[0] != '\0' ? "  %s\n" : "%s", hint);
     }
 }
 

@@ -87,7 +87,7 @@ static json_t *say(struct teller *t, const struct rb_event *e, const char *what,
     if (where) {
         json_object_set(entry, "where", where);
     }
-    if (json_object_get(body, "ms")) {
+    if (json_object_get(body, "ms") && strcmp(e->kind, "run.ended") != 0) { /* that of the whole stands above */
         json_object_set(entry, "took", json_object_get(body, "ms"));
     }
     take(entry, body);

@@ -137,6 +137,7 @@ int rb_approval_complete(struct rb_journal *journal, json_t *approval, struct rb
 struct search {
     json_t *found; /* [approval…] as they were asked */
     const char *prefix, *digest;
+    int64_t alive_us; /* only those that expire later; 0 = all */
 };
 
 static bool begins(const json_t *body, const char *key, const char *prefix)
@@ -144,11 +145,26 @@ static bool begins(const json_t *body, const char *key, const char *prefix)
     return strncmp(rb_json_str(body, key, ""), prefix, strlen(prefix)) == 0;
 }
 
+/* For a look from afar: says no only when no field of that name, whoever it belongs to, lies after us. */
+static bool may_expire_after(const char *body, int64_t us)
+{
+    static const char field[] = "\"expires\":";
+    const char *at = strstr(body, field);
+    bool may = !at;
+    for (; at && !may; at = strstr(at + 1, field)) {
+        may = strtoll(at + strlen(field), NULL, 10) > us;
+    }
+    return may;
+}
+
 static int keep(const struct rb_event *event, void *user)
 {
     struct search *search = user;
     const char *prefix = search->prefix;
     if (prefix && event->body && !strstr(event->body, prefix)) { /* most are of others: they need not be taken apart */
+        return 0;
+    }
+    if (search->alive_us && event->body && !may_expire_after(event->body, search->alive_us)) { /* … or are over */
         return 0;
     }
     json_t *body = body_of(event);
@@ -205,7 +221,7 @@ static json_t *search_both(struct rb_journal *journal, struct search *search, st
 
 json_t *rb_approvals(struct rb_journal *journal, bool all, struct rb_err *err)
 {
-    struct search search = {0};
+    struct search search = {.alive_us = all ? 0 : rb_clock_utc_us()};
     json_t *found = search_both(journal, &search, err), *list, *one;
     size_t i;
     if (!found) {

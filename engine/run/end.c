@@ -59,6 +59,22 @@ static void put_unknown(const struct rb_run *run, json_t *body)
     }
 }
 
+/* What only a person can do of what comes next, in the words of the runbook; NULL when there is nothing. */
+static json_t *by_hand(const json_t *left)
+{
+    json_t *list = NULL, *offer;
+    size_t i;
+    json_array_foreach(left, i, offer) {
+        json_t *own = json_object_get(offer, "by_hand"), *text = own ? own : json_object_get(offer, "todo");
+        if (text) {
+            list = list ? list : json_array();
+            json_array_append_new(list, json_pack("{s:O*, s:O*, s:O*, s:O}", "id", json_object_get(offer, "fix"), "key",
+                                                  json_object_get(offer, "key"), "title", json_object_get(offer, "title"), "text", text));
+        }
+    }
+    return list;
+}
+
 static json_t *ended_body(const struct rb_run *run)
 {
     json_t *body = json_object();
@@ -76,6 +92,10 @@ static json_t *ended_body(const struct rb_run *run)
     json_object_set_new(body, "exit", json_integer(exit_of_finish(run->finish, result)));
     put_unknown(run, body);
     json_object_set_new(body, "next", rb_next_commands(run, json_object_get(run->finish, "left")));
+    json_t *hands = by_hand(json_object_get(run->finish, "left"));
+    if (hands) {
+        json_object_set_new(body, "by_hand", hands);
+    }
     static const char *const kept[] = {"advice", "wrote", "drill"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         json_t *value = json_object_get(run->finish, kept[i]);

@@ -281,7 +281,8 @@ static void note(json_t *report, const json_t *body, int64_t utc_us)
 
 static void run_ended(json_t *report, const json_t *body, int64_t utc_us)
 {
-    static const char *const keys[] = {"run", "result", "exit", "next", "advice", "wrote", "error", "drill", "ms", "recorded", NULL};
+    static const char *const keys[] = {"run",  "result", "exit", "next", "advice",   "by_hand",
+                                       "wrote", "error", "drill", "ms",  "recorded", NULL};
     take(report, body, keys);
     json_object_del(report, "_check");
     json_object_del(report, "_block");

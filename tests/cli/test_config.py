@@ -67,8 +67,8 @@ class Files(Config):
         self.assertEqual(("5m", "default"), (shown["quiet"]["value"], shown["quiet"]["from"]))
         self.assertNotIn("value", shown["must"])
         text = self.run_it("show", "demo/one", code=0).out
-        self.assertRegex(text, r"word +string +/of-the-operator +from config.lua, profile demo\n")
-        self.assertRegex(text, r"place +path +/of-the-operator/x +from {word}/x, word from config.lua, profile demo\n")
+        self.assertRegex(text, r"word +string +/of-the-operator +\(from config.lua, profile demo\)\n")
+        self.assertRegex(text, r"place +path +/of-the-operator/x +\(from {word}/x; word from config.lua, profile demo\)\n")
         self.assertRegex(text, r"must +int +required\n")
         self.assertIn("来自 config.lua 的 profile demo", self.run_it("--lang", "zh", "help", "demo/one", code=0).out)
         self.config('conection "a" {}')

@@ -72,6 +72,22 @@ class Exec(Lab):
         self.run_it("exec", "greeting", f"dir={self.dir}", "--fix", "write-it=" + self.hello, "--yes", code=0)
         self.run_it("exec", "greeting", f"dir={self.dir}", "--fix", "write-it=/else", "--yes", code=0)  # all is well
 
+    def test_what_only_a_person_can_do_is_told(self):
+        self.book("demo/hand", '''runbook "demo/hand" { title = "t", severity = "P3", target = "a" }
+step "call" { title = { zh = "打电话", en = "call them" }, by_hand = { zh = "拨 110", en = "dial 110, ask for the key" } }
+''')
+        self.book("demo/replace", '''runbook "demo/replace" { title = "t", severity = "P3", target = "b" }
+finding "worn" { title = "worn disk {disk}", key = "disk" }
+check "look" { title = "look", run = function() found("worn", { disk = "sda" }) end }
+fix "replace" { when = "worn", title = "replace it", by_hand = "take {disk} out" }
+''')
+        for book, code, words in (("demo/hand", 4, "dial 110, ask for the key"), ("demo/replace", 3, "take sda out")):
+            done = self.run_it("exec", book, code=code)
+            self.assertIn("By hand:", done.out)
+            self.assertIn("  " + words, done.out)
+            self.assertIn(words, json.dumps(self.json("exec", book, code=code)["by_hand"]))
+        self.assertIn("  拨 110", self.run_it("--lang", "zh", "exec", "demo/hand", code=4).out)
+
     def test_a_fix_that_nothing_asks_for_is_told(self):
         self.book("demo/greeting", greeting() + '''
 finding "other" { title = "never found" }

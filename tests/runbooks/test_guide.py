@@ -87,6 +87,12 @@ class Guide(AtTerminal):
         t.wait("可能是这些.*liqpass/db-locked.*症状.*database is locked")
         t.type("1")
         t.wait("回车 开始")
+        t.type("b")  # the wrong one: back to what is seen
+        t.wait(r"> b\n+你看到了什么")
+        t.type("database is locked")
+        t.wait("可能是这些.*liqpass/db-locked")
+        t.type("1")
+        t.wait(r"> 1\n.*回车 开始")
         t.type("db=" + self.db)
         t.wait(re.escape(self.db) + " .*回车 开始.*\n>")
         self.assertEqual([], json.loads(self.runbook("history", "-o", "json").stdout)["runs"], "it began unasked")

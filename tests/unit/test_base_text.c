@@ -109,6 +109,10 @@ static void errno_becomes_a_code_a_runbook_can_act_on(void **state)
     struct rb_err err = {0};
     assert_int_equal(rb_err_errno(&err, ENOENT, "%s", "/etc/x"), RB_ENOT_FOUND);
     assert_string_equal(err.text, "/etc/x: No such file or directory");
+    rb_text_lang_set(RB_LANG_ZH);
+    assert_int_equal(rb_err_errno(&err, EACCES, "/etc/x"), RB_EDENIED);
+    assert_string_equal(err.text, "/etc/x: 权限不够");
+    rb_text_lang_set(RB_LANG_EN);
     assert_int_equal(rb_err_errno(NULL, ENOSPC, "x"), RB_ENO_SPACE);
     assert_int_equal(rb_err_errno(NULL, EACCES, "x"), RB_EDENIED);
     assert_int_equal(rb_err_errno(NULL, ECONNREFUSED, "x"), RB_EREFUSED);

@@ -15,7 +15,7 @@
 static const char *const neutral[] = {
     "base_file_mode_hint",     "journal_folder_hint", "catalog_want_function", "catalog_want_severity",
     "catalog_param_bad_value", "catalog_param_json",  "catalog_bad_file",      "bindings_sql_failed",
-    "schedule_because",        "trust_lock_at"
+    "schedule_because",        "trust_lock_at",       "cli_from_also",         "cli_from_note",
 };
 
 static bool is_neutral(const char *name)
