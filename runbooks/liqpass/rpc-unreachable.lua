@@ -37,10 +37,12 @@ local function loaded(p)
   return entry ~= nil and entry[p.env_key] ~= nil and entry[p.env_key].loaded ~= false
 end
 local function retries(p) return (tonumber(envfile.get(p.env_file, "RPC_RETRY_ATTEMPTS")) or 0) >= 3 end
+local function chain_of(answer) return answer and answer.ok and tostring(answer.value):match("^0x%x+$") end
 local function works(p)
   local url = current(p)
   local c = url and rpc(url, { timeout = p.slow * 2 })
   local answer = c and try(c.answer, c, "eth_chainId")
+  if answer and answer.ok and not chain_of(answer) then return false, { zh = "现在的地址答非所问", en = "the address in use answers something else" } end
   if answer and answer.ok and answer.ms > p.slow * 1000 then return false, { zh = "现在的地址太慢", en = "the address in use is too slow" } end
   local own = url and evm.agree({ url, table.unpack(p.backups) }, { lag = p.lag, chain_id = p.chain_id }).nodes[1]
   if not (own and own.ok and own.chain_id == p.chain_id and own.lag <= p.lag and own.age <= p.max_block_age) then
@@ -100,7 +102,7 @@ check "rpc" {
     for _ = 1, p.probes do
       local c = rpc(url, { timeout = p.slow * 2 })
       local answer, err = try(c.answer, c, "eth_chainId")
-      local chain = answer and answer.ok and tostring(answer.value):match("^0x%x+$")
+      local chain = chain_of(answer)
       if chain then slowest = math.max(slowest, answer.ms) else failed, last = failed + 1, err or answer.error or { code = "rpc" } end
       if chain and evm.int(chain) ~= p.chain_id then found("wrong-chain", { got = evm.int(chain) }) return {} end
     end
