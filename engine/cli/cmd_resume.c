@@ -176,6 +176,26 @@ int rb_cmd_abort(struct rb_cli *c)
 
 /* ---- stop ---- */
 
+/* Who wanted it is part of the record. Where nothing can be written the run is stopped all the same. */
+static void record_request(const struct rb_cli *c, const char *run)
+{
+    struct rb_err ignored = {0};
+    struct rb_journal *at = c->journal, *writer = NULL;
+    while (at != NULL && !rb_journal_has(at, run)) {
+        at = rb_journal_beside(at);
+    }
+    if (at != NULL && rb_journal_open(&writer, rb_journal_path(at), &ignored) == 0) {
+        json_t *actor = rb_journal_actor_find(), *body = json_object();
+        rb_journal_actor_set(writer, actor);
+        if (rb_journal_add(writer, run, "run.stop", body, &ignored) == 0) {
+            (void)rb_journal_commit(writer, &ignored);
+        }
+        rb_journal_close(writer);
+        json_decref(actor);
+        json_decref(body);
+    }
+}
+
 /* The very process: it is taken hold of first, and looked at then. RB_ENOT_RUNNING when it is gone. */
 static int signal_owner(struct rb_cli *c, const char *run, int pid, struct rb_err *err)
 {
@@ -183,6 +203,9 @@ static int signal_owner(struct rb_cli *c, const char *run, int pid, struct rb_er
     json_t *again = fd >= 0 ? rb_journal_run(c->journal, run, err) : NULL;
     bool same = strcmp(rb_json_str(again, "result", ""), "running") == 0 && rb_json_int(again, "pid", 0) == pid;
     int rc = 0;
+    if (same) {
+        record_request(c, run);
+    }
     if (!same) {
         rc = rb_err_set(err, RB_ENOT_RUNNING, RB_T_cli_stop_gone, run);
     } else if (syscall(SYS_pidfd_send_signal, fd, SIGINT, NULL, 0) != 0) {

@@ -166,6 +166,11 @@ static void run_resumed(struct teller *t, const struct rb_event *e, const json_t
     meet(t, json_object_get(say(t, e, "resumed", body), "who"));
 }
 
+static void run_stop(struct teller *t, const struct rb_event *e, const json_t *body)
+{
+    decide(t, say(t, e, "stop", body));
+}
+
 static void check_started(struct teller *t, const struct rb_event *e, const json_t *body)
 {
     char row[256];
@@ -426,6 +431,7 @@ static const struct {
     void (*tell)(struct teller *t, const struct rb_event *e, const json_t *body);
 } kinds[] = {
     {"run.started", run_started},     {"run.resumed", run_resumed},
+    {"run.stop", run_stop},
     {"check.started", check_started}, {"check.ended", check_ended},
     {"finding", finding},             {"diagnosis", diagnosis},
     {"plan", plan},                   {"confirm.asked", confirm_asked},

@@ -152,6 +152,12 @@ static void resumed(const json_t *e, struct rb_buf *out)
     rb_buf_adds(out, TX(resumed));
 }
 
+static void stop(const json_t *e, struct rb_buf *out)
+{
+    (void)e;
+    rb_buf_adds(out, TX(stop));
+}
+
 static void resolved(const json_t *e, struct rb_buf *out)
 {
     rb_buf_addf(out, rb_json_bool(e, "done", false) ? TX(resolved_done) : TX(resolved_not_done), rb_json_str(e, "verb", ""),
@@ -186,7 +192,7 @@ void report_sentence(const json_t *entry, struct rb_buf *out)
         const char *t;
         void (*say)(const json_t *e, struct rb_buf *out);
     } ways[] = {
-        {"start", start},   {"resumed", resumed}, {"look", look},   {"found", found},       {"diagnosis", diagnosis},
+        {"start", start},   {"resumed", resumed}, {"stop", stop}, {"look", look},   {"found", found},       {"diagnosis", diagnosis},
         {"plan", plan},     {"answer", answer},   {"write", written}, {"block", block},     {"over", over},
         {"resolved", resolved}, {"choice", choice}, {"note", note}, {"end", end},           {"event", event},
     };

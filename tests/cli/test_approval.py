@@ -104,6 +104,9 @@ class People(Lab):
         self.assertEqual(("approval", request), (result["steps"][1]["confirmed"]["how"], result["steps"][1]["confirmed"]["approval"]))
         self.assertEqual([], self.by_json(BOB, "approvals")["approvals"])
         self.by(ALICE, "audit", "verify")
+        audit = self.by(ALICE, "audit")[0]
+        self.assertRegex(audit, rf"approval\.answered\s+{request}  yes  seen")
+        self.assertRegex(audit, rf"approval\.used\s+{request}")
         self.by(BOB, "reject", request, "--reason", "too late", code=4)
 
     def test_no_process_is_left_and_nothing_holds_the_target(self):

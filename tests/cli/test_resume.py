@@ -205,6 +205,11 @@ class Killed(Lab):
         self.run_it("stop", run, code=0)
         self.assertEqual("unknown", self.state())  # the command was cut off: nobody knows
         self.run_it("stop", run, code=2)
+        self.run_it("resolve", run, "--not-done", "--reason", "the disk says so", code=0)
+        audit = self.run_it("audit", "--run", run, code=0).out
+        self.assertIn("run.stop", audit)  # by whom is in its column
+        self.assertRegex(audit, r"call\.resolved.*not done, a person says  the disk says so")
+        self.assertIn("asked to stop", self.run_it("report", run, code=0).out)
 
     def test_a_named_lock_excludes_another_runbook(self):
         self.book("demo/other", LOOKS.replace("demo/long", "demo/other").replace('target = "x"', 'target = "y"'))
