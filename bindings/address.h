@@ -20,7 +20,8 @@ struct rb_address {
 
 /* Is text an address? Then *out is it. */
 bool rb_address_parse(const char *text, struct rb_address *out);
-/* This machine itself, or the link it is on (where clouds keep their credentials): loopback, link-local, unspecified. */
+/* This machine itself, or the link it is on (where clouds keep their credentials): loopback, link-local, unspecified.
+ */
 bool rb_address_is_inner(const struct rb_address *address);
 size_t rb_address_size(const struct rb_address *address);
 /* Is there a way to it from this machine? Nothing is sent. */

@@ -6,13 +6,31 @@
 
 #include "binding.h"
 
-#define RB_BIND_POS(name, type, en, zh) {name, type, RB_ARG_REQUIRED | RB_ARG_POSITIONAL, en, zh}
-#define RB_BIND_MUST(name, type, en, zh) {name, type, RB_ARG_REQUIRED, en, zh}
-#define RB_BIND_OPT(name, type, en, zh) {name, type, 0, en, zh}
-#define RB_BIND_OPTPOS(name, type, en, zh) {name, type, RB_ARG_POSITIONAL, en, zh}
-#define RB_BIND_REST(name, type, en, zh) {name, type, RB_ARG_REST, en, zh}
+#define RB_BIND_POS(name, type, en, zh) \
+    { \
+        name, type, RB_ARG_REQUIRED | RB_ARG_POSITIONAL, en, zh \
+    }
+#define RB_BIND_MUST(name, type, en, zh) \
+    { \
+        name, type, RB_ARG_REQUIRED, en, zh \
+    }
+#define RB_BIND_OPT(name, type, en, zh) \
+    { \
+        name, type, 0, en, zh \
+    }
+#define RB_BIND_OPTPOS(name, type, en, zh) \
+    { \
+        name, type, RB_ARG_POSITIONAL, en, zh \
+    }
+#define RB_BIND_REST(name, type, en, zh) \
+    { \
+        name, type, RB_ARG_REST, en, zh \
+    }
 #define RB_BIND_TIMEOUT RB_BIND_OPT("timeout", "duration", "deadline of the call", "本次调用的时限")
-#define RB_BIND_END {NULL, NULL, 0, NULL, NULL}
+#define RB_BIND_END \
+    { \
+        NULL, NULL, 0, NULL, NULL \
+    }
 
 /* A number, or the fallback. */
 double rb_bind_real(const json_t *args, const char *key, double fallback);

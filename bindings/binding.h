@@ -47,16 +47,16 @@ struct rb_call;
 struct rb_work;
 
 struct rb_verb {
-    const char *name;            /* "read": written shell.read in a runbook; when the first argument of all verbs of a
-                                  * binding is positional and called connection: sql(connection, { options }):rows(…) */
+    const char *name; /* "read": written shell.read in a runbook; when the first argument of all verbs of a
+                       * binding is positional and called connection: sql(connection, { options }):rows(…) */
     enum rb_effect effect;
-    const struct rb_arg *args;   /* ends with a NULL name */
-    const char *returns;         /* "{ ok, code, out, err, ms }" */
-    const char *en, *zh;         /* what it does, one or two sentences */
-    double timeout;              /* default deadline in seconds; 0 = 30 */
+    const struct rb_arg *args; /* ends with a NULL name */
+    const char *returns;       /* "{ ok, code, out, err, ms }" */
+    const char *en, *zh;       /* what it does, one or two sentences */
+    double timeout;            /* default deadline in seconds; 0 = 30 */
     /* A write that says by rb_call_announce (a work verb: rb_work_announce) when it comes to what cannot be taken back,
-     * and does nothing before. Its args then hold "$receipt", a name for this one write, and "$look": true when all that
-     * is asked is whether that receipt is there: then it answers true or false, and changes nothing. */
+     * and does nothing before. Its args then hold "$receipt", a name for this one write, and "$look": true when all
+     * that is asked is whether that receipt is there: then it answers true or false, and changes nothing. */
     bool announces;
     /* New reference or NULL with err. Runs in a worker process. args is borrowed. */
     json_t *(*work)(const json_t *args, struct rb_work *work, struct rb_err *err);
@@ -88,7 +88,7 @@ struct rb_module {
 #define RB_MODULE __attribute__((visibility("default"))) const struct rb_module rb_module
 
 struct rb_binding {
-    const char *name;            /* "shell"; the Lua module */
+    const char *name; /* "shell"; the Lua module */
     const char *en, *zh;
     const struct rb_verb *verbs; /* ends with a NULL name */
 };
@@ -113,9 +113,9 @@ void rb_call_output(struct rb_call *call, int stream, const char *data, size_t l
 void rb_call_leave(struct rb_call *call, struct rb_child *child);
 /* A remark for the record: "refused", "unenforced". text is copied. */
 void rb_call_remark(struct rb_call *call, const char *kind, const char *text);
-/* go_on is called once it is on disk (error NULL), or could not be written: then nothing may be begun, and the call fails
- * with error. Never when the call ended meanwhile. facts, for whoever must find out after a crash: pid, or receipt (it is
- * left in the same transaction) and decisive (where it is not, nothing was done). Takes facts. */
+/* go_on is called once it is on disk (error NULL), or could not be written: then nothing may be begun, and the call
+ * fails with error. Never when the call ended meanwhile. facts, for whoever must find out after a crash: pid, or
+ * receipt (it is left in the same transaction) and decisive (where it is not, nothing was done). Takes facts. */
 typedef void rb_announced_fn(struct rb_call *call, const struct rb_err *error);
 void rb_call_announce(struct rb_call *call, json_t *facts, rb_announced_fn *go_on);
 void rb_call_done(struct rb_call *call, json_t *value); /* takes value */

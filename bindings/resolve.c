@@ -1,5 +1,5 @@
-/* Names, the questions about them, and who waits for the answers. A name is asked for twice, A and AAAA, so that a server
- * that drops one of them costs 50 ms. */
+/* Names, the questions about them, and who waits for the answers. A name is asked for twice, A and AAAA, so that a
+ * server that drops one of them costs 50 ms. */
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +21,8 @@ struct rb_query {
     struct rb_query *next;
     struct rb_lookup *lookups;
     uv_timer_t grace;
-    int open;                        /* questions not answered yet */
-    int status[2];                   /* A, AAAA: of c-ares */
+    int open;      /* questions not answered yet */
+    int status[2]; /* A, AAAA: of c-ares */
     struct ares_addrinfo *answer[2];
     bool settled;
     char name[NAME_MAX_BYTES + 1];
@@ -84,8 +84,8 @@ static void collect(const struct rb_query *q, struct rb_addresses *out)
     }
 }
 
-/* "localhost" never leaves this machine (RFC 6761): what /etc/hosts says, else the loopback addresses. c-ares loses some
- * memory when its file has no ::1 for it. */
+/* "localhost" never leaves this machine (RFC 6761): what /etc/hosts says, else the loopback addresses. c-ares loses
+ * some memory when its file has no ::1 for it. */
 static bool is_local(const char *name)
 {
     size_t len = strlen(name);

@@ -117,8 +117,7 @@ int rb_resolver_channel_open(struct rb_resolver *r, const char *servers, struct 
 {
     struct ares_options options = {
         .timeout = TRY_MS, .tries = TRIES, .sock_state_cb = on_state, .sock_state_cb_data = r};
-    int rc = ares_init_options(&r->channel, &options,
-                               ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    int rc = ares_init_options(&r->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
     if (rc != ARES_SUCCESS) {
         return rb_err_set(err, RB_EDNS, RB_T_http_dns_start, ares_strerror(rc));
     }

@@ -22,9 +22,8 @@ static void receipt_asked(struct rb_db *db, int rc)
 
 static json_t *facts(const struct rb_job *job)
 {
-    return job->receipt_params
-               ? json_pack("{s:s, s:b}", "receipt", job->plan.receipt, "decisive", job->decisive)
-               : json_object();
+    return job->receipt_params ? json_pack("{s:s, s:b}", "receipt", job->plan.receipt, "decisive", job->decisive)
+                               : json_object();
 }
 
 static void announced(struct rb_call *call, const struct rb_err *error)

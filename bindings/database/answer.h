@@ -27,8 +27,7 @@ struct rb_answer {
 void rb_answer_init(struct rb_answer *answer, size_t max_rows);
 void rb_answer_deinit(struct rb_answer *answer);
 /* The columns, before the first row. RB_EUSAGE: two of one name, a name that is not UTF-8. */
-int rb_answer_columns(struct rb_answer *answer, const struct rb_cell *cells, size_t count,
-                      struct rb_err *err);
+int rb_answer_columns(struct rb_answer *answer, const struct rb_cell *cells, size_t count, struct rb_err *err);
 /* RB_ETOO_LARGE past a cap. */
 int rb_answer_row(struct rb_answer *answer, const struct rb_cell *cells, size_t count, struct rb_err *err);
 

@@ -4,8 +4,7 @@
 #include "base/json.h"
 #include "database/job.h"
 
-void rb_job_ask(struct rb_job *job, const char *sql, const json_t *params,
-                void (*done)(struct rb_db *db, int rc))
+void rb_job_ask(struct rb_job *job, const char *sql, const json_t *params, void (*done)(struct rb_db *db, int rc))
 {
     job->stage = RB_JOB_LOOK;
     rb_answer_deinit(&job->asked);
@@ -36,8 +35,7 @@ void rb_job_ask_about(struct rb_job *job, const json_t *calls, void (*done)(stru
 bool rb_job_again(struct rb_job *job)
 {
     struct rb_db *db = job->db;
-    if (!db->lost || !db->reused || db->finished > 0 || job->retried || job->cancelled ||
-        job->stage > RB_JOB_WORK) {
+    if (!db->lost || !db->reused || db->finished > 0 || job->retried || job->cancelled || job->stage > RB_JOB_WORK) {
         return false;
     }
     job->retried = true;

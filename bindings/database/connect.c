@@ -72,8 +72,8 @@ static void look_up(struct rb_job *job)
         fail_to_connect(job, &err);
         return;
     }
-    job->lookup = rb_lookup_start(job->pool->resolver, rb_json_str(job->plan.target, "host", "localhost"),
-                                  CONNECT_MAX, looked_up, job);
+    job->lookup = rb_lookup_start(job->pool->resolver, rb_json_str(job->plan.target, "host", "localhost"), CONNECT_MAX,
+                                  looked_up, job);
 }
 
 void rb_job_open(struct rb_job *job)

@@ -38,8 +38,7 @@ struct rb_db {
     char address[64]; /* what was connected to; "" is the socket */
     uv_loop_t *loop;
     uv_poll_t *poll;
-    int fd,
-        wants; /* what go_on waits for: UV_READABLE, UV_WRITABLE; wants 0: the driver calls rb_db_resume */
+    int fd, wants; /* what go_on waits for: UV_READABLE, UV_WRITABLE; wants 0: the driver calls rb_db_resume */
     struct rb_err err;
     bool lost;     /* nothing can be asked any more */
     bool checked;  /* was asked what its account may; then harmless counts */
@@ -71,13 +70,12 @@ struct rb_db_driver {
     void (*close)(struct rb_db *db);
     /* The statement that sets limits and how values are written: for the session, or for the transaction
      * only. */
-    void (*settings)(const struct rb_db *db, const struct rb_db_limits *limits, bool local,
-                     struct rb_buf *out);
+    void (*settings)(const struct rb_db *db, const struct rb_db_limits *limits, bool local, struct rb_buf *out);
     /* Ends what db is doing, asked on another connection of the account. */
     void (*kill)(const struct rb_db *db, struct rb_buf *out);
     const char *begin_read, *begin_write;
-    const char *account; /* one value: NULL, or the first right of the account that is more than reading */
-    const char *calls;   /* one value, of (names, harmless): NULL, or the first that a read may not call */
+    const char *account;      /* one value: NULL, or the first right of the account that is more than reading */
+    const char *calls;        /* one value, of (names, harmless): NULL, or the first that a read may not call */
     const char *const *pure;  /* or: what it may call */
     const char *const *probe; /* statements that write and leave nothing; ends with NULL */
     /* One value: not NULL when there is a table of receipts that the account may use. Then: the two that use it, of
@@ -90,8 +88,7 @@ struct rb_db_driver {
 /* wire.c. Each ends by exactly one db->done, perhaps before it returns. */
 struct rb_db *rb_db_new(const struct rb_db_driver *driver, const json_t *target, uv_loop_t *loop);
 void rb_db_connect(struct rb_db *db, const char *address, void (*done)(struct rb_db *db, int rc));
-void rb_db_run(struct rb_db *db, const struct rb_db_step *steps, size_t count,
-               void (*done)(struct rb_db *db, int rc));
+void rb_db_run(struct rb_db *db, const struct rb_db_step *steps, size_t count, void (*done)(struct rb_db *db, int rc));
 /* From a driver: what it did elsewhere than on db->fd has come to this. */
 void rb_db_resume(struct rb_db *db, int rc);
 /* What is under way ends without done; then the connection is closed and freed. */

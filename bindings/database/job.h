@@ -45,8 +45,7 @@ void rb_job_announce(struct rb_job *job);
 void rb_job_work(struct rb_job *job);
 
 /* ask.c: our own question. Its one value is asked_text afterwards, borrowed; NULL: it has none. */
-void rb_job_ask(struct rb_job *job, const char *sql, const json_t *params,
-                void (*done)(struct rb_db *db, int rc));
+void rb_job_ask(struct rb_job *job, const char *sql, const json_t *params, void (*done)(struct rb_db *db, int rc));
 const char *rb_job_asked_text(const struct rb_job *job);
 /* Which of these calls does more than compute? */
 void rb_job_ask_about(struct rb_job *job, const json_t *calls, void (*done)(struct rb_db *db, int rc));

@@ -28,8 +28,7 @@ static const char *not_pure(const struct rb_job *job, const json_t *calls)
     char word[RB_STATEMENT_WORD * 2];
     size_t i;
     const json_t *name;
-    json_array_foreach(calls, i, name)
-    {
+    json_array_foreach(calls, i, name) {
         const char *text = json_is_string(name) ? json_string_value(name) : "?";
         size_t len = 0;
         for (; text[len] && len < sizeof word - 1; len++) {
@@ -72,8 +71,7 @@ static void account_asked(struct rb_db *db, int rc)
     db->harmless = configured && !right;
     if (!db->harmless) {
         struct rb_err text = {0};
-        rb_err_set(&text, RB_EDENIED,
-                   configured ? RB_T_servers_sql_account_more : RB_T_servers_sql_account_none,
+        rb_err_set(&text, RB_EDENIED, configured ? RB_T_servers_sql_account_more : RB_T_servers_sql_account_none,
                    rb_json_str(job->plan.target, "user", ""), right ? right : "");
         rb_call_remark(job->call, "unenforced", text.text);
     }

@@ -50,8 +50,8 @@ static bool commits_once(const struct rb_db_plan *plan)
     return plain;
 }
 
-static int add(struct rb_db_plan *plan, const struct rb_db_driver *driver, const json_t *query,
-               const json_t *params, struct rb_err *err)
+static int add(struct rb_db_plan *plan, const struct rb_db_driver *driver, const json_t *query, const json_t *params,
+               struct rb_err *err)
 {
     if (!json_is_string(query) || strlen(json_string_value(query)) != json_string_length(query)) {
         return rb_err_set(err, RB_EUSAGE, RB_T_bindings_sql_one_statement);
@@ -68,8 +68,7 @@ static int add(struct rb_db_plan *plan, const struct rb_db_driver *driver, const
 }
 
 /* One statement of a transaction: { "query", { params } } or { query = …, params = … } or "query". */
-static int add_item(struct rb_db_plan *plan, const struct rb_db_driver *driver, const json_t *item,
-                    struct rb_err *err)
+static int add_item(struct rb_db_plan *plan, const struct rb_db_driver *driver, const json_t *item, struct rb_err *err)
 {
     const json_t *query = json_is_array(item) ? json_array_get(item, 0) : json_object_get(item, "query");
     const json_t *params = json_is_array(item) ? json_array_get(item, 1) : json_object_get(item, "params");
@@ -88,8 +87,7 @@ static int add_all(struct rb_db_plan *plan, const struct rb_db_driver *driver, s
     plan->statements = rb_xcalloc(count + 1, sizeof *plan->statements);
     plan->params = rb_xcalloc(count + 1, sizeof(json_t *));
     if (count > 0 && plan->verb != RB_DB_TX) {
-        return add(plan, driver, json_object_get(plan->args, "query"), json_object_get(plan->args, "params"),
-                   err);
+        return add(plan, driver, json_object_get(plan->args, "query"), json_object_get(plan->args, "params"), err);
     }
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
@@ -102,8 +100,7 @@ int rb_db_plan_read(struct rb_db_plan *plan, const struct rb_db_driver *driver, 
                     struct rb_err *err)
 {
     json_int_t max = rb_json_int(args, "max_rows", 1000);
-    *plan = (struct rb_db_plan){
-        .verb = verb, .args = json_incref((json_t *)args), .reading = verb <= RB_DB_VALUE};
+    *plan = (struct rb_db_plan){.verb = verb, .args = json_incref((json_t *)args), .reading = verb <= RB_DB_VALUE};
     plan->target = json_object_get(args, "connection");
     plan->keeps_session = true;
     plan->look = rb_json_bool(args, "$look", false);

@@ -12,8 +12,7 @@ struct rb_db_plan {
     const json_t *target;
     struct rb_db_limits limits;
     size_t max_rows;
-    bool reading,
-        keeps_session; /* keeps_session: nothing of it stays in the session, which may be used again */
+    bool reading, keeps_session; /* keeps_session: nothing of it stays in the session, which may be used again */
     const char *receipt; /* its name, where a row of that name may say later that this was committed; else NULL */
     bool look;           /* asks only whether that row is there */
     size_t count;

@@ -203,8 +203,7 @@ static bool known(const json_t *list, const json_t *name)
 {
     size_t i;
     const json_t *one;
-    json_array_foreach(list, i, one)
-    {
+    json_array_foreach(list, i, one) {
         if (json_equal(one, name)) {
             return true;
         }
@@ -214,8 +213,8 @@ static bool known(const json_t *list, const json_t *name)
 
 /* MariaDB calls a stored function, never one of its own, when the name is quoted, qualified, or (for some of
  * its own) stands apart from the parenthesis: these are noted in a form that no list of functions has. */
-static void note_call(struct rb_statement *s, const struct rb_dialect *dialect, const struct token *t,
-                      bool qualified, bool apart)
+static void note_call(struct rb_statement *s, const struct rb_dialect *dialect, const struct token *t, bool qualified,
+                      bool apart)
 {
     char word[RB_STATEMENT_WORD];
     capitals(t, word);
@@ -236,8 +235,7 @@ static void note_call(struct rb_statement *s, const struct rb_dialect *dialect, 
     }
 }
 
-static void note_word(struct rb_statement *s, const struct rb_dialect *dialect, const struct token *t,
-                      bool qualified)
+static void note_word(struct rb_statement *s, const struct rb_dialect *dialect, const struct token *t, bool qualified)
 {
     char word[RB_STATEMENT_WORD];
     capitals(t, word);
@@ -252,8 +250,7 @@ static void note_word(struct rb_statement *s, const struct rb_dialect *dialect, 
 }
 
 /* Spaces keep what stands beside a place from becoming part of it: "a?", "?5". */
-static int note_place(struct rb_statement *s, const struct rb_dialect *dialect, const struct token *t,
-                      bool numbered)
+static int note_place(struct rb_statement *s, const struct rb_dialect *dialect, const struct token *t, bool numbered)
 {
     if (t->kind == NUMBERED) {
         long n = t->len < 7 ? strtol(t->at + 1, NULL, 10) : 65536;
@@ -276,8 +273,7 @@ static bool has_numbers(const struct rb_dialect *dialect, const char *text)
     return t.kind == NUMBERED;
 }
 
-static int read_tokens(const struct rb_dialect *dialect, const char *text, struct rb_statement *s,
-                       struct rb_err *err)
+static int read_tokens(const struct rb_dialect *dialect, const char *text, struct rb_statement *s, struct rb_err *err)
 {
     struct lexer l = {.dialect = dialect, .at = text};
     bool numbered = has_numbers(dialect, text), ended = false, dot = false;
@@ -312,8 +308,7 @@ static int read_tokens(const struct rb_dialect *dialect, const char *text, struc
     return rb_buf_adds(&s->text, copied);
 }
 
-int rb_statement_read(const struct rb_dialect *dialect, const char *text, struct rb_statement *out,
-                      struct rb_err *err)
+int rb_statement_read(const struct rb_dialect *dialect, const char *text, struct rb_statement *out, struct rb_err *err)
 {
     *out = (struct rb_statement){.calls = json_array()};
     rb_buf_init(&out->text, TEXT_MAX);

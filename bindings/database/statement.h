@@ -11,12 +11,12 @@
 
 /* How a server writes SQL. */
 struct rb_dialect {
-    bool mysql; /* backslashes in strings, "…" a string, # comments, `names`; else PostgreSQL */
+    bool mysql;                       /* backslashes in strings, "…" a string, # comments, `names`; else PostgreSQL */
     const char *const *reading;       /* how a reading statement begins */
     const char *const *never_reading; /* words that no reading statement holds */
     const char *const *transaction;   /* how a statement begins that opens or ends a transaction */
     const char *const *in_tx;         /* how a statement of tx begins; NULL: anything else */
-    const char *const *keywords; /* may stand before "(" without being a function; NULL: the server knows */
+    const char *const *keywords;      /* may stand before "(" without being a function; NULL: the server knows */
 };
 
 #define RB_STATEMENT_WORD 24
@@ -33,8 +33,7 @@ struct rb_statement {
 
 /* Reads text into *out, also on failure to be freed by rb_statement_free. RB_EUSAGE: empty, a string without
  * its end. */
-int rb_statement_read(const struct rb_dialect *dialect, const char *text, struct rb_statement *out,
-                      struct rb_err *err);
+int rb_statement_read(const struct rb_dialect *dialect, const char *text, struct rb_statement *out, struct rb_err *err);
 void rb_statement_free(struct rb_statement *s);
 
 bool rb_statement_word_in(const char *word, const char *const *words);

@@ -85,9 +85,7 @@ static json_t *moment(const char *data, size_t len)
 
 static int digit(char c)
 {
-    return isdigit((unsigned char)c)    ? c - '0'
-           : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
-                                        : -1;
+    return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
 }
 
 static json_t *hex(const char *data, size_t len)
@@ -127,9 +125,8 @@ static json_t *bits(const char *data, size_t len)
 json_t *rb_value_json(enum rb_value_kind kind, const char *data, size_t len)
 {
     static json_t *(*const of[])(const char *, size_t) = {
-        [RB_VALUE_TEXT] = text, [RB_VALUE_BOOL] = boolean, [RB_VALUE_INT] = integer,
-        [RB_VALUE_REAL] = real, [RB_VALUE_JSON] = parsed,  [RB_VALUE_MOMENT] = moment,
-        [RB_VALUE_HEX] = hex,   [RB_VALUE_BITS] = bits,
+        [RB_VALUE_TEXT] = text,   [RB_VALUE_BOOL] = boolean,  [RB_VALUE_INT] = integer, [RB_VALUE_REAL] = real,
+        [RB_VALUE_JSON] = parsed, [RB_VALUE_MOMENT] = moment, [RB_VALUE_HEX] = hex,     [RB_VALUE_BITS] = bits,
     };
     return of[kind](data, len);
 }

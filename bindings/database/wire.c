@@ -52,9 +52,7 @@ static int wait_for(struct rb_db *db)
         }
         db->poll->data = db;
     }
-    return uv_poll_start(db->poll, db->wants, ready) == 0
-               ? 0
-               : rb_err_errno(&db->err, EBADF, "%s", db->driver->name);
+    return uv_poll_start(db->poll, db->wants, ready) == 0 ? 0 : rb_err_errno(&db->err, EBADF, "%s", db->driver->name);
 }
 
 static void settle(struct rb_db *db, int rc)
@@ -76,8 +74,7 @@ void rb_db_connect(struct rb_db *db, const char *address, void (*done)(struct rb
     settle(db, db->driver->connect(db));
 }
 
-void rb_db_run(struct rb_db *db, const struct rb_db_step *steps, size_t count,
-               void (*done)(struct rb_db *db, int rc))
+void rb_db_run(struct rb_db *db, const struct rb_db_step *steps, size_t count, void (*done)(struct rb_db *db, int rc))
 {
     db->err = (struct rb_err){0};
     db->finished = 0;

@@ -61,15 +61,12 @@ static void alone_ready(struct rb_db *db, int rc)
 {
     struct rb_job *job = db->owner;
     if (rc < 0 || job->cancelled) {
-        alone_done(
-            db,
-            rc < 0 ? rc : rb_err_set(&db->err, RB_ECANCELLED, RB_T_servers_sql_cancelled, db->driver->name));
+        alone_done(db, rc < 0 ? rc : rb_err_set(&db->err, RB_ECANCELLED, RB_T_servers_sql_cancelled, db->driver->name));
         return;
     }
     job->stage = RB_JOB_ALONE;
-    job->steps[0] = (struct rb_db_step){.sql = rb_buf_str(&job->plan.statements[0].text),
-                                        .params = job->plan.params[0],
-                                        .answer = &job->answer};
+    job->steps[0] = (struct rb_db_step){
+        .sql = rb_buf_str(&job->plan.statements[0].text), .params = job->plan.params[0], .answer = &job->answer};
     rb_db_run(db, job->steps, 1, alone_done);
 }
 
@@ -91,8 +88,7 @@ static bool probe_answers(struct rb_job *job)
         return false;
     }
     job->plan.keeps_session = false;
-    rb_job_done(job,
-                json_pack("{s:b, s:s, s:s}", "ok", 0, "code", rb_err_name(err->code), "message", err->text));
+    rb_job_done(job, json_pack("{s:b, s:s, s:s}", "ok", 0, "code", rb_err_name(err->code), "message", err->text));
     return true;
 }
 
@@ -132,9 +128,8 @@ static void worked(struct rb_db *db, int rc)
 static size_t add_statements(struct rb_job *job, struct rb_db_step *steps)
 {
     for (size_t i = 0; i < job->plan.count; i++) {
-        steps[i] = (struct rb_db_step){.sql = rb_buf_str(&job->plan.statements[i].text),
-                                       .params = job->plan.params[i],
-                                       .answer = &job->answer};
+        steps[i] = (struct rb_db_step){
+            .sql = rb_buf_str(&job->plan.statements[i].text), .params = job->plan.params[i], .answer = &job->answer};
     }
     return job->plan.count;
 }
@@ -161,8 +156,7 @@ void rb_job_work(struct rb_job *job)
     size_t n = 0;
     free(job->steps);
     job->steps = rb_xcalloc(job->plan.count + 16, sizeof *job->steps);
-    job->steps[n++] =
-        (struct rb_db_step){.sql = job->plan.reading ? driver->begin_read : driver->begin_write};
+    job->steps[n++] = (struct rb_db_step){.sql = job->plan.reading ? driver->begin_read : driver->begin_write};
     if (!driver->session_settings) {
         rb_buf_clear(&job->text);
         driver->settings(job->db, &job->plan.limits, true, &job->text);

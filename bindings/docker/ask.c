@@ -72,7 +72,8 @@ static int find_container(struct ask *a, struct rb_err *err)
     char project[LABEL_MAX], service[LABEL_MAX];
     (void)snprintf(project, sizeof project, "label=com.docker.compose.project=%s", json_string_value(a->project));
     (void)snprintf(service, sizeof service, "label=com.docker.compose.service=%s", a->service);
-    const char *const words[] = {"ps", "--quiet", "--filter", project, "--filter", service, "--filter", "status=running", NULL};
+    const char *const words[] = {"ps",    "--quiet",  "--filter",       project, "--filter",
+                                 service, "--filter", "status=running", NULL};
     return run(a, words, err);
 }
 
@@ -121,8 +122,9 @@ static void on_found(struct ask *a, int status)
 static void on_answer(struct ask *a, int status)
 {
     struct rb_call *call = a->call;
-    json_t *value = json_pack("{s:b, s:i, s:o, s:o, s:I}", "ok", status == 0, "code", status, "out", rb_shell_output_json(&a->out), "err",
-                              rb_shell_output_json(&a->err), "ms", (json_int_t)((rb_clock_mono_ns() - a->since) / 1000000));
+    json_t *value =
+        json_pack("{s:b, s:i, s:o, s:o, s:I}", "ok", status == 0, "code", status, "out", rb_shell_output_json(&a->out),
+                  "err", rb_shell_output_json(&a->err), "ms", (json_int_t)((rb_clock_mono_ns() - a->since) / 1000000));
     rb_call_data_set(call, NULL);
     ask_free(a);
     rb_call_done(call, value);
@@ -150,8 +152,7 @@ static bool are_words(const json_t *words)
 {
     size_t i;
     const json_t *word;
-    json_array_foreach(words, i, word)
-    {
+    json_array_foreach(words, i, word) {
         if (!json_is_string(word)) {
             return false;
         }
@@ -166,7 +167,8 @@ static json_t *declared(const json_t *connection, const char *service, const cha
     if (!json_is_string(json_object_get(connection, "project"))) {
         rb_err_set(err, RB_EUSAGE, RB_T_servers_docker_connection);
     } else if (!are_words(words)) {
-        rb_err_set(err, RB_ENOT_FOUND, RB_T_servers_docker_no_question, service, name, rb_json_str(connection, "name", "?"));
+        rb_err_set(err, RB_ENOT_FOUND, RB_T_servers_docker_no_question, service, name,
+                   rb_json_str(connection, "name", "?"));
         rb_err_hint(err, RB_T_servers_docker_hint, service, name);
     } else {
         return words;

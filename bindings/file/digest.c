@@ -49,15 +49,13 @@ static char kind_of(const FTSENT *e)
 
 /* "KIND HASH PATH" and a NUL, in the order of the walk: folders before what is in them, names by their bytes.
  */
-static int add_entry(struct sha256_ctx *whole, const FTSENT *e, size_t root, struct rb_work *work,
-                     struct rb_err *err)
+static int add_entry(struct sha256_ctx *whole, const FTSENT *e, size_t root, struct rb_work *work, struct rb_err *err)
 {
     char hash[RB_HEX_SIZE], head[RB_HEX_SIZE + 8];
     int rc;
 
     if (e->fts_info == FTS_ERR || e->fts_info == FTS_DNR || e->fts_info == FTS_NS) {
-        return rb_err_errno(err, e->fts_errno, "%s",
-                            e->fts_path); /* without it the digest would be another tree's */
+        return rb_err_errno(err, e->fts_errno, "%s", e->fts_path); /* without it the digest would be another tree's */
     }
     if (e->fts_info == FTS_DP || e->fts_level == 0) {
         return 0;

@@ -63,10 +63,8 @@ static bool is_shown(const json_t *show, const char *name, size_t len)
     const json_t *one;
     size_t i;
 
-    json_array_foreach(show, i, one)
-    {
-        if (json_is_string(one) && json_string_length(one) == len &&
-            memcmp(json_string_value(one), name, len) == 0) {
+    json_array_foreach(show, i, one) {
+        if (json_is_string(one) && json_string_length(one) == len && memcmp(json_string_value(one), name, len) == 0) {
             return true;
         }
     }
@@ -86,8 +84,8 @@ static json_t *entry_json(const struct listing *l, const struct rb_env_entry *e)
 
     rb_buf_init(&value, FILE_MAX);
     (void)rb_env_text_value(l->text, e, &value); /* it is part of the text: it cannot be longer */
-    out = json_pack("{s:o, s:i, s:b, s:I, s:b, s:b}", "name", rb_json_bytes(e->name, e->name_len), "line",
-                    e->line, "set", value.len > 0, "length", (json_int_t)value.len, "placeholder",
+    out = json_pack("{s:o, s:i, s:b, s:I, s:b, s:b}", "name", rb_json_bytes(e->name, e->name_len), "line", e->line,
+                    "set", value.len > 0, "length", (json_int_t)value.len, "placeholder",
                     is_placeholder(rb_buf_str(&value)), "exported", e->exported);
     if (is_shown(l->show, e->name, e->name_len)) {
         json_object_set_new(out, "value", rb_json_bytes(rb_buf_str(&value), value.len));
@@ -184,8 +182,7 @@ json_t *rb_file_env(const json_t *args, struct rb_work *work, struct rb_err *err
 static const struct rb_env_entry *last_of(const struct rb_env_text *parsed, const char *name)
 {
     for (size_t i = parsed->count; i-- > 0;) {
-        if (parsed->entries[i].name_len == strlen(name) &&
-            memcmp(parsed->entries[i].name, name, strlen(name)) == 0) {
+        if (parsed->entries[i].name_len == strlen(name) && memcmp(parsed->entries[i].name, name, strlen(name)) == 0) {
             return &parsed->entries[i];
         }
     }
@@ -216,8 +213,7 @@ static int get_value(const json_t *args, struct rb_buf *value, struct rb_err *er
     if (!rb_env_text_name(name, strlen(name))) {
         return rb_err_set(err, RB_EUSAGE, RB_T_bindings_env_name, name);
     }
-    if (rb_json_bytes_get(json_object_get(args, "value"), value) != 0 ||
-        memchr(rb_buf_str(value), '\0', value->len)) {
+    if (rb_json_bytes_get(json_object_get(args, "value"), value) != 0 || memchr(rb_buf_str(value), '\0', value->len)) {
         return rb_err_set(err, RB_EUSAGE, RB_T_bindings_env_value);
     }
     return 0;
@@ -245,8 +241,7 @@ static int read_old(const char *path, const struct rb_work *work, struct rb_buf 
 static json_t *write_new(const char *path, bool fresh, const struct rb_buf *text, struct rb_work *work,
                          struct rb_err *err)
 {
-    json_t *args = json_pack("{s:s, s:o}", "path", path, "data", rb_json_bytes(rb_buf_str(text), text->len)),
-           *out;
+    json_t *args = json_pack("{s:s, s:o}", "path", path, "data", rb_json_bytes(rb_buf_str(text), text->len)), *out;
 
     if (fresh) {
         json_object_set_new(args, "mode", json_string("0600"));

@@ -12,8 +12,7 @@ struct cursor {
 
 static bool is_name_char(char c, bool first)
 {
-    return isalpha((unsigned char)c) || c == '_' ||
-           (!first && (isdigit((unsigned char)c) || c == '.' || c == '-'));
+    return isalpha((unsigned char)c) || c == '_' || (!first && (isdigit((unsigned char)c) || c == '.' || c == '-'));
 }
 
 bool rb_env_text_name(const char *name, size_t len)
@@ -234,10 +233,7 @@ static int double_quoted(const char *value, size_t len, struct rb_buf *out)
     int rc = rb_buf_adds(out, "\"");
 
     for (size_t i = 0; rc == 0 && i < len; i++) {
-        const char *written = value[i] == '\n'   ? "\\n"
-                              : value[i] == '\r' ? "\\r"
-                              : value[i] == '\t' ? "\\t"
-                                                 : NULL;
+        const char *written = value[i] == '\n' ? "\\n" : value[i] == '\r' ? "\\r" : value[i] == '\t' ? "\\t" : NULL;
         if (written) {
             rc = rb_buf_adds(out, written);
         } else {

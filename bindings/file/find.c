@@ -21,7 +21,7 @@ struct wanted {
     double older, newer;  /* seconds, 0 = any age */
     int64_t larger;       /* bytes, -1 = any size */
     size_t max;
-    int depth; /* 1 = the folder itself */
+    int depth;                        /* 1 = the folder itself */
     const struct rb_open_files *open; /* these are left out; NULL = none */
 };
 
@@ -30,8 +30,7 @@ static bool is_excepted(const json_t *patterns, const char *name)
     const json_t *one;
     size_t i;
 
-    json_array_foreach(patterns, i, one)
-    {
+    json_array_foreach(patterns, i, one) {
         if (json_is_string(one) && fnmatch(json_string_value(one), name, 0) == 0) {
             return true;
         }
@@ -72,7 +71,8 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 }
 
 /* One entry of the walk. 0 to go on. */
-static int visit(FTS *walk, FTSENT *entry, const struct wanted *wanted, json_t *out, const char *dir, struct rb_err *err)
+static int visit(FTS *walk, FTSENT *entry, const struct wanted *wanted, json_t *out, const char *dir,
+                 struct rb_err *err)
 {
     if (entry->fts_info == FTS_DP || entry->fts_info == FTS_NS) {
         return 0; /* seen on the way in, or gone between two looks */
@@ -157,10 +157,8 @@ static json_t *search(const json_t *args, const struct wanted *wanted, const str
 
 json_t *rb_file_list(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
-    struct wanted wanted = {.name = json_string_value(json_object_get(args, "pattern")),
-                            .larger = -1,
-                            .max = LIST_MAX,
-                            .depth = 1};
+    struct wanted wanted = {
+        .name = json_string_value(json_object_get(args, "pattern")), .larger = -1, .max = LIST_MAX, .depth = 1};
 
     return search(args, &wanted, work, err);
 }
@@ -176,8 +174,12 @@ json_t *rb_file_find(const json_t *args, struct rb_work *work, struct rb_err *er
                             .older = rb_bind_real(args, "older", 0),
                             .newer = rb_bind_real(args, "newer", 0),
                             .larger = rb_json_int(args, "larger", -1),
-                            .max = max < 0 ? 0 : max > LIST_MAX ? LIST_MAX : (size_t)max,
-                            .depth = depth < 1 ? 1 : depth > DEPTH_MAX ? DEPTH_MAX : (int)depth};
+                            .max = max < 0          ? 0
+                                   : max > LIST_MAX ? LIST_MAX
+                                                    : (size_t)max,
+                            .depth = depth < 1           ? 1
+                                     : depth > DEPTH_MAX ? DEPTH_MAX
+                                                         : (int)depth};
     json_t *out;
 
     if (rb_json_bool(args, "closed", false)) {

@@ -57,16 +57,15 @@ static bool mark_get(const struct follow *f, const char *path, struct mark *mark
 {
     const json_t *had = json_object_get(f->at, path);
 
-    *mark = (struct mark){rb_json_int(had, "inode", 0), rb_json_int(had, "born", 0),
-                          rb_json_int(had, "offset", 0)};
+    *mark = (struct mark){rb_json_int(had, "inode", 0), rb_json_int(had, "born", 0), rb_json_int(had, "offset", 0)};
     return had != NULL;
 }
 
 static void mark_set(struct follow *f, const char *path, const struct mark *mark)
 {
     json_object_set_new(f->at, path,
-                        json_pack("{s:I, s:I, s:I}", "inode", (json_int_t)mark->inode, "born",
-                                  (json_int_t)mark->born, "offset", (json_int_t)mark->offset));
+                        json_pack("{s:I, s:I, s:I}", "inode", (json_int_t)mark->inode, "born", (json_int_t)mark->born,
+                                  "offset", (json_int_t)mark->offset));
 }
 
 static void add_once(json_t *list, const char *path)
@@ -74,8 +73,7 @@ static void add_once(json_t *list, const char *path)
     const json_t *one;
     size_t i;
 
-    json_array_foreach(list, i, one)
-    {
+    json_array_foreach(list, i, one) {
         if (strcmp(json_string_value(one), path) == 0) {
             return;
         }
@@ -95,8 +93,7 @@ static int take(struct follow *f, const char *path, const char *line, size_t len
 
     f->passed++;
     if (rc > 0) {
-        json_array_append_new(f->lines,
-                              json_pack("{s:s, s:o}", "path", path, "line", rb_json_bytes(line, len)));
+        json_array_append_new(f->lines, json_pack("{s:s, s:o}", "path", path, "line", rb_json_bytes(line, len)));
         f->bytes += len;
     }
     return rc < 0 ? rc : 0;
@@ -104,8 +101,7 @@ static int take(struct follow *f, const char *path, const char *line, size_t len
 
 /* Reads fd from the mark on; takes fd. whole: what has no end yet is a line too, nobody will go on with it.
  */
-static int drain(struct follow *f, const char *path, int fd, struct mark *mark, bool whole,
-                 struct rb_err *err)
+static int drain(struct follow *f, const char *path, int fd, struct mark *mark, bool whole, struct rb_err *err)
 {
     struct rb_lines *lines = rb_lines_new(fd, mark->offset, path);
     const char *line;
@@ -210,8 +206,7 @@ static int batch(struct follow *f, const json_t *paths, double within, struct rb
     int rc = 0;
 
     do {
-        json_array_foreach(paths, i, path)
-        {
+        json_array_foreach(paths, i, path) {
             rc = rc == 0 && !is_full(f) ? look_at(f, json_string_value(path), err) : rc;
         }
         if (rc != 0 || is_full(f) || rb_clock_mono_ns() >= end) {
@@ -229,10 +224,8 @@ static int check(const json_t *paths, struct rb_err *err)
     if (json_array_size(paths) == 0 || json_array_size(paths) > PATHS_MAX) {
         return rb_err_set(err, RB_EUSAGE, RB_T_bindings_follow_paths, PATHS_MAX);
     }
-    json_array_foreach(paths, i, path)
-    {
-        if (!json_is_string(path) || json_string_value(path)[0] != '/' ||
-            json_string_length(path) >= PATH_MAX) {
+    json_array_foreach(paths, i, path) {
+        if (!json_is_string(path) || json_string_value(path)[0] != '/' || json_string_length(path) >= PATH_MAX) {
             return rb_err_set(err, RB_EUSAGE, RB_T_bindings_path_absolute, "paths",
                               json_is_string(path) ? json_string_value(path) : "?");
         }
@@ -249,8 +242,7 @@ json_t *rb_file_follow(const json_t *args, struct rb_work *work, struct rb_err *
     int rc = check(paths, &why);
 
     f.max = max < 1 ? 1 : max > LINES_MAX ? LINES_MAX : (size_t)max;
-    f.at = json_is_object(json_object_get(args, "at")) ? json_deep_copy(json_object_get(args, "at"))
-                                                       : json_object();
+    f.at = json_is_object(json_object_get(args, "at")) ? json_deep_copy(json_object_get(args, "at")) : json_object();
     f.lines = json_array();
     f.rotated = json_array();
     f.lost = json_array();
@@ -259,8 +251,8 @@ json_t *rb_file_follow(const json_t *args, struct rb_work *work, struct rb_err *
     }
     rc = rc == 0 ? batch(&f, paths, rb_bind_real(args, "within", WITHIN_DEFAULT), &why) : rc;
     rb_pattern_free(f.pattern);
-    json_t *out = json_pack("{s:o, s:o, s:o, s:o, s:I}", "lines", f.lines, "at", f.at, "rotated", f.rotated,
-                            "lost", f.lost, "passed", (json_int_t)f.passed);
+    json_t *out = json_pack("{s:o, s:o, s:o, s:o, s:I}", "lines", f.lines, "at", f.at, "rotated", f.rotated, "lost",
+                            f.lost, "passed", (json_int_t)f.passed);
     if (rc != 0) {
         json_decref(out);
         *err = why;

@@ -115,9 +115,9 @@ static bool iso(struct cursor c, int64_t *utc)
     int year, month;
     char first, second, gap;
 
-    return digits(&c, 4, &year) && one_of(&c, "-/", &first) && digits(&c, 2, &month) &&
-           one_of(&c, "-/", &second) && first == second && digits(&c, 2, &tm.tm_mday) &&
-           one_of(&c, "T _", &gap) && clock_time(&c, &tm) && finish(&tm, year, month, zone(&c), utc);
+    return digits(&c, 4, &year) && one_of(&c, "-/", &first) && digits(&c, 2, &month) && one_of(&c, "-/", &second) &&
+           first == second && digits(&c, 2, &tm.tm_mday) && one_of(&c, "T _", &gap) && clock_time(&c, &tm) &&
+           finish(&tm, year, month, zone(&c), utc);
 }
 
 /* 08/Mar/2026:05:30:00 +0000 */
@@ -127,8 +127,8 @@ static bool access_log(struct cursor c, int64_t *utc)
     int year, month;
     char gap;
 
-    return digits(&c, 2, &tm.tm_mday) && one_of(&c, "/-", &gap) && month_name(&c, &month) &&
-           one_of(&c, "/-", &gap) && digits(&c, 4, &year) && one_of(&c, ": ", &gap) && clock_time(&c, &tm) &&
+    return digits(&c, 2, &tm.tm_mday) && one_of(&c, "/-", &gap) && month_name(&c, &month) && one_of(&c, "/-", &gap) &&
+           digits(&c, 4, &year) && one_of(&c, ": ", &gap) && clock_time(&c, &tm) &&
            finish(&tm, year, month, zone(&c), utc);
 }
 

@@ -124,13 +124,11 @@ static int inflate_some(struct pump *p, struct sink *to, struct rb_err *err)
         p->z.avail_out = CHUNK;
         said = inflate(&p->z, Z_NO_FLUSH);
         if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR) {
-            return rb_err_set(err, RB_ECORRUPT, RB_T_bindings_gzip_damaged, p->name,
-                              p->z.msg ? p->z.msg : "?");
+            return rb_err_set(err, RB_ECORRUPT, RB_T_bindings_gzip_damaged, p->name, p->z.msg ? p->z.msg : "?");
         }
         rc = put(to, p->out, CHUNK - p->z.avail_out, err);
         if (rc == 0 && rb_work_left(p->work) <= 0) {
-            rc = rb_err_set(err, RB_ETIMEOUT, RB_T_bindings_timeout,
-                            p->name); /* a small input may hold very much */
+            rc = rb_err_set(err, RB_ETIMEOUT, RB_T_bindings_timeout, p->name); /* a small input may hold very much */
         }
         if (rc == 0 && said == Z_STREAM_END) {
             if (p->z.avail_in == 0) {

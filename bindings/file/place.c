@@ -47,9 +47,8 @@ static int open_place(struct rb_place *place, const char *path, uint64_t resolve
 
     *place = (struct rb_place){.path = path, .dir = -1};
     if (path[0] != '/' || strlen(path) >= sizeof parent) {
-        return rb_err_set(err, RB_EUSAGE,
-                          path[0] == '/' ? RB_T_bindings_path_long : RB_T_bindings_path_absolute, "path",
-                          path);
+        return rb_err_set(err, RB_EUSAGE, path[0] == '/' ? RB_T_bindings_path_long : RB_T_bindings_path_absolute,
+                          "path", path);
     }
     if (rb_place_stays(path, err) != 0 || name_of(place, path, err) != 0) {
         return RB_EUSAGE;
@@ -79,8 +78,7 @@ void rb_place_close(struct rb_place *place)
     place->dir = -1;
 }
 
-int rb_place_beside(const struct rb_place *place, const char *suffix, struct rb_place *out,
-                    struct rb_err *err)
+int rb_place_beside(const struct rb_place *place, const char *suffix, struct rb_place *out, struct rb_err *err)
 {
     *out = *place;
     if (strlen(place->name) + strlen(suffix) > NAME_MAX) {
@@ -90,8 +88,7 @@ int rb_place_beside(const struct rb_place *place, const char *suffix, struct rb_
     return 0;
 }
 
-int rb_place_stat(const struct rb_place *place, const struct rb_work *work, struct stat *st,
-                  struct rb_err *err)
+int rb_place_stat(const struct rb_place *place, const struct rb_work *work, struct stat *st, struct rb_err *err)
 {
     if (fstatat(place->dir, place->name, st, AT_SYMLINK_NOFOLLOW) != 0) {
         return rb_err_errno(err, errno, "%s", place->path);
@@ -99,8 +96,7 @@ int rb_place_stat(const struct rb_place *place, const struct rb_work *work, stru
     return rb_bind_allowed(work, st, place->path, err);
 }
 
-int rb_place_read(const struct rb_place *place, const struct rb_work *work, struct stat *st,
-                  struct rb_err *err)
+int rb_place_read(const struct rb_place *place, const struct rb_work *work, struct stat *st, struct rb_err *err)
 {
     int fd = openat(place->dir, place->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), rc;
 

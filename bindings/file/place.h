@@ -20,14 +20,11 @@ int rb_place_open(struct rb_place *place, const char *path, struct rb_err *err);
 int rb_place_open_real(struct rb_place *place, const char *path, struct rb_err *err);
 void rb_place_close(struct rb_place *place);
 /* name with suffix; RB_EUSAGE when it becomes too long. */
-int rb_place_beside(const struct rb_place *place, const char *suffix, struct rb_place *out,
-                    struct rb_err *err);
+int rb_place_beside(const struct rb_place *place, const char *suffix, struct rb_place *out, struct rb_err *err);
 /* What is there, a link itself and not its target; refuses the journal's files. */
-int rb_place_stat(const struct rb_place *place, const struct rb_work *work, struct stat *st,
-                  struct rb_err *err);
+int rb_place_stat(const struct rb_place *place, const struct rb_work *work, struct stat *st, struct rb_err *err);
 /* A regular file there, no link. The descriptor or a negative RB_E*. */
-int rb_place_read(const struct rb_place *place, const struct rb_work *work, struct stat *st,
-                  struct rb_err *err);
+int rb_place_read(const struct rb_place *place, const struct rb_work *work, struct stat *st, struct rb_err *err);
 /* A new private file there. The descriptor or a negative RB_E*. */
 int rb_place_create(const struct rb_place *place, struct rb_err *err);
 /* Never over something that is there. */

@@ -51,8 +51,7 @@ static void undo(struct batch *b, bool forward)
     for (size_t i = b->count; i-- > 0;) {
         struct item *item = &b->items[i];
         if (item->moved) {
-            (void)(forward ? rb_place_move(&item->to, &item->from, NULL)
-                           : rb_place_move(&item->from, &item->to, NULL));
+            (void)(forward ? rb_place_move(&item->to, &item->from, NULL) : rb_place_move(&item->from, &item->to, NULL));
         }
     }
 }
@@ -63,8 +62,7 @@ static int move_all(struct batch *b, bool forward, struct rb_err *err)
 
     for (size_t i = 0; rc == 0 && i < b->count; i++) {
         struct item *item = &b->items[i];
-        rc =
-            forward ? rb_place_move(&item->from, &item->to, err) : rb_place_move(&item->to, &item->from, err);
+        rc = forward ? rb_place_move(&item->from, &item->to, err) : rb_place_move(&item->to, &item->from, err);
         item->moved = rc == 0;
     }
     for (size_t i = 0; rc == 0 && i < b->count; i++) {
@@ -115,15 +113,13 @@ static void drop_folder(const struct batch *b)
 }
 
 /* What is to be moved, and in *missing what is not there. */
-static int gather(struct batch *b, const json_t *paths, json_t *missing, const struct rb_work *work,
-                  struct rb_err *err)
+static int gather(struct batch *b, const json_t *paths, json_t *missing, const struct rb_work *work, struct rb_err *err)
 {
     const json_t *one;
     size_t i;
 
     b->items = rb_xcalloc(json_array_size(paths) + 1, sizeof *b->items);
-    json_array_foreach(paths, i, one)
-    {
+    json_array_foreach(paths, i, one) {
         struct item *item = &b->items[b->count];
         struct rb_err why = {0};
         struct rb_buf path;
@@ -160,9 +156,9 @@ static int name_items(struct batch *b, json_t *list, struct rb_err *err)
             (int)sizeof item->to.name) {
             return rb_err_set(err, RB_EUSAGE, RB_T_bindings_path_long, item->from_path);
         }
-        json_array_append_new(list, json_pack("{s:o, s:o}", "from",
-                                              rb_json_bytes(item->from_path, strlen(item->from_path)), "to",
-                                              rb_json_bytes(item->to.name, strlen(item->to.name))));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o}", "from", rb_json_bytes(item->from_path, strlen(item->from_path)),
+                                        "to", rb_json_bytes(item->to.name, strlen(item->to.name))));
     }
     return 0;
 }
@@ -215,8 +211,8 @@ json_t *rb_file_quarantine(const json_t *args, struct rb_work *work, struct rb_e
         }
     }
     if (rc == 0) {
-        out = json_pack("{s:o, s:O, s:O}", "dir", rb_json_bytes(b.path, strlen(b.path)), "files", list,
-                        "missing", missing);
+        out = json_pack("{s:o, s:O, s:O}", "dir", rb_json_bytes(b.path, strlen(b.path)), "files", list, "missing",
+                        missing);
     }
     batch_free(&b);
     json_decref(missing);
@@ -264,8 +260,7 @@ static int item_of(struct batch *b, const json_t *one, struct rb_err *err)
     struct item *item = &b->items[b->count];
     int rc = 0;
 
-    if (!from || !to || strchr(to, '/') || strcmp(to, ".") == 0 || strcmp(to, "..") == 0 ||
-        strlen(to) > NAME_MAX) {
+    if (!from || !to || strchr(to, '/') || strcmp(to, ".") == 0 || strcmp(to, "..") == 0 || strlen(to) > NAME_MAX) {
         rc = rb_err_set(err, RB_ECORRUPT, RB_T_bindings_manifest, b->path);
         free(from);
     } else {

@@ -37,7 +37,8 @@ const char *rb_file_type(const struct stat *st)
 }
 
 /* A descriptor of a regular file; -1 with *missing when there is none. */
-static int open_regular(const json_t *args, const struct rb_work *work, struct stat *st, bool *missing, struct rb_err *err)
+static int open_regular(const json_t *args, const struct rb_work *work, struct stat *st, bool *missing,
+                        struct rb_err *err)
 {
     const char *path = rb_bind_path(args, "path", err);
     struct rb_err why = {0};
@@ -156,11 +157,11 @@ json_t *rb_file_stat(const json_t *args, struct rb_work *work, struct rb_err *er
         rb_err_errno(err, errno, "%s", path);
         return NULL;
     }
-    return json_pack("{s:I, s:I, s:i, s:I, s:I, s:o*, s:o*, s:s, s:s, s:I, s:I, s:I}", "size", (json_int_t)st.st_size, "mtime",
-                     (json_int_t)st.st_mtime, "mode", (int)(st.st_mode & 07777), "uid", (json_int_t)st.st_uid, "gid",
-                     (json_int_t)st.st_gid, "owner", user_name(st.st_uid), "group", group_name(st.st_gid), "type",
-                     rb_file_type(&st), "path", realpath(path, real) ? real : path, "dev", (json_int_t)st.st_dev, "inode", (json_int_t)st.st_ino, "links",
-                     (json_int_t)st.st_nlink);
+    return json_pack("{s:I, s:I, s:i, s:I, s:I, s:o*, s:o*, s:s, s:s, s:I, s:I, s:I}", "size", (json_int_t)st.st_size,
+                     "mtime", (json_int_t)st.st_mtime, "mode", (int)(st.st_mode & 07777), "uid", (json_int_t)st.st_uid,
+                     "gid", (json_int_t)st.st_gid, "owner", user_name(st.st_uid), "group", group_name(st.st_gid),
+                     "type", rb_file_type(&st), "path", realpath(path, real) ? real : path, "dev",
+                     (json_int_t)st.st_dev, "inode", (json_int_t)st.st_ino, "links", (json_int_t)st.st_nlink);
 }
 
 /* Where the last `lines` lines of data begin. */

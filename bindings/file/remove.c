@@ -34,8 +34,7 @@ static bool is_mount_point(int dir, const char *name)
 }
 
 /* What may never go, wherever it is. */
-static int check_entry(const struct removal *r, int dir, const char *name, const struct stat *st,
-                       struct rb_err *err)
+static int check_entry(const struct removal *r, int dir, const char *name, const struct stat *st, struct rb_err *err)
 {
     if (is_mount_point(dir, name) || st->st_dev != r->device) {
         return rb_err_set(err, RB_EUSAGE, RB_T_bindings_mount_point, r->path, name);
@@ -70,8 +69,7 @@ static int walk(struct removal *r, int dir, int depth, struct rb_err *err)
     DIR *list = fdopendir(dir);
     struct dirent *entry;
     struct stat st;
-    int rc =
-        depth <= DEPTH_MAX ? 0 : rb_err_set(err, RB_ETOO_LARGE, RB_T_bindings_tree_deep, r->path, DEPTH_MAX);
+    int rc = depth <= DEPTH_MAX ? 0 : rb_err_set(err, RB_ETOO_LARGE, RB_T_bindings_tree_deep, r->path, DEPTH_MAX);
 
     if (!list) {
         rc = rb_err_errno(err, errno, "%s", r->path);
@@ -101,8 +99,7 @@ static bool is_top(const struct rb_place *place)
            root.st_ino == parent.st_ino;
 }
 
-static int remove_tree(struct removal *r, const struct rb_place *place, const struct stat *st,
-                       struct rb_err *err)
+static int remove_tree(struct removal *r, const struct rb_place *place, const struct stat *st, struct rb_err *err)
 {
     int rc;
 
@@ -115,8 +112,7 @@ static int remove_tree(struct removal *r, const struct rb_place *place, const st
     return rc == 0 ? remove_name(r, place->dir, place->name, st, 0, err) : rc;
 }
 
-static int remove_one(struct removal *r, const struct rb_place *place, const struct stat *st,
-                      struct rb_err *err)
+static int remove_one(struct removal *r, const struct rb_place *place, const struct stat *st, struct rb_err *err)
 {
     bool dir = S_ISDIR(st->st_mode);
 
@@ -150,6 +146,5 @@ json_t *rb_file_remove(const json_t *args, struct rb_work *work, struct rb_err *
     }
     rc = rc == 0 ? rb_place_sync(&place, err) : rc;
     rb_place_close(&place);
-    return rc == 0 ? json_pack("{s:I, s:I}", "bytes", (json_int_t)r.bytes, "entries", (json_int_t)r.entries)
-                   : NULL;
+    return rc == 0 ? json_pack("{s:I, s:I}", "bytes", (json_int_t)r.bytes, "entries", (json_int_t)r.entries) : NULL;
 }

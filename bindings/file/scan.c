@@ -67,8 +67,7 @@ static int add_kinds(struct scan *s, const json_t *args, struct rb_err *err)
     if (!json_is_object(patterns) || json_object_size(patterns) == 0) {
         return rb_err_set(err, RB_EUSAGE, RB_T_bindings_scan_patterns, PATTERNS_MAX);
     }
-    json_object_foreach(patterns, name, text)
-    {
+    json_object_foreach(patterns, name, text) {
         rc = rc == 0 ? add_kind(s, name, text, plain, err) : rc;
     }
     return rc;
@@ -255,8 +254,8 @@ static bool is_gzip(int fd)
     return pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
 }
 
-static json_t *scan_fd(struct scan *s, int fd, const struct stat *st, const json_t *args,
-                       const struct rb_work *work, struct rb_err *err)
+static json_t *scan_fd(struct scan *s, int fd, const struct stat *st, const json_t *args, const struct rb_work *work,
+                       struct rb_err *err)
 {
     const char *path = rb_json_str(args, "path", "");
     int64_t from = is_gzip(fd) ? 0 : beginning(args, st), at;
@@ -277,12 +276,11 @@ static json_t *scan_fd(struct scan *s, int fd, const struct stat *st, const json
     if (!s->dated && s->since > 0 && st->st_mtime < s->since) {
         forget(s);
     }
-    return json_pack("{s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O, s:O, s:b}", "lines",
-                     (json_int_t)s->lines, "dated", s->dated, "first", (json_int_t)s->first, "last",
-                     (json_int_t)s->last, "since", (json_int_t)s->since, "size", (json_int_t)st->st_size,
-                     "mtime", (json_int_t)st->st_mtime, "inode", (json_int_t)st->st_ino, "at", (json_int_t)at,
-                     "matches", kinds_json(s), "samples", s->samples, "buckets", s->buckets, "wrote",
-                     rb_work_last_write(work) > 0);
+    return json_pack("{s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:O, s:O, s:b}", "lines", (json_int_t)s->lines,
+                     "dated", s->dated, "first", (json_int_t)s->first, "last", (json_int_t)s->last, "since",
+                     (json_int_t)s->since, "size", (json_int_t)st->st_size, "mtime", (json_int_t)st->st_mtime, "inode",
+                     (json_int_t)st->st_ino, "at", (json_int_t)at, "matches", kinds_json(s), "samples", s->samples,
+                     "buckets", s->buckets, "wrote", rb_work_last_write(work) > 0);
 }
 
 json_t *rb_file_scan(const json_t *args, struct rb_work *work, struct rb_err *err)

@@ -11,8 +11,9 @@
 #include "base/json.h"
 #include "file/place.h"
 
-#define KEEP_MAX (64ll << 20) /* it is in memory while the file is cut: a full disk has no room for a copy   \
-                               */
+#define KEEP_MAX \
+    (64ll << 20) /* it is in memory while the file is cut: a full disk has no room for a copy \
+                  */
 
 static bool user_id(const char *name, uid_t *uid)
 {
@@ -67,8 +68,7 @@ json_t *rb_file_chown(const json_t *args, struct rb_work *work, struct rb_err *e
         rc = rb_err_errno(err, errno, "%s", path);
     }
     rb_place_close(&place);
-    return rc == 0 ? json_pack("{s:{s:I, s:I}}", "before", "uid", (json_int_t)st.st_uid, "gid",
-                               (json_int_t)st.st_gid)
+    return rc == 0 ? json_pack("{s:{s:I, s:I}}", "before", "uid", (json_int_t)st.st_uid, "gid", (json_int_t)st.st_gid)
                    : NULL;
 }
 

@@ -77,9 +77,8 @@ static json_t *top_json(struct top *top, bool folders)
     qsort(top->items, top->count, sizeof *top->items, largest_first);
     for (size_t i = 0; i < top->count; i++) {
         const struct item *item = &top->items[i];
-        json_array_append_new(out, json_pack("{s:o, s:I, s:I}", "path",
-                                             rb_json_bytes(item->path, strlen(item->path)), "bytes",
-                                             (json_int_t)item->bytes, folders ? "files" : "mtime",
+        json_array_append_new(out, json_pack("{s:o, s:I, s:I}", "path", rb_json_bytes(item->path, strlen(item->path)),
+                                             "bytes", (json_int_t)item->bytes, folders ? "files" : "mtime",
                                              (json_int_t)(folders ? item->files : item->mtime)));
         free(item->path);
     }
@@ -117,9 +116,8 @@ static void add_entry(struct usage *u, const FTSENT *e)
         u->branch_files += e->fts_info == FTS_F;
     }
     if (e->fts_info == FTS_F) {
-        offer(
-            &u->files, e->fts_path,
-            (struct item){.bytes = (int64_t)e->fts_statp->st_blocks * 512, .mtime = e->fts_statp->st_mtime});
+        offer(&u->files, e->fts_path,
+              (struct item){.bytes = (int64_t)e->fts_statp->st_blocks * 512, .mtime = e->fts_statp->st_mtime});
     } else if (e->fts_info == FTS_DP && e->fts_level == 1) {
         offer(&u->folders, e->fts_path, (struct item){.bytes = u->branch_bytes, .files = u->branch_files});
     }
@@ -160,8 +158,8 @@ json_t *rb_file_usage(const json_t *args, struct rb_work *work, struct rb_err *e
     u.folders.items = rb_xcalloc(u.folders.max + 1, sizeof *u.folders.items);
     int rc = measure(&u, real, work, err);
     json_t *out = json_pack("{s:I, s:I, s:b, s:I, s:o, s:o}", "bytes", (json_int_t)u.bytes, "files",
-                            (json_int_t)u.count, "complete", u.complete, "hidden", (json_int_t)u.hidden,
-                            "biggest", top_json(&u.files, false), "folders", top_json(&u.folders, true));
+                            (json_int_t)u.count, "complete", u.complete, "hidden", (json_int_t)u.hidden, "biggest",
+                            top_json(&u.files, false), "folders", top_json(&u.folders, true));
     free(real);
     if (rc != 0) {
         json_decref(out);

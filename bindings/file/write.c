@@ -159,8 +159,8 @@ static int write_part(struct replacing *r, const struct rb_buf *data, struct rb_
         return fd;
     }
     rc = write_all(fd, rb_buf_str(data), data->len, r->path, err);
-    if (rc == 0 && ((r->old >= 0 && fchown(fd, r->old_st.st_uid, r->old_st.st_gid) != 0) || fchmod(fd, (mode_t)r->mode) != 0 ||
-                    fsync(fd) != 0)) {
+    if (rc == 0 && ((r->old >= 0 && fchown(fd, r->old_st.st_uid, r->old_st.st_gid) != 0) ||
+                    fchmod(fd, (mode_t)r->mode) != 0 || fsync(fd) != 0)) {
         rc = rb_err_errno(err, errno, "%s", r->path);
     }
     close(fd);
@@ -198,7 +198,8 @@ static int real_path(const char *path, char out[PATH_MAX], struct rb_err *err)
     return 0;
 }
 
-static int resolve(struct replacing *r, const char *path, const json_t *args, const struct rb_work *work, struct rb_err *err)
+static int resolve(struct replacing *r, const char *path, const json_t *args, const struct rb_work *work,
+                   struct rb_err *err)
 {
     struct rb_err why = {0};
     int rc = real_path(path, r->path, err);
@@ -218,7 +219,8 @@ static int resolve(struct replacing *r, const char *path, const json_t *args, co
     return r->mode < 0 ? RB_EUSAGE : 0;
 }
 
-static int replace(struct replacing *r, const struct rb_buf *data, bool backup, struct rb_work *work, struct rb_err *err)
+static int replace(struct replacing *r, const struct rb_buf *data, bool backup, struct rb_work *work,
+                   struct rb_err *err)
 {
     int rc = backup && r->old >= 0 ? keep_old(r, work, err) : 0;
 
@@ -278,7 +280,8 @@ json_t *rb_file_append(const json_t *args, struct rb_work *work, struct rb_err *
         if (fsync(fd) != 0) {
             rb_err_errno(err, errno, "%s", path);
         } else if (rb_bind_sync_parent(path, err) == 0) {
-            out = json_pack("{s:I, s:I}", "bytes", (json_int_t)data.len, "size", (json_int_t)(st.st_size + (off_t)data.len));
+            out = json_pack("{s:I, s:I}", "bytes", (json_int_t)data.len, "size",
+                            (json_int_t)(st.st_size + (off_t)data.len));
         }
     }
     if (fd >= 0) {

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "bind.h"
+#include "http/keep.h"
 #include "http/redirect.h"
 #include "http/request.h"
-#include "http/keep.h"
 #include "http/value.h"
 #include "net/headers.h"
 #include "net/transfer.h"
@@ -22,7 +22,7 @@ struct exchange {
     uv_timer_t timer; /* of the wait before another try; used only when there may be one */
     bool has_timer, write;
     bool outer; /* an answer on the way came from elsewhere */
-    bool lost; /* something was sent before, and no answer came */
+    bool lost;  /* something was sent before, and no answer came */
     int tries;
     json_t *hops;
 };
@@ -112,7 +112,8 @@ static void follow(struct exchange *x)
 {
     struct rb_err err = {0};
     struct rb_answer *answer = rb_transfer_answer(x->transfer);
-    json_t *hop = json_pack("{s:s, s:i, s:s}", "url", answer->url, "status", (int)answer->status, "remote", answer->remote);
+    json_t *hop =
+        json_pack("{s:s, s:i, s:s}", "url", answer->url, "status", (int)answer->status, "remote", answer->remote);
     int rc = rb_http_redirect(&x->request, answer, json_array_size(x->hops), &err);
     json_array_append_new(x->hops, hop);
     x->outer = x->outer || rb_http_is_from_outside(answer);

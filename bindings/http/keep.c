@@ -25,8 +25,7 @@ static json_t *picked_object(const json_t *value, const char *const *paths, size
 {
     const char *key, *rest[PATHS_MAX];
     json_t *out = json_object(), *item;
-    json_object_foreach((json_t *)value, key, item)
-    {
+    json_object_foreach((json_t *)value, key, item) {
         bool whole;
         size_t n = below(key, paths, count, rest, &whole);
         if (whole) {
@@ -50,8 +49,7 @@ static json_t *picked(const json_t *value, const char *const *paths, size_t coun
         return json_null();
     }
     json_t *out = json_array();
-    json_array_foreach(value, i, item)
-    {
+    json_array_foreach(value, i, item) {
         json_array_append_new(out, picked(item, paths, count));
     }
     return out;
@@ -62,8 +60,7 @@ json_t *rb_http_picked(const json_t *value, const json_t *paths)
     const char *list[PATHS_MAX];
     size_t i, n = 0;
     const json_t *path;
-    json_array_foreach(paths, i, path)
-    {
+    json_array_foreach(paths, i, path) {
         if (json_is_string(path) && n < PATHS_MAX) {
             list[n++] = json_string_value(path);
         }

@@ -40,8 +40,7 @@ static int add_path(struct rb_buf *url, const json_t *path, struct rb_err *err)
     if (!json_is_array(path) || strpbrk(rb_buf_str(url), "?#")) {
         return rb_err_set(err, RB_EUSAGE, RB_T_http_path);
     }
-    json_array_foreach(path, i, one)
-    {
+    json_array_foreach(path, i, one) {
         rc = rc == 0 ? add_segment(url, one, err) : rc;
     }
     return rc;
@@ -54,11 +53,13 @@ static int make_url(struct rb_http_request *r, struct rb_err *err)
     const json_t *query = json_object_get(r->args, "query");
     rb_buf_init(&url, URL_MAX);
     int rc = rb_buf_add(&url, base, fragment ? (size_t)(fragment - base) : strlen(base));
-    rc = rc == 0 ? add_path(&url, json_object_get(r->args, "path"), err) : rb_err_set(err, RB_EUSAGE, RB_T_http_url_long);
+    rc = rc == 0 ? add_path(&url, json_object_get(r->args, "path"), err)
+                 : rb_err_set(err, RB_EUSAGE, RB_T_http_url_long);
     if (rc == 0 && json_object_size(query) > 0) {
         struct rb_buf pairs;
         rb_buf_init(&pairs, URL_MAX);
-        if (rb_url_encode_map(&pairs, query) != 0 || rb_buf_adds(&url, strchr(rb_buf_str(&url), '?') ? "&" : "?") != 0 ||
+        if (rb_url_encode_map(&pairs, query) != 0 ||
+            rb_buf_adds(&url, strchr(rb_buf_str(&url), '?') ? "&" : "?") != 0 ||
             rb_buf_adds(&url, rb_buf_str(&pairs)) != 0) {
             rc = rb_err_set(err, RB_EUSAGE, RB_T_http_values, "query");
         }
@@ -72,8 +73,7 @@ static bool has_header(const json_t *headers, const char *wanted)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)headers, name, value)
-    {
+    json_object_foreach((json_t *)headers, name, value) {
         if (!strcasecmp(name, wanted)) {
             return true;
         }
@@ -197,7 +197,9 @@ static int read_limits(struct rb_http_request *r, struct rb_err *err)
     if (r->wait < 0 || r->wait > 3600) {
         return rb_err_set(err, RB_EUSAGE, RB_T_http_range, "retry.wait", 0, 3600);
     }
-    return max >= 1 && max <= BODY_ANSWER_MAX ? 0 : rb_err_set(err, RB_EUSAGE, RB_T_http_range, "max_body", 1, BODY_ANSWER_MAX);
+    return max >= 1 && max <= BODY_ANSWER_MAX
+               ? 0
+               : rb_err_set(err, RB_EUSAGE, RB_T_http_range, "max_body", 1, BODY_ANSWER_MAX);
 }
 
 int rb_http_request_init(struct rb_http_request *out, const char *method, const json_t *args, struct rb_err *err)
@@ -230,8 +232,7 @@ bool rb_http_request_ok(const struct rb_http_request *r, long status)
     if (json_is_integer(ok)) {
         return json_integer_value(ok) == status;
     }
-    json_array_foreach(ok, i, one)
-    {
+    json_array_foreach(ok, i, one) {
         if (json_integer_value(one) == status) {
             return true;
         }
@@ -245,8 +246,7 @@ void rb_http_request_forget(struct rb_http_request *r)
     static const char *const harmless[] = {"accept", "accept-language", "user-agent"};
     json_t *kept = json_object(), *value;
     const char *name;
-    json_object_foreach(r->headers, name, value)
-    {
+    json_object_foreach(r->headers, name, value) {
         for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) {
             if (!strcasecmp(name, harmless[i])) {
                 json_object_set(kept, name, value);

@@ -18,14 +18,16 @@ static bool says_json(const json_t *headers)
 {
     const char *type = rb_headers_value(headers, "content-type");
     size_t len = strcspn(type, "; \t");
-    return (len == 16 && !strncasecmp(type, "application/json", 16)) || (len > 5 && !strncasecmp(type + len - 5, "+json", 5));
+    return (len == 16 && !strncasecmp(type, "application/json", 16)) ||
+           (len > 5 && !strncasecmp(type + len - 5, "+json", 5));
 }
 
 static void add_json(json_t *out, const struct rb_answer *answer)
 {
     struct rb_err ignored = {0}; /* what does not parse is in body all the same */
     json_t *parsed = says_json(answer->headers) && !answer->cut
-                         ? rb_json_parse(rb_buf_str(&answer->body), answer->body.len, &ignored) : NULL;
+                         ? rb_json_parse(rb_buf_str(&answer->body), answer->body.len, &ignored)
+                         : NULL;
     if (parsed) {
         json_object_set_new(out, "json", parsed);
     }
@@ -91,8 +93,9 @@ int rb_http_status_error(const char *method, const struct rb_answer *a, struct r
     (void)snprintf(words, sizeof words, "%s", rb_buf_str(&a->body));
     rb_buf_init(&clean, WORDS_MAX * 8);
     (void)rb_utf8_clean(&clean, words, rb_bind_whole_chars(words, strlen(words)), false);
-    int rc = clean.len ? rb_err_set(err, RB_ESTATUS, RB_T_http_status_says, method, a->url, a->status, rb_buf_str(&clean))
-                       : rb_err_set(err, RB_ESTATUS, RB_T_http_status, method, a->url, a->status);
+    int rc = clean.len
+                 ? rb_err_set(err, RB_ESTATUS, RB_T_http_status_says, method, a->url, a->status, rb_buf_str(&clean))
+                 : rb_err_set(err, RB_ESTATUS, RB_T_http_status, method, a->url, a->status);
     rb_buf_deinit(&clean);
     return rc;
 }

@@ -52,14 +52,13 @@ struct rb_my_thread {
 static void connect_in_thread(uv_work_t *work)
 {
     struct rb_my_thread *t = work->data;
-    t->ok =
-        mysql_real_connect(t->mysql, t->host, rb_json_str(t->target, "user", "root"),
-                           rb_json_str(t->target, "password", ""), rb_json_str(t->target, "database", NULL),
-                           (unsigned)rb_json_int(t->target, "port", t->port), NULL, 0) != NULL;
+    t->ok = mysql_real_connect(t->mysql, t->host, rb_json_str(t->target, "user", "root"),
+                               rb_json_str(t->target, "password", ""), rb_json_str(t->target, "database", NULL),
+                               (unsigned)rb_json_int(t->target, "port", t->port), NULL, 0) != NULL;
 }
 
-/* With verify the library looks the name up itself: it must have come to the address that was found for it. The certificate
- * was checked by then, so nobody else can have heard the password. */
+/* With verify the library looks the name up itself: it must have come to the address that was found for it. The
+ * certificate was checked by then, so nobody else can have heard the password. */
 static int check_peer(struct rb_my *my)
 {
     char text[INET6_ADDRSTRLEN] = "";
@@ -150,8 +149,7 @@ static int init(struct rb_my *my)
     (void)mysql_options(my->mysql, MYSQL_OPT_NONBLOCK, NULL);
     (void)mysql_options(my->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     (void)mysql_options(my->mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
-    (void)mysql_options(my->mysql, MYSQL_OPT_LOCAL_INFILE,
-                        &local_infile); /* a server may not ask for our files */
+    (void)mysql_options(my->mysql, MYSQL_OPT_LOCAL_INFILE, &local_infile); /* a server may not ask for our files */
     (void)mysql_optionsv(my->mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "runbook");
     return 0;
 }

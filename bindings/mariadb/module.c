@@ -16,8 +16,7 @@ static bool usable(struct rb_db *db)
 {
     struct rb_my *my = (struct rb_my *)db;
     char byte;
-    return !db->lost && !my->op &&
-           recv((int)mysql_get_socket(my->mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+    return !db->lost && !my->op && recv((int)mysql_get_socket(my->mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
 }
 
 /* Rows nobody reads go with the connection: the library must not look for them. */
@@ -40,8 +39,7 @@ static void close_db(struct rb_db *db)
 
 /* How strings and names are written must be what statement.c takes it for. The server ends a statement by
  * itself a little after the deadline of the call, when we cannot ask it to any more. */
-static void settings(const struct rb_db *db, const struct rb_db_limits *limits, bool local,
-                     struct rb_buf *out)
+static void settings(const struct rb_db *db, const struct rb_db_limits *limits, bool local, struct rb_buf *out)
 {
     MYSQL *mysql = ((const struct rb_my *)db)->mysql;
     long long wait = (long long)ceil(limits->wait), limit = (long long)ceil(limits->timeout) + 1;
@@ -91,8 +89,7 @@ static const char *const transaction[] = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPO
                                           "LOCK",  "UNLOCK", "PREPARE",  "EXECUTE",   NULL};
 static const char *const in_tx[] = {"INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "WITH", "DO", NULL};
 static const char *const probe[] = {"CREATE TEMPORARY TABLE runbook_probe (n INT)",
-                                    "INSERT INTO runbook_probe VALUES (1)",
-                                    "DROP TEMPORARY TABLE runbook_probe", NULL};
+                                    "INSERT INTO runbook_probe VALUES (1)", "DROP TEMPORARY TABLE runbook_probe", NULL};
 
 static const struct rb_dialect dialect = {.mysql = true,
                                           .reading = reading,
@@ -119,17 +116,18 @@ static const struct rb_db_driver driver = {
     .account = account,
     .pure = rb_my_pure,
     .probe = probe,
-    .receipts = "SELECT 'yes' FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '" RB_RECEIPTS
-                "' AND engine = 'InnoDB'",
+    .receipts =
+        "SELECT 'yes' FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '" RB_RECEIPTS
+        "' AND engine = 'InnoDB'",
     .leave_receipt = "INSERT INTO " RB_RECEIPTS " (receipt) VALUES (?)",
     .find_receipt = "SELECT 'yes' FROM " RB_RECEIPTS " WHERE receipt = ?",
     .wants_alone = wants_alone,
 };
 
-#define VERB(name, verb)                                                                                     \
-    static int name(struct rb_call *call, const json_t *args, struct rb_err *err)                            \
-    {                                                                                                        \
-        return rb_db_start(call, &driver, verb, args, err);                                                  \
+#define VERB(name, verb) \
+    static int name(struct rb_call *call, const json_t *args, struct rb_err *err) \
+    { \
+        return rb_db_start(call, &driver, verb, args, err); \
     }
 VERB(rows, RB_DB_ROWS)
 VERB(row, RB_DB_ROW)

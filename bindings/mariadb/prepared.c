@@ -34,8 +34,7 @@ static int bind_bytes(struct rb_my *my, size_t i, const json_t *value)
     struct rb_buf buf;
     rb_buf_init(&buf, PARAM_MAX);
     int rc = rb_json_bytes_get(value, &buf) == 0
-                 ? keep(my, i, rb_buf_str(&buf), buf.len,
-                        json_is_string(value) ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB)
+                 ? keep(my, i, rb_buf_str(&buf), buf.len, json_is_string(value) ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB)
                  : rb_err_set(&my->db.err, RB_EUSAGE, RB_T_bindings_sql_param_type, (int)i + 1);
     rb_buf_deinit(&buf);
     return rc;
@@ -64,8 +63,8 @@ static int bind_values(struct rb_my *my, const json_t *params)
 {
     size_t n = json_array_size(params);
     if (mysql_stmt_param_count(my->stmt) != n) { /* the server's count is the one that is read from memory */
-        return rb_err_set(&my->db.err, RB_EUSAGE, RB_T_bindings_sql_params_count,
-                          (int)mysql_stmt_param_count(my->stmt), (int)n);
+        return rb_err_set(&my->db.err, RB_EUSAGE, RB_T_bindings_sql_params_count, (int)mysql_stmt_param_count(my->stmt),
+                          (int)n);
     }
     my->binds = rb_xcalloc(n, sizeof *my->binds);
     my->bound = rb_xcalloc(n, sizeof *my->bound);

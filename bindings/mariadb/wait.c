@@ -5,8 +5,7 @@ static int wait_for(struct rb_my *my, int status)
 {
     my->waits = status;
     my->db.fd = (int)mysql_get_socket(my->mysql);
-    my->db.wants =
-        (status & MYSQL_WAIT_READ ? UV_READABLE : 0) | (status & MYSQL_WAIT_WRITE ? UV_WRITABLE : 0);
+    my->db.wants = (status & MYSQL_WAIT_READ ? UV_READABLE : 0) | (status & MYSQL_WAIT_WRITE ? UV_WRITABLE : 0);
     if (!my->db.wants) {
         my->db.wants = UV_READABLE;
     }

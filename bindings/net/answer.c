@@ -66,8 +66,7 @@ void rb_transfer_read_remote(struct rb_transfer *t)
     curl_easy_getinfo(t->job.easy, CURLINFO_PRIMARY_PORT, &port);
     if (ip && ip[0] && t->contact) {
         bool v6 = strchr(ip, ':');
-        (void)snprintf(t->answer.remote, sizeof t->answer.remote, "%s%s%s:%ld", v6 ? "[" : "", ip,
-                       v6 ? "]" : "", port);
+        (void)snprintf(t->answer.remote, sizeof t->answer.remote, "%s%s%s:%ld", v6 ? "[" : "", ip, v6 ? "]" : "", port);
     }
 }
 

@@ -49,8 +49,9 @@ static int no_connection(struct rb_err *err, const struct rb_fault *f, const cha
     int errnum = f->code == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : (int)f->os_errno;
     for (size_t i = 0; i < sizeof connects / sizeof *connects; i++) {
         if (connects[i].errnum == errnum) {
-            int code = errnum == ETIMEDOUT ? rb_err_set(err, connects[i].code, connects[i].text, f->where, f->connect_timeout)
-                                           : rb_err_set(err, connects[i].code, connects[i].text, f->where);
+            int code = errnum == ETIMEDOUT
+                           ? rb_err_set(err, connects[i].code, connects[i].text, f->where, f->connect_timeout)
+                           : rb_err_set(err, connects[i].code, connects[i].text, f->where);
             if (connects[i].hint) {
                 rb_err_hint(err, connects[i].hint);
             }
@@ -77,7 +78,7 @@ static int explain(struct rb_err *err, const struct rb_fault *f, const char *wor
             return code;
         }
     }
-    return f->code == CURLE_GOT_NOTHING           ? rb_err_set(err, RB_ERESET, RB_T_http_nothing, f->where)
+    return f->code == CURLE_GOT_NOTHING            ? rb_err_set(err, RB_ERESET, RB_T_http_nothing, f->where)
            : f->code == CURLE_UNSUPPORTED_PROTOCOL ? rb_err_set(err, RB_ERESET, RB_T_http_not_http, f->where)
                                                    : rb_err_set(err, RB_ERESET, RB_T_http_broke, f->where, words);
 }

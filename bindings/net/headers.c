@@ -35,7 +35,9 @@ static int add_line(struct curl_slist **out, const char *name, const json_t *val
     rb_buf_init(&line, HEADER_MAX);
     rc = rb_buf_addf(&line, "%s: ", name);
     size_t start = line.len;
-    rc = rc ? rc : json_is_integer(value) ? rb_buf_addf(&line, "%lld", (long long)json_integer_value(value)) : rb_json_bytes_get(value, &line);
+    rc = rc                       ? rc
+         : json_is_integer(value) ? rb_buf_addf(&line, "%lld", (long long)json_integer_value(value))
+                                  : rb_json_bytes_get(value, &line);
     if (rc != 0 || !is_value(rb_buf_str(&line) + start, line.len - start)) {
         rc = rb_err_set(err, RB_EUSAGE, RB_T_http_header_value, name);
     } else if (line.len == start) {
@@ -52,7 +54,8 @@ static int add_line(struct curl_slist **out, const char *name, const json_t *val
 
 static int check_name(const char *name, struct rb_err *err)
 {
-    static const char *const framing[] = {"content-length", "transfer-encoding", "connection", "expect", "te", "trailer", "upgrade"};
+    static const char *const framing[] = {
+        "content-length", "transfer-encoding", "connection", "expect", "te", "trailer", "upgrade"};
     if (!is_name(name, strlen(name))) {
         return rb_err_set(err, RB_EUSAGE, RB_T_http_header_name, name);
     }
@@ -70,14 +73,12 @@ int rb_headers_out(struct curl_slist **out, const json_t *headers, struct rb_err
     json_t *value, *one;
     size_t i;
     int rc = 0;
-    json_object_foreach((json_t *)headers, name, value)
-    {
+    json_object_foreach((json_t *)headers, name, value) {
         rc = check_name(name, err);
         if (rc == 0 && !json_is_array(value)) {
             rc = add_line(out, name, value, err);
         }
-        json_array_foreach(value, i, one)
-        {
+        json_array_foreach(value, i, one) {
             rc = rc == 0 ? add_line(out, name, one, err) : rc;
         }
         if (rc != 0) {

@@ -6,8 +6,8 @@
 
 #include "base/json.h"
 
-/* { name = value | { values } } as libcurl takes it, appended to *out. Refuses what is no name, line ends, NUL and other
- * control characters, and headers that decide where a message ends. RB_EUSAGE. */
+/* { name = value | { values } } as libcurl takes it, appended to *out. Refuses what is no name, line ends, NUL and
+ * other control characters, and headers that decide where a message ends. RB_EUSAGE. */
 int rb_headers_out(struct curl_slist **out, const json_t *headers, struct rb_err *err);
 /* One line of an answer into {"name": "value" | ["value", …]}; names in lower case. What is no header is left out. */
 void rb_headers_in(json_t *headers, const char *line, size_t len);

@@ -9,7 +9,7 @@
 
 #define OTHER_FILES 200 /* descriptors that are not for connections: the journal, children, the terminal */
 #define CONNECTIONS_MIN 64
-#define KEPT_MAX 128 /* connections that nobody uses right now */
+#define KEPT_MAX 128  /* connections that nobody uses right now */
 #define SPARE_MAX 128 /* easy handles kept for the next transfers: making one costs more than a request */
 
 struct watch {

@@ -22,8 +22,8 @@ json_t *rb_net_certificates(struct rb_net *net);
 /* What notify keeps for the run; *slot is NULL at first, release frees it. */
 void **rb_net_kept(struct rb_net *net, void (*release)(void *slot));
 
-/* An easy handle with its CURLOPT_PRIVATE pointing to one of these is watched; ended is called once, outside of libcurl's own
- * callbacks, with the handle out of the multi handle unless stay. */
+/* An easy handle with its CURLOPT_PRIVATE pointing to one of these is watched; ended is called once, outside of
+ * libcurl's own callbacks, with the handle out of the multi handle unless stay. */
 struct rb_net_job {
     CURL *easy;
     bool stay; /* a connection to talk over (CURLOPT_CONNECT_ONLY) lives as long as its handle is here */

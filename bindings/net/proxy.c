@@ -86,7 +86,7 @@ static bool is_here(const char *host)
 
 const char *rb_proxy_for(const struct rb_url *url)
 {
-    const char *proxy = !strcmp(url->scheme, "https") ? setting("https_proxy", "HTTPS_PROXY")
+    const char *proxy = !strcmp(url->scheme, "https")  ? setting("https_proxy", "HTTPS_PROXY")
                         : !strcmp(url->scheme, "http") ? setting("http_proxy", "HTTP_PROXY")
                                                        : NULL;
     if (!proxy && !strncmp(url->scheme, "http", 4)) {

@@ -26,8 +26,7 @@ static void set_method(CURL *easy, const struct rb_transfer_spec *spec)
     }
 }
 
-static int set_version(CURL *easy, const struct rb_transfer_spec *spec, const struct rb_url *url,
-                       struct rb_err *err)
+static int set_version(CURL *easy, const struct rb_transfer_spec *spec, const struct rb_url *url, struct rb_err *err)
 {
     bool tls = !strcmp(url->scheme, "https");
     const struct {
@@ -83,8 +82,7 @@ static void set_common(struct rb_transfer *t, const struct rb_transfer_spec *spe
 
 static int set_headers(struct rb_transfer *t, const json_t *headers, struct rb_err *err)
 {
-    t->headers =
-        curl_slist_append(NULL, "Expect:"); /* waiting for "100 Continue" would make it two requests */
+    t->headers = curl_slist_append(NULL, "Expect:"); /* waiting for "100 Continue" would make it two requests */
     RB_REQUIRE(t->headers);
     return rb_headers_out(&t->headers, headers, err);
 }

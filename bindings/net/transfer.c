@@ -70,8 +70,7 @@ static void pin_addresses(struct rb_transfer *t, const struct rb_addresses *foun
     (void)rb_buf_addf(&entry, "%s:%s:", t->contact, t->contact_port);
     for (size_t i = 0; i < found->count; i++) {
         bool v6 = found->list[i].at.any.sa_family == AF_INET6;
-        (void)rb_buf_addf(&entry, "%s%s%s%s", i ? "," : "", v6 ? "[" : "", found->list[i].text,
-                          v6 ? "]" : "");
+        (void)rb_buf_addf(&entry, "%s%s%s%s", i ? "," : "", v6 ? "[" : "", found->list[i].text, v6 ? "]" : "");
     }
     t->pinned = curl_slist_append(NULL, rb_buf_str(&entry));
     RB_REQUIRE(t->pinned);
@@ -89,8 +88,7 @@ static void run(struct rb_transfer *t)
 }
 
 /* A proxy is contacted because this machine's environment says so, wherever it is. */
-static int check_outer(const struct rb_transfer *t, const struct rb_address *list, size_t count,
-                       struct rb_err *err)
+static int check_outer(const struct rb_transfer *t, const struct rb_address *list, size_t count, struct rb_err *err)
 {
     for (size_t i = 0; t->outer && !t->answer.proxy && i < count; i++) {
         if (rb_address_is_inner(&list[i])) {
@@ -137,8 +135,7 @@ static int begin(struct rb_transfer *t, struct rb_err *err)
     return 0;
 }
 
-struct rb_transfer *rb_transfer_start(struct rb_call *call, const struct rb_transfer_spec *spec,
-                                      struct rb_err *err)
+struct rb_transfer *rb_transfer_start(struct rb_call *call, const struct rb_transfer_spec *spec, struct rb_err *err)
 {
     struct rb_net *net = rb_net_of(call, err);
     if (!net) {
@@ -196,8 +193,7 @@ struct rb_answer *rb_transfer_answer(struct rb_transfer *transfer)
 bool rb_transfer_sent(struct rb_transfer *t)
 {
     curl_off_t us = 0;
-    return t->sent ||
-           (curl_easy_getinfo(t->job.easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0);
+    return t->sent || (curl_easy_getinfo(t->job.easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0);
 }
 
 int rb_transfer_stopped(struct rb_transfer *t, const struct rb_call *call, struct rb_err *err)
@@ -217,9 +213,8 @@ int rb_transfer_stopped(struct rb_transfer *t, const struct rb_call *call, struc
         rb_err_hint(err, RB_T_http_unreachable_hint);
         return RB_ETIMEOUT;
     }
-    return t->header_bytes
-               ? rb_err_set(err, RB_ETIMEOUT, RB_T_http_slow, place, since, (long long)t->answer.body.len)
-               : rb_err_set(err, RB_ETIMEOUT, RB_T_http_silent, place, since);
+    return t->header_bytes ? rb_err_set(err, RB_ETIMEOUT, RB_T_http_slow, place, since, (long long)t->answer.body.len)
+                           : rb_err_set(err, RB_ETIMEOUT, RB_T_http_silent, place, since);
 }
 
 CURL *rb_transfer_easy(struct rb_transfer *transfer)

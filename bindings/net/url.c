@@ -67,13 +67,15 @@ static int take_apart(struct rb_url *out, CURLU *url, const char *schemes, struc
     bool v6 = strchr(bare_host(out->host), ':');
     size_t size = strlen(out->scheme) + strlen(out->host) + strlen(out->port) + 8;
     out->origin = rb_xcalloc(1, size);
-    (void)snprintf(out->origin, size, "%s://%s%s%s:%s", out->scheme, v6 ? "[" : "", out->host, v6 ? "]" : "", out->port);
+    (void)snprintf(out->origin, size, "%s://%s%s%s:%s", out->scheme, v6 ? "[" : "", out->host, v6 ? "]" : "",
+                   out->port);
     return 0;
 }
 
 static int set_and_take(struct rb_url *out, CURLU *url, const char *text, const char *schemes, struct rb_err *err)
 {
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER | CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME);
+    CURLUcode code =
+        curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER | CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME);
     if (code == CURLUE_USER_NOT_ALLOWED) {
         rb_err_set(err, RB_EUSAGE, RB_T_http_url_user);
         rb_err_hint(err, RB_T_http_url_user_hint);
@@ -165,13 +167,11 @@ int rb_url_encode_map(struct rb_buf *out, const json_t *map)
     json_t *value, *one;
     size_t i;
     int rc = 0;
-    json_object_foreach((json_t *)map, name, value)
-    {
+    json_object_foreach((json_t *)map, name, value) {
         if (!json_is_array(value)) {
             rc = encode_pair(out, name, value);
         }
-        json_array_foreach(value, i, one)
-        {
+        json_array_foreach(value, i, one) {
             rc = rc == 0 ? encode_pair(out, name, one) : rc;
         }
         if (rc != 0) {

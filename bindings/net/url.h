@@ -13,7 +13,8 @@ struct rb_url {
     char *origin; /* "https://host:443" */
 };
 
-/* Refuses control characters, user names and passwords, and schemes that are not in the list "http https". RB_EUSAGE. */
+/* Refuses control characters, user names and passwords, and schemes that are not in the list "http https". RB_EUSAGE.
+ */
 int rb_url_parse(struct rb_url *out, const char *text, const char *schemes, struct rb_err *err);
 /* The same for a location that is relative to another URL. */
 int rb_url_follow(struct rb_url *out, const struct rb_url *from, const char *location, struct rb_err *err);

@@ -67,8 +67,11 @@ static void ended(struct rb_transfer *transfer, const struct rb_err *err, void *
     struct rb_delivery *d = user;
     struct rb_answer *answer = rb_transfer_answer(transfer);
     const char *after = rb_headers_value(answer->headers, "retry-after");
-    struct rb_notify_reply reply = {.err = err, .status = answer->status, .body = rb_buf_str(&answer->body),
-                                    .len = answer->body.len, .retry_after = strtod(after, NULL)};
+    struct rb_notify_reply reply = {.err = err,
+                                    .status = answer->status,
+                                    .body = rb_buf_str(&answer->body),
+                                    .len = answer->body.len,
+                                    .retry_after = strtod(after, NULL)};
     struct rb_notify_verdict verdict;
     uv_timer_stop(&d->timer);
     rb_notify_judge(d->kind, &reply, &verdict);
@@ -109,8 +112,7 @@ static void prepare_mail(CURL *easy, void *user)
     bool plain = strcmp(tls_mode(d), "off") == 0;
     curl_slist_free_all(d->to);
     d->to = NULL;
-    json_array_foreach(d->request.to, i, to)
-    {
+    json_array_foreach(d->request.to, i, to) {
         d->to = curl_slist_append(d->to, json_string_value(to));
     }
     d->sent_bytes = 0;
@@ -157,7 +159,9 @@ static struct rb_transfer *start_transfer(struct rb_delivery *d, struct rb_err *
 static int render(struct rb_delivery *d, struct rb_err *err)
 {
     struct rb_notify_job job = {.message = d->digest.json ? &d->digest : &d->senders->message,
-                                .channel = d->channel, .now_us = rb_clock_utc_us(), .id = d->id};
+                                .channel = d->channel,
+                                .now_us = rb_clock_utc_us(),
+                                .id = d->id};
     rb_notify_request_deinit(&d->request);
     return rb_notify_render(d->kind, &job, &d->request, err);
 }

@@ -1,4 +1,5 @@
-/* What a channel is: how a message looks there, how much fits, and what its answers mean. One file a kind, one table. */
+/* What a channel is: how a message looks there, how much fits, and what its answers mean. One file a kind, one table.
+ */
 #ifndef RB_BINDINGS_NOTIFY_CHANNEL_H
 #define RB_BINDINGS_NOTIFY_CHANNEL_H
 
@@ -22,7 +23,7 @@ struct rb_notify_request {
     json_t *headers;          /* {name = value} */
     json_t *payload;          /* becomes the body */
     struct rb_buf body;
-    char from[256];           /* of a mail: the address alone */
+    char from[256]; /* of a mail: the address alone */
     json_t *to;
 };
 

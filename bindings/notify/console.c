@@ -7,8 +7,7 @@ static void add_end(struct rb_buf *text, const struct rb_notify_message *m)
 {
     const json_t *link;
     size_t i;
-    json_array_foreach(m->links, i, link)
-    {
+    json_array_foreach(m->links, i, link) {
         (void)rb_buf_addf(text, "  %s: %s\n", rb_json_str(link, "label", ""), rb_json_str(link, "url", ""));
     }
 }
@@ -20,8 +19,7 @@ static int render(const struct rb_notify_job *job, struct rb_notify_request *out
     (void)err;
     (void)rb_notify_headline(&out->body, job->message);
     (void)rb_buf_adds(&out->body, "\n");
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         (void)rb_buf_addf(&out->body, "  %s: %s\n", json_string_value(json_array_get(fact, 0)),
                           json_string_value(json_array_get(fact, 1)));
     }

@@ -154,8 +154,8 @@ static void on_turn(uv_timer_t *timer)
     rb_delivery_try(d);
 }
 
-static struct rb_delivery *delivery_new(struct rb_call *call, const json_t *channel,
-                                        const struct rb_notify_kind *kind, struct rb_bot *bot)
+static struct rb_delivery *delivery_new(struct rb_call *call, const json_t *channel, const struct rb_notify_kind *kind,
+                                        struct rb_bot *bot)
 {
     struct rb_delivery *d = rb_xcalloc(1, sizeof *d);
     d->kind = kind;

@@ -41,7 +41,8 @@ struct rb_delivery {
  * then on; on an error it stays the caller's. */
 int rb_delivery_enqueue(struct rb_sender *s, const json_t *channel, const struct rb_notify_kind *kind,
                         struct rb_err *err);
-/* Ends the calls whose deadline is before a point of time; INT64_MAX: all. The delivery may be gone afterwards: false. */
+/* Ends the calls whose deadline is before a point of time; INT64_MAX: all. The delivery may be gone afterwards: false.
+ */
 bool rb_delivery_fail_before(struct rb_delivery *d, int64_t ns, const struct rb_err *why);
 /* All its calls are done, and it is gone. */
 void rb_delivery_succeed(struct rb_delivery *d, const struct rb_notify_verdict *verdict);

@@ -1,5 +1,6 @@
 /* DingTalk (钉钉) custom robot: the token in the address is a secret, signed when there is another one. Its markdown
- * knows no escapes (see wecom.c); a mention needs the telephone number in the text and in `at`, so foreign text has none. */
+ * knows no escapes (see wecom.c); a mention needs the telephone number in the text and in `at`, so foreign text has
+ * none. */
 #include "notify/channel.h"
 
 #include <inttypes.h>
@@ -13,8 +14,9 @@
 #define BASE "https://oapi.dingtalk.com/robot/send?access_token="
 
 /* A line ends by two spaces. */
-static const struct rb_notify_swap lookalike[] = {{'<', "＜"}, {'>', "＞"}, {'[', "［"}, {']', "］"}, {'*', "＊"}, {'`', "｀"},
-                                                  {'#', "＃"}, {'~', "～"}, {'|', "｜"}, {'\n', "  \n"}, {0}};
+static const struct rb_notify_swap lookalike[] = {{'<', "＜"}, {'>', "＞"},    {'[', "［"}, {']', "］"},
+                                                  {'*', "＊"}, {'`', "｀"},    {'#', "＃"}, {'~', "～"},
+                                                  {'|', "｜"}, {'\n', "  \n"}, {0}};
 
 static int address(const struct rb_notify_job *job, struct rb_notify_request *out, struct rb_err *err)
 {
@@ -57,8 +59,7 @@ static void add_facts(struct rb_buf *text, const struct rb_notify_job *job)
 {
     size_t i, more;
     json_t *facts = rb_notify_facts(job, 50, &more), *fact;
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         (void)rb_buf_adds(text, "\n- ");
         (void)rb_notify_put(text, json_string_value(json_array_get(fact, 0)), lookalike, 60);
         (void)rb_buf_adds(text, rb_notify_zh(job->message) ? "：" : ": ");
@@ -74,8 +75,7 @@ static void add_at(struct rb_buf *text, const json_t *ids, bool *begun)
 {
     const json_t *id;
     size_t i;
-    json_array_foreach(ids, i, id)
-    {
+    json_array_foreach(ids, i, id) {
         (void)rb_buf_addf(text, "%s@%s", *begun ? " " : "\n\n", json_string_value(id));
         *begun = true;
     }
@@ -109,8 +109,7 @@ static void text_of(struct rb_buf *text, const struct rb_notify_job *job, const 
         (void)rb_buf_adds(text, json_array_size(m->facts) ? "\n" : "");
     }
     add_facts(text, job);
-    json_array_foreach(m->links, i, link)
-    {
+    json_array_foreach(m->links, i, link) {
         if (!card) {
             (void)rb_buf_adds(text, i ? "  [" : "\n\n[");
             (void)rb_notify_put(text, rb_json_str(link, "label", ""), lookalike, 60);
@@ -140,8 +139,7 @@ static json_t *card(const struct rb_notify_message *m, json_t *title, json_t *te
     json_t *inner = json_pack("{s:o, s:o}", "title", title, "text", text), *buttons = json_array();
     const json_t *link;
     size_t i;
-    json_array_foreach(m->links, i, link)
-    {
+    json_array_foreach(m->links, i, link) {
         json_array_append_new(buttons, json_pack("{s:O, s:O}", "title", json_object_get(link, "label"), "actionURL",
                                                  json_object_get(link, "url")));
     }
@@ -169,10 +167,10 @@ static int render(const struct rb_notify_job *job, struct rb_notify_request *out
     rb_buf_init(&text, 1 << 20);
     text_of(&text, job, keyword, as_card);
     json_t *title = list_title(m, keyword), *body = rb_notify_string(&text);
-    out->payload = as_card ? card(m, title, body)
-                           : json_pack("{s:s, s:{s:o, s:o}, s:{s:O, s:O, s:b}}", "msgtype", "markdown", "markdown", "title",
-                                       title, "text", body, "at", "atMobiles", m->mobiles, "atUserIds", m->users,
-                                       "isAtAll", m->all);
+    out->payload =
+        as_card ? card(m, title, body)
+                : json_pack("{s:s, s:{s:o, s:o}, s:{s:O, s:O, s:b}}", "msgtype", "markdown", "markdown", "title", title,
+                            "text", body, "at", "atMobiles", m->mobiles, "atUserIds", m->users, "isAtAll", m->all);
     return 0;
 }
 
@@ -191,5 +189,11 @@ static void judge(const struct rb_notify_reply *reply, const json_t *body, struc
     }
 }
 
-const struct rb_notify_kind rb_notify_dingtalk = {
-    .name = "dingtalk", .render = render, .sign = sign, .limit = BODY_MAX, .judge = judge, .every = 3, .burst = 5, .merge = true};
+const struct rb_notify_kind rb_notify_dingtalk = {.name = "dingtalk",
+                                                  .render = render,
+                                                  .sign = sign,
+                                                  .limit = BODY_MAX,
+                                                  .judge = judge,
+                                                  .every = 3,
+                                                  .burst = 5,
+                                                  .merge = true};

@@ -1,5 +1,5 @@
-/* Feishu (飞书) and Lark custom bots: interactive cards, version 1.0 unless the channel says 2.0. The id in the address is
- * the secret; another one may sign the body. Special characters in foreign text become numeric entities. */
+/* Feishu (飞书) and Lark custom bots: interactive cards, version 1.0 unless the channel says 2.0. The id in the address
+ * is the secret; another one may sign the body. Special characters in foreign text become numeric entities. */
 #include "notify/channel.h"
 
 #include <inttypes.h>
@@ -27,8 +27,10 @@ static json_t *plain(const char *text, size_t max)
 
 static json_t *header(const struct rb_notify_message *m)
 {
-    static const char *const templates[] = {[RB_NOTIFY_BAD] = "red", [RB_NOTIFY_GOOD] = "green",
-                                            [RB_NOTIFY_WAITING] = "orange", [RB_NOTIFY_PLAIN] = "grey"};
+    static const char *const templates[] = {[RB_NOTIFY_BAD] = "red",
+                                            [RB_NOTIFY_GOOD] = "green",
+                                            [RB_NOTIFY_WAITING] = "orange",
+                                            [RB_NOTIFY_PLAIN] = "grey"};
     struct rb_buf head;
     rb_buf_init(&head, 1 << 13);
     (void)rb_notify_headline(&head, m);
@@ -53,8 +55,7 @@ static void put_text(struct rb_buf *text, const struct rb_notify_job *job)
     if (*m->text) {
         (void)rb_notify_put(text, m->text, rb_notify_lark, job->fit.text);
     }
-    json_array_foreach(m->users, i, user)
-    {
+    json_array_foreach(m->users, i, user) {
         (void)rb_buf_addf(text, "%s<at id=%s></at>", text->len ? " " : "", json_string_value(user));
     }
     if (m->all) {
@@ -83,8 +84,7 @@ static void add_fields(json_t *elements, const struct rb_notify_job *job, size_t
 {
     json_t *facts = rb_notify_facts(job, 50, more), *fields = json_array(), *fact;
     size_t i;
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         struct rb_buf text;
         rb_buf_init(&text, 1 << 16);
         put_fact(&text, job, fact);
@@ -102,12 +102,10 @@ static void add_buttons(json_t *elements, const struct rb_notify_message *m)
     json_t *actions = json_array();
     const json_t *link;
     size_t i;
-    json_array_foreach(m->links, i, link)
-    {
-        json_array_append_new(actions,
-                              json_pack("{s:s, s:s, s:o, s:O}", "tag", "button", "type", i == 0 ? "primary" : "default",
-                                        "text", plain(rb_json_str(link, "label", ""), 60), "url",
-                                        json_object_get(link, "url")));
+    json_array_foreach(m->links, i, link) {
+        json_array_append_new(
+            actions, json_pack("{s:s, s:s, s:o, s:O}", "tag", "button", "type", i == 0 ? "primary" : "default", "text",
+                               plain(rb_json_str(link, "label", ""), 60), "url", json_object_get(link, "url")));
     }
     if (json_array_size(actions)) {
         json_array_append_new(elements, json_pack("{s:s, s:O}", "tag", "action", "actions", actions));
@@ -150,8 +148,7 @@ static void add_facts_2(json_t *elements, const struct rb_notify_job *job, size_
 {
     json_t *facts = rb_notify_facts(job, 50, more), *fact;
     size_t i;
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         struct rb_buf text;
         rb_buf_init(&text, 1 << 16);
         put_fact(&text, job, fact);
@@ -171,16 +168,16 @@ static json_t *card_2(const struct rb_notify_job *job)
     add_facts_2(elements, job, &more);
     put_text(&text, job);
     add_markdown(elements, &text);
-    json_array_foreach(job->message->links, i, link)
-    {
-        json_array_append_new(
-            elements, json_pack("{s:s, s:s, s:o, s:[{s:s, s:O}]}", "tag", "button", "type", i == 0 ? "primary" : "default",
-                                "text", plain(rb_json_str(link, "label", ""), 60), "behaviors", "type", "open_url",
-                                "default_url", json_object_get(link, "url")));
+    json_array_foreach(job->message->links, i, link) {
+        json_array_append_new(elements, json_pack("{s:s, s:s, s:o, s:[{s:s, s:O}]}", "tag", "button", "type",
+                                                  i == 0 ? "primary" : "default", "text",
+                                                  plain(rb_json_str(link, "label", ""), 60), "behaviors", "type",
+                                                  "open_url", "default_url", json_object_get(link, "url")));
     }
     put_note(&note, job->message, more);
     add_markdown(elements, &note);
-    return json_pack("{s:s, s:o, s:{s:o}}", "schema", "2.0", "header", header(job->message), "body", "elements", elements);
+    return json_pack("{s:s, s:o, s:{s:o}}", "schema", "2.0", "header", header(job->message), "body", "elements",
+                     elements);
 }
 
 /* ---- the request ---- */
@@ -240,5 +237,11 @@ static void judge(const struct rb_notify_reply *reply, const json_t *body, struc
     }
 }
 
-const struct rb_notify_kind rb_notify_feishu = {
-    .name = "feishu", .render = render, .limit = BODY_MAX, .judge = judge, .secrets = {"sign"}, .every = 0.6, .burst = 5, .merge = true};
+const struct rb_notify_kind rb_notify_feishu = {.name = "feishu",
+                                                .render = render,
+                                                .limit = BODY_MAX,
+                                                .judge = judge,
+                                                .secrets = {"sign"},
+                                                .every = 0.6,
+                                                .burst = 5,
+                                                .merge = true};

@@ -11,8 +11,8 @@
 #define MASK "***"
 
 static const struct rb_notify_kind *const kinds[] = {
-    &rb_notify_console,  &rb_notify_slack,     &rb_notify_telegram, &rb_notify_smtp, &rb_notify_wecom,
-    &rb_notify_dingtalk, &rb_notify_feishu,    &rb_notify_pagerduty, &rb_notify_webhook,
+    &rb_notify_console,  &rb_notify_slack,  &rb_notify_telegram,  &rb_notify_smtp,    &rb_notify_wecom,
+    &rb_notify_dingtalk, &rb_notify_feishu, &rb_notify_pagerduty, &rb_notify_webhook,
 };
 
 const struct rb_notify_kind *rb_notify_kind(const json_t *channel, struct rb_err *err)
@@ -143,8 +143,7 @@ json_t *rb_notify_shown(const struct rb_notify_kind *kind, const struct rb_notif
 {
     json_t *headers = json_object(), *value;
     const char *name;
-    json_object_foreach(request->headers, name, value)
-    {
+    json_object_foreach(request->headers, name, value) {
         json_object_set_new(headers, name, own_header(name) ? json_incref(value) : json_string(MASK));
     }
     json_t *out = json_pack("{s:s, s:o, s:o}", "url", rb_buf_str(&request->shown), "headers", headers, "body",
@@ -189,8 +188,7 @@ json_t *rb_notify_facts(const struct rb_notify_job *job, size_t most, size_t *mo
     const json_t *facts = job->message->facts, *fact;
     json_t *out = json_array();
     size_t i, max = job->fit.facts < most ? job->fit.facts : most;
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         struct rb_buf value;
         if (i == max) {
             break;

@@ -4,8 +4,8 @@
 
 #include "base/json.h"
 
-/* A plain address, or "Name <address>": the address goes to out (borrowed parts are copied), the name to name. Refuses what
- * could be anything else: control characters, several addresses, quotes. RB_EUSAGE. */
+/* A plain address, or "Name <address>": the address goes to out (borrowed parts are copied), the name to name. Refuses
+ * what could be anything else: control characters, several addresses, quotes. RB_EUSAGE. */
 int rb_mail_address(const char *text, char out[256], struct rb_buf *name, struct rb_err *err);
 /* "Name: value" and its line end; value as ASCII where it is, else as encoded words of at most 75 characters, each of
  * whole UTF-8 characters, one a line. */

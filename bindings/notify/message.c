@@ -71,8 +71,7 @@ static int take_facts(json_t *out, const json_t *given, const char *lang, struct
     if (given && !json_is_array(given)) {
         return rb_err_set(err, RB_EUSAGE, RB_T_notify_facts);
     }
-    json_array_foreach(given, i, fact)
-    {
+    json_array_foreach(given, i, fact) {
         if (json_array_size(fact) != 2) {
             return rb_err_set(err, RB_EUSAGE, RB_T_notify_facts);
         }
@@ -101,8 +100,7 @@ static int take_links(json_t *out, const json_t *given, const char *lang, struct
 {
     const json_t *link;
     size_t i;
-    json_array_foreach(given, i, link)
-    {
+    json_array_foreach(given, i, link) {
         const char *url = rb_json_str(link, "url", "");
         if (!is_link(url)) {
             return rb_err_set(err, RB_EUSAGE, RB_T_notify_link);
@@ -134,8 +132,7 @@ static int take_ids(json_t *out, const json_t *given, struct rb_err *err)
 {
     const json_t *id;
     size_t i;
-    json_array_foreach(given, i, id)
-    {
+    json_array_foreach(given, i, id) {
         if (!json_is_string(id) || !is_id(json_string_value(id))) {
             return rb_err_set(err, RB_EUSAGE, RB_T_notify_mention);
         }
@@ -201,15 +198,14 @@ static int take_lists(json_t *out, const json_t *given, const char *lang, struct
     return rc;
 }
 
-static const char *const known[] = {"event", "level", "lang", "title",   "runbook", "run", "target", "facts",
-                                    "text",  "links", "at",   "mention", "dedup",   "thread"};
+static const char *const known[] = {"event", "level", "lang",  "title", "runbook", "run",   "target",
+                                    "facts", "text",  "links", "at",    "mention", "dedup", "thread"};
 
 static int check_names(const json_t *given, struct rb_err *err)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)given, key, value)
-    {
+    json_object_foreach((json_t *)given, key, value) {
         size_t i = 0, count = sizeof known / sizeof *known;
         while (i < count && strcmp(known[i], key) != 0) {
             i++;
@@ -229,13 +225,14 @@ static int fill(struct rb_notify_message *m, const json_t *given, const char *la
     if (!level) {
         return RB_EUSAGE;
     }
-    m->json = json_pack(
-        "{s:o, s:o, s:s, s:o, s:{s:o, s:o}, s:o, s:o, s:[], s:o, s:[], s:{s:[], s:[]}, s:o, s:o, s:o}", "event",
-        word(given, "event", lang), "level", level, "lang", lang, "title",
-        clean_text(json_object_get(given, "title"), lang, false, TITLE_MAX), "runbook", "id", word(runbook, "id", lang),
-        "title", word(runbook, "title", lang), "run", word(given, "run", lang), "target", word(given, "target", lang),
-        "facts", "text", clean_text(json_object_get(given, "text"), lang, true, TEXT_MAX), "links", "mention", "mobiles",
-        "users", "dedup", word(given, "dedup", lang), "at", take_at(given, now_us), "thread", word(given, "thread", lang));
+    m->json = json_pack("{s:o, s:o, s:s, s:o, s:{s:o, s:o}, s:o, s:o, s:[], s:o, s:[], s:{s:[], s:[]}, s:o, s:o, s:o}",
+                        "event", word(given, "event", lang), "level", level, "lang", lang, "title",
+                        clean_text(json_object_get(given, "title"), lang, false, TITLE_MAX), "runbook", "id",
+                        word(runbook, "id", lang), "title", word(runbook, "title", lang), "run",
+                        word(given, "run", lang), "target", word(given, "target", lang), "facts", "text",
+                        clean_text(json_object_get(given, "text"), lang, true, TEXT_MAX), "links", "mention", "mobiles",
+                        "users", "dedup", word(given, "dedup", lang), "at", take_at(given, now_us), "thread",
+                        word(given, "thread", lang));
     if (!m->json) {
         return rb_err_set(err, RB_EUSAGE, RB_T_notify_message);
     }
@@ -265,8 +262,7 @@ static int mention_of_channel(json_t *mention, const json_t *words, struct rb_er
     json_t *word, *one = json_array();
     size_t i;
     int rc = 0;
-    json_array_foreach((json_t *)words, i, word)
-    {
+    json_array_foreach((json_t *)words, i, word) {
         const char *text = json_string_value(word) ? json_string_value(word) : "";
         size_t digits = strspn(text, "+0123456789");
         json_array_clear(one);
@@ -326,12 +322,10 @@ static void note_mentions(json_t *into, const json_t *ids)
 {
     json_t *id;
     size_t i, k;
-    json_array_foreach((json_t *)ids, i, id)
-    {
+    json_array_foreach((json_t *)ids, i, id) {
         json_t *other;
         bool there = false;
-        json_array_foreach(into, k, other)
-        {
+        json_array_foreach(into, k, other) {
             there = there || json_equal(other, id);
         }
         if (!there && json_array_size(into) < MENTIONS_MAX) {
@@ -362,8 +356,8 @@ int rb_notify_message_merge(struct rb_notify_message *out, const struct rb_notif
     }
     (void)rb_buf_addf(&title, rb_text_n_in(RB_T_notify_digest, (long long)count, lang), (int)count);
     json_t *given = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:o, s:o, s:b}}", "event", "digest", "level", level, "lang",
-                              many[0]->lang, "title", rb_buf_str(&title), "text", rb_buf_str(&text), "mention", "mobiles",
-                              mobiles, "users", users, "all", all);
+                              many[0]->lang, "title", rb_buf_str(&title), "text", rb_buf_str(&text), "mention",
+                              "mobiles", mobiles, "users", users, "all", all);
     int rc = rb_notify_message_init(out, given, NULL, rb_clock_utc_us(), NULL);
     json_decref(given);
     rb_buf_deinit(&title);

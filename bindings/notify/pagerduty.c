@@ -63,8 +63,7 @@ static json_t *details(const struct rb_notify_job *job)
     if (*m->run) {
         json_object_set_new(out, "run", json_string(m->run));
     }
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         json_object_set(out, json_string_value(json_array_get(fact, 0)), json_array_get(fact, 1));
     }
     if (*m->text) {
@@ -101,8 +100,7 @@ static void add_links(json_t *out, const struct rb_notify_message *m)
     json_t *links = json_array();
     const json_t *link;
     size_t i;
-    json_array_foreach(m->links, i, link)
-    {
+    json_array_foreach(m->links, i, link) {
         json_array_append_new(links, json_pack("{s:O, s:O}", "href", json_object_get(link, "url"), "text",
                                                json_object_get(link, "label")));
     }
@@ -137,11 +135,17 @@ static int render(const struct rb_notify_job *job, struct rb_notify_request *out
 static void judge(const struct rb_notify_reply *reply, const json_t *body, struct rb_notify_verdict *out)
 {
     if (reply->status != 202) {
-        rb_notify_refuse(out, RB_NOTIFY_FINAL, RB_ESTATUS, rb_json_str(body, "message", reply->len ? reply->body : "-"));
+        rb_notify_refuse(out, RB_NOTIFY_FINAL, RB_ESTATUS,
+                         rb_json_str(body, "message", reply->len ? reply->body : "-"));
         return;
     }
     (void)snprintf(out->id, sizeof out->id, "%.*s", (int)sizeof out->id - 1, rb_json_str(body, "dedup_key", ""));
 }
 
-const struct rb_notify_kind rb_notify_pagerduty = {
-    .name = "pagerduty", .render = render, .limit = BODY_MAX, .judge = judge, .secrets = {"routing_key"}, .every = 0.125, .burst = 60};
+const struct rb_notify_kind rb_notify_pagerduty = {.name = "pagerduty",
+                                                   .render = render,
+                                                   .limit = BODY_MAX,
+                                                   .judge = judge,
+                                                   .secrets = {"routing_key"},
+                                                   .every = 0.125,
+                                                   .burst = 60};

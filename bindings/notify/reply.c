@@ -29,7 +29,8 @@ void rb_notify_by_code(const struct rb_notify_code *codes, json_int_t number, co
     while (codes->number && codes->number != number) {
         codes++;
     }
-    rb_notify_refuse(out, codes->number ? codes->fate : RB_NOTIFY_FINAL, codes->number ? codes->code : RB_ESTATUS, text);
+    rb_notify_refuse(out, codes->number ? codes->fate : RB_NOTIFY_FINAL, codes->number ? codes->code : RB_ESTATUS,
+                     text);
     if (codes->hint != RB_T_none) {
         rb_err_hint(&out->why, codes->hint);
     }
@@ -50,11 +51,11 @@ static void no_answer(const struct rb_err *err, struct rb_notify_verdict *out)
 
 static int code_of_status(long status)
 {
-    return status == 401 || status == 403 ? RB_EAUTH
+    return status == 401 || status == 403   ? RB_EAUTH
            : status == 404 || status == 410 ? RB_ENOT_FOUND
-           : status == 413 ? RB_ETOO_LARGE
-           : status == 429 ? RB_EBUSY
-                           : RB_ESTATUS;
+           : status == 413                  ? RB_ETOO_LARGE
+           : status == 429                  ? RB_EBUSY
+                                            : RB_ESTATUS;
 }
 
 static void by_status(const struct rb_notify_reply *reply, const json_t *body, struct rb_notify_verdict *out)

@@ -32,7 +32,8 @@ static json_t *fallback(const struct rb_notify_message *m)
     rb_buf_init(&out, 1 << 14);
     (void)rb_notify_headline(&head, m);
     if (*m->runbook) {
-        (void)rb_buf_addf(&head, *m->target ? rb_notify_zh(m) ? "（%s，%s）" : " (%s on %s)" : " (%s)", m->runbook, m->target);
+        (void)rb_buf_addf(&head, *m->target ? rb_notify_zh(m) ? "（%s，%s）" : " (%s on %s)" : " (%s)", m->runbook,
+                          m->target);
     }
     (void)rb_notify_put(&out, rb_buf_str(&head), rb_notify_mrkdwn, SECTION_MAX);
     rb_buf_deinit(&head);
@@ -43,8 +44,7 @@ static void add_facts(json_t *blocks, const struct rb_notify_job *job, size_t *m
 {
     json_t *facts = rb_notify_facts(job, FIELDS_MAX, more), *fields = json_array(), *fact;
     size_t i;
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         struct rb_buf text;
         rb_buf_init(&text, 1 << 16);
         (void)rb_buf_adds(&text, "*");
@@ -64,8 +64,7 @@ static void add_mentions(struct rb_buf *text, const struct rb_notify_message *m)
 {
     const json_t *user;
     size_t i;
-    json_array_foreach(m->users, i, user)
-    {
+    json_array_foreach(m->users, i, user) {
         (void)rb_buf_addf(text, "%s<@%s>", text->len ? " " : "", json_string_value(user));
     }
     if (m->all) {
@@ -92,8 +91,7 @@ static void add_links(json_t *blocks, const struct rb_notify_message *m)
     json_t *buttons = json_array();
     const json_t *link;
     size_t i;
-    json_array_foreach(m->links, i, link)
-    {
+    json_array_foreach(m->links, i, link) {
         json_t *button = json_pack("{s:s}", "type", "button");
         if (i == 0) {
             json_object_set_new(button, "style", json_string("primary"));
@@ -137,7 +135,8 @@ static int render(const struct rb_notify_job *job, struct rb_notify_request *out
         return RB_EUSAGE;
     }
     rb_notify_url_whole(out, url, 1);
-    json_array_append_new(blocks, json_pack("{s:s, s:o}", "type", "header", "text", plain(job->message->title, HEADER_MAX)));
+    json_array_append_new(blocks,
+                          json_pack("{s:s, s:o}", "type", "header", "text", plain(job->message->title, HEADER_MAX)));
     add_facts(blocks, job, &more);
     add_text(blocks, job);
     add_links(blocks, job->message);
@@ -154,8 +153,7 @@ static size_t measure(const struct rb_notify_request *request)
 {
     const json_t *block;
     size_t i, all = rb_notify_chars(rb_buf_str(&request->body));
-    json_array_foreach(json_object_get(request->payload, "blocks"), i, block)
-    {
+    json_array_foreach(json_object_get(request->payload, "blocks"), i, block) {
         const char *text = rb_json_str(json_object_get(block, "text"), "text", "");
         all = rb_notify_chars(text) > SECTION_MAX ? ALL_MAX + 1 : all;
     }
@@ -170,5 +168,11 @@ static void judge(const struct rb_notify_reply *reply, const json_t *body, struc
     }
 }
 
-const struct rb_notify_kind rb_notify_slack = {
-    .name = "slack", .render = render, .measure = measure, .limit = ALL_MAX, .judge = judge, .every = 1, .burst = 3, .merge = true};
+const struct rb_notify_kind rb_notify_slack = {.name = "slack",
+                                               .render = render,
+                                               .measure = measure,
+                                               .limit = ALL_MAX,
+                                               .judge = judge,
+                                               .every = 1,
+                                               .burst = 3,
+                                               .merge = true};

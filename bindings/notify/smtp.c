@@ -10,7 +10,8 @@
 #define TO_MAX 50
 #define BOUNDARY "=_rb" /* cannot occur in base64 */
 
-/* Port 465 and smtps:// speak TLS from the first byte, the others after STARTTLS; only tls.mode = "off" goes without. */
+/* Port 465 and smtps:// speak TLS from the first byte, the others after STARTTLS; only tls.mode = "off" goes without.
+ */
 static int url_of(const struct rb_notify_job *job, struct rb_notify_request *out, struct rb_err *err)
 {
     const char *url = rb_json_str(job->channel, "url", "");
@@ -99,7 +100,8 @@ static void headers(const struct rb_notify_job *job, struct rb_notify_request *o
     if (*m->run) {
         rb_mail_header(&out->body, "X-Runbook-Run", m->run);
     }
-    (void)rb_buf_adds(&out->body, "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"" BOUNDARY "\"\r\n");
+    (void)rb_buf_adds(&out->body,
+                      "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=\"" BOUNDARY "\"\r\n");
     rb_buf_deinit(&subject);
     rb_buf_deinit(&date);
     rb_buf_deinit(&root);
@@ -126,8 +128,7 @@ static void plain_part(struct rb_buf *text, const struct rb_notify_job *job, con
     size_t i;
     (void)rb_notify_headline(text, m);
     (void)rb_buf_adds(text, "\r\n\r\n");
-    json_array_foreach(facts, i, one)
-    {
+    json_array_foreach(facts, i, one) {
         (void)rb_buf_addf(text, "%s%s%s\r\n", json_string_value(json_array_get(one, 0)), rb_notify_zh(m) ? "：" : ": ",
                           json_string_value(json_array_get(one, 1)));
     }
@@ -137,8 +138,7 @@ static void plain_part(struct rb_buf *text, const struct rb_notify_job *job, con
         (void)rb_notify_put(text, m->text, line_ends, job->fit.text);
         (void)rb_buf_adds(text, "\r\n");
     }
-    json_array_foreach(m->links, i, one)
-    {
+    json_array_foreach(m->links, i, one) {
         (void)rb_buf_addf(text, "\r\n%s: %s\r\n", rb_json_str(one, "label", ""), rb_json_str(one, "url", ""));
     }
     (void)rb_buf_adds(text, "\r\n-- \r\n");
@@ -157,8 +157,7 @@ static void html_part(struct rb_buf *text, const struct rb_notify_job *job, cons
     (void)rb_buf_adds(text, "<!doctype html><html><body><h3>");
     (void)rb_notify_put(text, rb_buf_str(&head), rb_notify_html, 300);
     (void)rb_buf_adds(text, "</h3>");
-    json_array_foreach(facts, i, one)
-    {
+    json_array_foreach(facts, i, one) {
         (void)rb_buf_adds(text, i ? "<tr><td>" : "<table><tr><td>");
         (void)rb_notify_put(text, json_string_value(json_array_get(one, 0)), rb_notify_html, 300);
         (void)rb_buf_adds(text, "</td><td><b>");
@@ -172,8 +171,7 @@ static void html_part(struct rb_buf *text, const struct rb_notify_job *job, cons
         (void)rb_notify_put(text, m->text, rb_notify_html, job->fit.text);
         (void)rb_buf_adds(text, "</p>");
     }
-    json_array_foreach(m->links, i, one)
-    {
+    json_array_foreach(m->links, i, one) {
         (void)rb_buf_adds(text, "<p><a href=\"");
         (void)rb_notify_put(text, rb_json_str(one, "url", ""), rb_notify_html, 4000);
         (void)rb_buf_adds(text, "\">");
@@ -188,8 +186,10 @@ static void html_part(struct rb_buf *text, const struct rb_notify_job *job, cons
 
 static void add_part(struct rb_buf *body, const char *type, struct rb_buf *text)
 {
-    (void)rb_buf_addf(body, "\r\n--" BOUNDARY "\r\nContent-Type: %s; charset=utf-8\r\n"
-                            "Content-Transfer-Encoding: base64\r\n\r\n", type);
+    (void)rb_buf_addf(body,
+                      "\r\n--" BOUNDARY "\r\nContent-Type: %s; charset=utf-8\r\n"
+                      "Content-Transfer-Encoding: base64\r\n\r\n",
+                      type);
     rb_mail_base64(body, text->data, text->len);
     rb_buf_deinit(text);
 }

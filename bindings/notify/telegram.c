@@ -17,8 +17,7 @@ static void add_facts(struct rb_buf *text, const struct rb_notify_job *job)
 {
     size_t i, more;
     json_t *facts = rb_notify_facts(job, 50, &more), *fact;
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         (void)rb_buf_adds(text, "\n");
         (void)rb_notify_put(text, json_string_value(json_array_get(fact, 0)), html, 60);
         (void)rb_buf_adds(text, rb_notify_zh(job->message) ? "：<code>" : ": <code>");
@@ -35,8 +34,7 @@ static void add_mentions(struct rb_buf *text, const struct rb_notify_message *m)
 {
     const json_t *user;
     size_t i;
-    json_array_foreach(m->users, i, user)
-    {
+    json_array_foreach(m->users, i, user) {
         const char *id = json_string_value(user);
         bool number = strspn(id, "0123456789") == strlen(id);
         (void)rb_buf_adds(text, i ? " " : "\n");
@@ -76,8 +74,7 @@ static json_t *buttons(const struct rb_notify_message *m)
     json_t *rows = json_array();
     const json_t *link;
     size_t i;
-    json_array_foreach(m->links, i, link)
-    {
+    json_array_foreach(m->links, i, link) {
         json_array_append_new(rows, json_pack("[{s:O, s:O}]", "text", json_object_get(link, "label"), "url",
                                               json_object_get(link, "url")));
     }
@@ -133,11 +130,13 @@ static int render(const struct rb_notify_job *job, struct rb_notify_request *out
     json_object_set_new(out->payload, "parse_mode", json_string("HTML"));
     json_object_set_new(out->payload, "text", text_of(job));
     json_object_set_new(out->payload, "link_preview_options", json_pack("{s:b}", "is_disabled", 1));
-    json_object_set_new(out->payload, "disable_notification", json_boolean(rb_json_bool(job->channel, "silent", false)));
+    json_object_set_new(out->payload, "disable_notification",
+                        json_boolean(rb_json_bool(job->channel, "silent", false)));
     if (*job->message->thread) {
         json_t *id = json_string(job->message->thread);
-        json_object_set_new(out->payload, "reply_parameters",
-                            json_pack("{s:o, s:b}", "message_id", number_or_name(id), "allow_sending_without_reply", 1));
+        json_object_set_new(
+            out->payload, "reply_parameters",
+            json_pack("{s:o, s:b}", "message_id", number_or_name(id), "allow_sending_without_reply", 1));
         json_decref(id);
     }
     if (json_array_size(job->message->links)) {
@@ -171,8 +170,15 @@ static void judge(const struct rb_notify_reply *reply, const json_t *body, struc
         rb_notify_refuse(out, RB_NOTIFY_FINAL, RB_ESTATUS, rb_json_str(body, "description", "-"));
         return;
     }
-    (void)snprintf(out->id, sizeof out->id, "%lld", (long long)rb_json_int(json_object_get(body, "result"), "message_id", 0));
+    (void)snprintf(out->id, sizeof out->id, "%lld",
+                   (long long)rb_json_int(json_object_get(body, "result"), "message_id", 0));
 }
 
-const struct rb_notify_kind rb_notify_telegram = {
-    .name = "telegram", .render = render, .measure = measure, .limit = TEXT_MAX, .judge = judge, .every = 1, .burst = 3, .merge = true};
+const struct rb_notify_kind rb_notify_telegram = {.name = "telegram",
+                                                  .render = render,
+                                                  .measure = measure,
+                                                  .limit = TEXT_MAX,
+                                                  .judge = judge,
+                                                  .every = 1,
+                                                  .burst = 3,
+                                                  .merge = true};

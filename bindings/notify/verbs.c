@@ -7,12 +7,13 @@
 #include "bind.h"
 
 #define CHANNEL RB_BIND_POS("channel", "channel", "the name of a channel in the configuration", "配置里一个渠道的名字")
-#define MESSAGE                                                                                                        \
-    RB_BIND_POS("message", "any",                                                                                      \
-                "a text, or { title, text, level = \"P0\" … \"P4\", facts = { { label, value }, … }, links = { { label, url } }, " \
-                "mention = { users, mobiles, all }, event, target, dedup, thread, lang }",                             \
-                "一段文字，或 { title, text, level = \"P0\" … \"P4\", facts = { { 名称, 值 }, … }, links = { { label, url } }, "    \
-                "mention = { users, mobiles, all }, event, target, dedup, thread, lang }")
+#define MESSAGE \
+    RB_BIND_POS( \
+        "message", "any", \
+        "a text, or { title, text, level = \"P0\" … \"P4\", facts = { { label, value }, … }, links = { { label, url } }, " \
+        "mention = { users, mobiles, all }, event, target, dedup, thread, lang }", \
+        "一段文字，或 { title, text, level = \"P0\" … \"P4\", facts = { { 名称, 值 }, … }, links = { { label, url } }, " \
+        "mention = { users, mobiles, all }, event, target, dedup, thread, lang }")
 
 static const struct rb_arg send_args[] = {CHANNEL, MESSAGE, RB_BIND_TIMEOUT, RB_BIND_END};
 static const struct rb_arg preview_args[] = {CHANNEL, MESSAGE, RB_BIND_END};
@@ -37,22 +38,32 @@ static char *preview(const json_t *args)
 }
 
 static const struct rb_verb verbs[] = {
-    {.name = "send", .effect = RB_EFFECT_WRITE, .args = send_args, .timeout = 60,
+    {.name = "send",
+     .effect = RB_EFFECT_WRITE,
+     .args = send_args,
+     .timeout = 60,
      .returns = "{ channel, kind, tries, status?, reply?, id?, merged? }",
-     .en = "Sends a message to a channel, written notify(channel, message). What a chat calls a success is its own code, "
-           "not only the HTTP status. Network errors, 429 and 5xx are tried again (after 1, 5 and 30 s, or as asked), so a "
-           "message may arrive twice; a wrong signature or format is not. More than the channel takes is merged into one "
-           "message. id: for thread of a later message. Errors: auth denied not_found busy status too_large timeout refused "
-           "dns tls reset unreachable usage.",
-     .zh = "向渠道发一条消息，写作 notify(channel, message)。是否成功看平台自己的返回码，不只看 HTTP 状态。网络错误、429、5xx "
-           "会重试（1、5、30 秒后，或按对方要求），所以消息可能收到两次；签名或格式错误不重试。超过渠道频率的消息合并成一条。"
-           "id：供后续消息的 thread 使用。错误：auth denied not_found busy status too_large timeout refused dns tls reset "
-           "unreachable usage。",
-     .module = module, .preview = preview},
-    {.name = "preview", .effect = RB_EFFECT_READ, .args = preview_args, .returns = "{ channel, kind, url, headers, body, to? }",
+     .en =
+         "Sends a message to a channel, written notify(channel, message). What a chat calls a success is its own code, "
+         "not only the HTTP status. Network errors, 429 and 5xx are tried again (after 1, 5 and 30 s, or as asked), so a "
+         "message may arrive twice; a wrong signature or format is not. More than the channel takes is merged into one "
+         "message. id: for thread of a later message. Errors: auth denied not_found busy status too_large timeout refused "
+         "dns tls reset unreachable usage.",
+     .zh =
+         "向渠道发一条消息，写作 notify(channel, message)。是否成功看平台自己的返回码，不只看 HTTP 状态。网络错误、429、5xx "
+         "会重试（1、5、30 秒后，或按对方要求），所以消息可能收到两次；签名或格式错误不重试。超过渠道频率的消息合并成一条。"
+         "id：供后续消息的 thread 使用。错误：auth denied not_found busy status too_large timeout refused dns tls reset "
+         "unreachable usage。",
+     .module = module,
+     .preview = preview},
+    {.name = "preview",
+     .effect = RB_EFFECT_READ,
+     .args = preview_args,
+     .returns = "{ channel, kind, url, headers, body, to? }",
      .en = "The exact request that notify would send, secrets masked; sends nothing. Errors: usage.",
      .zh = "notify 将发出的完整请求，密钥以 *** 代替；什么都不发。错误：usage。",
-     .module = module, .preview = preview},
+     .module = module,
+     .preview = preview},
     {0}};
 
 const struct rb_binding rb_binding_notify = {

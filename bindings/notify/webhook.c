@@ -38,8 +38,7 @@ static int render(const struct rb_notify_job *job, struct rb_notify_request *out
     rb_notify_url_whole(out, url, 0);
     out->payload = json_pack("{s:s, s:s, s:o}", "type", *m->event ? m->event : "message", "timestamp", m->at, "data",
                              data_of(job));
-    json_object_foreach(headers, name, value)
-    {
+    json_object_foreach(headers, name, value) {
         json_object_set(out->headers, name, value);
     }
     return 0;

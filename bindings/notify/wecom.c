@@ -41,11 +41,11 @@ static void add_facts(struct rb_buf *text, const struct rb_notify_job *job)
 {
     size_t i, more;
     json_t *facts = rb_notify_facts(job, 50, &more), *fact;
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         (void)rb_buf_adds(text, "\n> ");
         put_quoted(text, json_string_value(json_array_get(fact, 0)), 60);
-        (void)rb_buf_adds(text, rb_notify_zh(job->message) ? "：<font color=\"comment\">" : ": <font color=\"comment\">");
+        (void)rb_buf_adds(text,
+                          rb_notify_zh(job->message) ? "：<font color=\"comment\">" : ": <font color=\"comment\">");
         put_quoted(text, json_string_value(json_array_get(fact, 1)), job->fit.value);
         (void)rb_buf_adds(text, "</font>");
     }
@@ -59,8 +59,7 @@ static void add_end(struct rb_buf *text, const struct rb_notify_message *m)
 {
     const json_t *one;
     size_t i;
-    json_array_foreach(m->links, i, one)
-    {
+    json_array_foreach(m->links, i, one) {
         (void)rb_buf_adds(text, i ? "  [" : "\n\n[");
         (void)rb_notify_put(text, rb_json_str(one, "label", ""), rb_notify_lookalike, 60);
         (void)rb_buf_addf(text, "](%s)", rb_json_str(one, "url", ""));
@@ -74,16 +73,17 @@ static void add_end(struct rb_buf *text, const struct rb_notify_message *m)
         (void)rb_buf_adds(text, "</font>");
         rb_buf_deinit(&origin);
     }
-    json_array_foreach(m->users, i, one)
-    {
+    json_array_foreach(m->users, i, one) {
         (void)rb_buf_addf(text, "%s<@%s>", i ? " " : "\n", json_string_value(one));
     }
 }
 
 static const char *colour(const struct rb_notify_message *m)
 {
-    static const char *const colours[] = {[RB_NOTIFY_BAD] = "warning", [RB_NOTIFY_GOOD] = "info",
-                                          [RB_NOTIFY_WAITING] = "warning", [RB_NOTIFY_PLAIN] = "comment"};
+    static const char *const colours[] = {[RB_NOTIFY_BAD] = "warning",
+                                          [RB_NOTIFY_GOOD] = "info",
+                                          [RB_NOTIFY_WAITING] = "warning",
+                                          [RB_NOTIFY_PLAIN] = "comment"};
     return colours[rb_notify_tone(m)];
 }
 
@@ -92,7 +92,8 @@ static json_t *markdown(const struct rb_notify_job *job)
     const struct rb_notify_message *m = job->message;
     struct rb_buf text;
     rb_buf_init(&text, 1 << 20);
-    (void)rb_buf_addf(&text, "### <font color=\"%s\">%s%s%s", colour(m), *m->level ? "[" : "", m->level, *m->level ? "] " : "");
+    (void)rb_buf_addf(&text, "### <font color=\"%s\">%s%s%s", colour(m), *m->level ? "[" : "", m->level,
+                      *m->level ? "] " : "");
     (void)rb_notify_put(&text, m->title, rb_notify_lookalike, 200);
     (void)rb_buf_adds(&text, "</font>");
     if (*m->text) {
@@ -118,16 +119,14 @@ static json_t *plain(const struct rb_notify_job *job)
         (void)rb_notify_put(&text, m->text, rb_notify_lookalike, job->fit.text);
     }
     facts = rb_notify_facts(job, 50, &more);
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         (void)rb_buf_adds(&text, "\n");
         (void)rb_notify_put(&text, json_string_value(json_array_get(fact, 0)), rb_notify_lookalike, 60);
         (void)rb_buf_adds(&text, rb_notify_zh(m) ? "：" : ": ");
         (void)rb_notify_put(&text, json_string_value(json_array_get(fact, 1)), rb_notify_lookalike, job->fit.value);
     }
     const json_t *link;
-    json_array_foreach(m->links, i, link)
-    {
+    json_array_foreach(m->links, i, link) {
         (void)rb_buf_addf(&text, "\n%s", rb_json_str(link, "url", ""));
     }
     if (m->all) {
@@ -160,25 +159,24 @@ static json_t *card(const struct rb_notify_job *job)
     rb_buf_init(&origin, 1 << 12);
     (void)rb_notify_headline(&head, m);
     (void)rb_buf_addf(&origin, "%s%s%s", m->runbook, *m->runbook && *m->target ? "  " : "", m->target);
-    json_array_foreach(facts, i, fact)
-    {
+    json_array_foreach(facts, i, fact) {
         json_array_append_new(rows, json_pack("{s:o, s:o}", "keyname",
                                               short_text(json_string_value(json_array_get(fact, 0)), 5), "value",
                                               short_text(json_string_value(json_array_get(fact, 1)), 26)));
     }
-    json_array_foreach(m->links, i, link)
-    {
+    json_array_foreach(m->links, i, link) {
         if (i < 3) {
-            json_array_append_new(jumps, json_pack("{s:i, s:O, s:O}", "type", 1, "title", json_object_get(link, "label"),
-                                                   "url", json_object_get(link, "url")));
+            json_array_append_new(jumps,
+                                  json_pack("{s:i, s:O, s:O}", "type", 1, "title", json_object_get(link, "label"),
+                                            "url", json_object_get(link, "url")));
         }
     }
-    card = json_pack("{s:s, s:{s:s, s:i}, s:{s:o, s:o}, s:o, s:o, s:o, s:{s:i, s:O}}", "card_type", "text_notice",
-                     "source", "desc", "runbook", "desc_color", rb_notify_tone(m) == RB_NOTIFY_GOOD ? 3 : 2,
-                     "main_title", "title", short_text(rb_buf_str(&head), 26), "desc",
-                     short_text(rb_buf_str(&origin), 30), "sub_title_text", short_text(m->text, 112),
-                     "horizontal_content_list", rows, "jump_list", jumps, "card_action", "type", 1, "url",
-                     json_object_get(first, "url"));
+    card =
+        json_pack("{s:s, s:{s:s, s:i}, s:{s:o, s:o}, s:o, s:o, s:o, s:{s:i, s:O}}", "card_type", "text_notice",
+                  "source", "desc", "runbook", "desc_color", rb_notify_tone(m) == RB_NOTIFY_GOOD ? 3 : 2, "main_title",
+                  "title", short_text(rb_buf_str(&head), 26), "desc", short_text(rb_buf_str(&origin), 30),
+                  "sub_title_text", short_text(m->text, 112), "horizontal_content_list", rows, "jump_list", jumps,
+                  "card_action", "type", 1, "url", json_object_get(first, "url"));
     rb_buf_deinit(&head);
     rb_buf_deinit(&origin);
     json_decref(facts);
@@ -221,5 +219,11 @@ static void judge(const struct rb_notify_reply *reply, const json_t *body, struc
     }
 }
 
-const struct rb_notify_kind rb_notify_wecom = {
-    .name = "wecom", .render = render, .measure = measure, .limit = MARKDOWN_MAX, .judge = judge, .every = 3, .burst = 5, .merge = true};
+const struct rb_notify_kind rb_notify_wecom = {.name = "wecom",
+                                               .render = render,
+                                               .measure = measure,
+                                               .limit = MARKDOWN_MAX,
+                                               .judge = judge,
+                                               .every = 3,
+                                               .burst = 5,
+                                               .merge = true};

@@ -49,8 +49,8 @@ static void fail(struct ask *a, int status)
     } else if (status == UV_EOF) {
         rb_err_set(&err, RB_ERESET, RB_T_servers_pm2_closed, a->path);
     } else {
-        rb_err_foreign(&err, status == UV_EACCES || status == UV_EPERM ? RB_EDENIED : RB_ERESET, "%s: %s",
-                       a->path, uv_strerror(status));
+        rb_err_foreign(&err, status == UV_EACCES || status == UV_EPERM ? RB_EDENIED : RB_ERESET, "%s: %s", a->path,
+                       uv_strerror(status));
     }
     end(a, NULL, &err);
 }

@@ -120,8 +120,7 @@ json_t *rb_pm2_processes(const json_t *answer, struct rb_err *err)
         return NULL;
     }
     json_t *out = json_array();
-    json_array_foreach(list, i, one)
-    {
+    json_array_foreach(list, i, one) {
         json_array_append_new(out, process(one));
     }
     return out;

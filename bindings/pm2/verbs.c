@@ -6,7 +6,7 @@
 
 static const struct rb_arg list_args[] = {
     RB_BIND_OPT("home", "path", "PM2_HOME, default $PM2_HOME or ~/.pm2 of whoever runs this program",
-                   "PM2_HOME，默认 $PM2_HOME，或运行本程序的用户的 ~/.pm2"),
+                "PM2_HOME，默认 $PM2_HOME，或运行本程序的用户的 ~/.pm2"),
     RB_BIND_TIMEOUT, RB_BIND_END};
 
 static const struct rb_verb verbs[] = {

@@ -32,16 +32,15 @@ static void close_db(struct rb_db *db)
 
 /* The server ends a statement by itself when we cannot ask it to any more: a little after the deadline of the
  * call, or when nobody listens. Values as text that says everything. */
-static void settings(const struct rb_db *db, const struct rb_db_limits *limits, bool local,
-                     struct rb_buf *out)
+static void settings(const struct rb_db *db, const struct rb_db_limits *limits, bool local, struct rb_buf *out)
 {
     const char *scope = local ? "true" : "false";
     rb_buf_addf(out,
                 "SELECT set_config('statement_timeout', '%lld', %s), set_config('lock_timeout', '%lld', %s), "
                 "set_config('datestyle', 'ISO', %s), set_config('bytea_output', 'hex', %s), "
                 "set_config('standard_conforming_strings', 'on', %s)",
-                (long long)(limits->timeout * 1000) + 1000, scope, (long long)(limits->wait * 1000) + 1,
-                scope, scope, scope, scope);
+                (long long)(limits->timeout * 1000) + 1000, scope, (long long)(limits->wait * 1000) + 1, scope, scope,
+                scope, scope);
     if (PQserverVersion(((const struct rb_pg *)db)->conn) >= 140000) {
         rb_buf_addf(out, ", set_config('client_connection_check_interval', '500', %s)", scope);
     }
@@ -127,10 +126,10 @@ static const struct rb_db_driver driver = {
     .wants_alone = wants_alone,
 };
 
-#define VERB(name, verb)                                                                                     \
-    static int name(struct rb_call *call, const json_t *args, struct rb_err *err)                            \
-    {                                                                                                        \
-        return rb_db_start(call, &driver, verb, args, err);                                                  \
+#define VERB(name, verb) \
+    static int name(struct rb_call *call, const json_t *args, struct rb_err *err) \
+    { \
+        return rb_db_start(call, &driver, verb, args, err); \
     }
 VERB(rows, RB_DB_ROWS)
 VERB(row, RB_DB_ROW)

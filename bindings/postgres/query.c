@@ -100,8 +100,8 @@ static int send_step(struct rb_pg *pg, const struct rb_db_step *step)
 {
     struct values v;
     int rc = values_init(&v, step->params, &pg->db.err);
-    if (rc == 0 && !PQsendQueryParams(pg->conn, step->sql, (int)v.count, NULL, (const char *const *)v.data,
-                                      v.lengths, v.formats, 0)) {
+    if (rc == 0 && !PQsendQueryParams(pg->conn, step->sql, (int)v.count, NULL, (const char *const *)v.data, v.lengths,
+                                      v.formats, 0)) {
         rc = rb_pg_result_error(pg, NULL);
     }
     values_free(&v);
@@ -258,8 +258,7 @@ static bool grows_too_large(struct rb_pg *pg)
 int rb_pg_running(struct rb_pg *pg, int events)
 {
     if (events & UV_READABLE && grows_too_large(pg)) {
-        return give_up(
-            pg, rb_err_set(&pg->db.err, RB_ETOO_LARGE, RB_T_bindings_sql_answer_large, RB_ANSWER_MAX >> 20));
+        return give_up(pg, rb_err_set(&pg->db.err, RB_ETOO_LARGE, RB_T_bindings_sql_answer_large, RB_ANSWER_MAX >> 20));
     }
     if (events & UV_READABLE && !PQconsumeInput(pg->conn)) {
         return give_up(pg, rb_pg_result_error(pg, NULL));

@@ -115,8 +115,7 @@ static bool has_flag(const json_t *command, const char *flag)
 {
     size_t i;
     const json_t *one;
-    json_array_foreach(json_array_get(command, 2), i, one)
-    {
+    json_array_foreach(json_array_get(command, 2), i, one) {
         const char *text = json_string_value(one);
         if (text && strcmp(text, flag) == 0) {
             return true;

@@ -43,12 +43,10 @@ int rb_redis_encode(const json_t *words, struct rb_buf *out, struct rb_err *err)
         return rb_err_set(err, RB_EUSAGE, RB_T_servers_redis_word);
     }
     int rc = rb_buf_addf(out, "*%zu\r\n", json_array_size(words));
-    json_array_foreach(words, i, word)
-    {
+    json_array_foreach(words, i, word) {
         rc = rc ? rc : encode_word(word, out, err);
     }
-    return rc == RB_ETOO_LARGE ? rb_err_set(err, rc, RB_T_servers_redis_long, RB_REDIS_COMMAND_MAX >> 20)
-                               : rc;
+    return rc == RB_ETOO_LARGE ? rb_err_set(err, rc, RB_T_servers_redis_long, RB_REDIS_COMMAND_MAX >> 20) : rc;
 }
 
 void rb_redis_encode_words(struct rb_buf *out, const char *const *words)
@@ -72,8 +70,7 @@ static void lower(const json_t *word, char out[RB_REDIS_NAME_MAX])
     bool plain = len < RB_REDIS_NAME_MAX;
     for (size_t i = 0; i < len && plain; i++) {
         char c = text[i];
-        plain =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("_-.", c);
+        plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("_-.", c);
         out[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
         plain = plain && c != '\0';
     }

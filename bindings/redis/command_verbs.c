@@ -33,8 +33,7 @@ static void send_command(struct rb_redis_op *op)
 
 static int refuse(const struct rb_redis_name *name, struct rb_err *err)
 {
-    rb_err_set(err, RB_EFORBIDDEN, RB_T_servers_redis_not_reading, name->name, name->sub[0] ? " " : "",
-               name->sub);
+    rb_err_set(err, RB_EFORBIDDEN, RB_T_servers_redis_not_reading, name->name, name->sub[0] ? " " : "", name->sub);
     rb_err_hint(err, RB_T_servers_redis_not_reading_hint);
     return RB_EFORBIDDEN;
 }

@@ -65,8 +65,7 @@ static void strange(struct rb_redis_op *op, json_t *reply)
 
 static size_t size_of(const json_t *key)
 {
-    return json_is_string(key) ? json_string_length(key) + 4
-                               : json_string_length(json_object_get(key, "$b64")) + 16;
+    return json_is_string(key) ? json_string_length(key) + 4 : json_string_length(json_object_get(key, "$b64")) + 16;
 }
 
 static void on_scanned(void *user, json_t *reply, const struct rb_err *err)
@@ -83,8 +82,7 @@ static void on_scanned(void *user, json_t *reply, const struct rb_err *err)
         return;
     }
     bool room = true;
-    json_array_foreach(page, i, key)
-    {
+    json_array_foreach(page, i, key) {
         room = room && json_array_size(op->keys) < max && op->bytes + size_of(key) <= KEYS_BYTES;
         if (room) {
             json_array_append(op->keys, (json_t *)key);
@@ -108,13 +106,12 @@ static int check_number(const json_t *args, const char *name, json_int_t max, st
 {
     const json_t *value = json_object_get(args, name);
     json_int_t n = json_integer_value(value);
-    return !value || (n >= 1 && n <= max)
-               ? 0
-               : rb_err_set(err, RB_EUSAGE, RB_T_servers_redis_number, name, (long long)max);
+    return !value || (n >= 1 && n <= max) ? 0
+                                          : rb_err_set(err, RB_EUSAGE, RB_T_servers_redis_number, name, (long long)max);
 }
 
-static struct rb_redis_op *walk_new(struct rb_call *call, const json_t *args,
-                                    void (*ready)(struct rb_redis_op *op), struct rb_err *err)
+static struct rb_redis_op *walk_new(struct rb_call *call, const json_t *args, void (*ready)(struct rb_redis_op *op),
+                                    struct rb_err *err)
 {
     if (check_number(args, "count", KEYS_MAX, err) != 0 || check_number(args, "max", KEYS_MAX, err) != 0 ||
         check_number(args, "batch", 10000, err) != 0) {
@@ -145,8 +142,7 @@ static bool is_protected(const struct rb_redis_op *op, const json_t *key)
     bool hit = false;
     rb_buf_init(&bytes, KEYS_BYTES);
     (void)rb_json_bytes_get(key, &bytes);
-    json_array_foreach(json_object_get(op->args, "protect"), i, pattern)
-    {
+    json_array_foreach(json_object_get(op->args, "protect"), i, pattern) {
         hit = hit || fnmatch(json_string_value(pattern), rb_buf_str(&bytes), 0) == 0;
     }
     rb_buf_deinit(&bytes);
@@ -161,8 +157,8 @@ static void tell_progress(struct rb_redis_op *op)
         return;
     }
     op->told = now;
-    int n = snprintf(line, sizeof line, rb_text(RB_T_servers_redis_progress), (long long)op->removed,
-                     (long long)op->seen);
+    int n =
+        snprintf(line, sizeof line, rb_text(RB_T_servers_redis_progress), (long long)op->removed, (long long)op->seen);
     if (n > 0 && (size_t)n < sizeof line) {
         rb_call_output(op->call, 1, line, (size_t)n);
     }
@@ -192,8 +188,7 @@ static void on_found(void *user, json_t *reply, const struct rb_err *err)
         strange(op, reply);
         return;
     }
-    json_array_foreach(page, i, key)
-    {
+    json_array_foreach(page, i, key) {
         bool kept = is_protected(op, key);
         op->kept += kept;
         if (!kept) {
@@ -237,8 +232,7 @@ static void next_batch(struct rb_redis_op *op)
         op->at = 0;
         next_page(op, on_found);
     } else {
-        rb_redis_op_done(
-            op, json_pack("{s:I, s:I, s:I}", "removed", op->removed, "seen", op->seen, "kept", op->kept));
+        rb_redis_op_done(op, json_pack("{s:I, s:I, s:I}", "removed", op->removed, "seen", op->seen, "kept", op->kept));
     }
 }
 
@@ -256,8 +250,7 @@ static int check_protect(const json_t *protect, struct rb_err *err)
 {
     size_t i;
     const json_t *pattern;
-    json_array_foreach(protect, i, pattern)
-    {
+    json_array_foreach(protect, i, pattern) {
         if (!json_is_string(pattern)) {
             return rb_err_set(err, RB_EUSAGE, RB_T_servers_redis_word);
         }

@@ -60,10 +60,9 @@ void rb_redis_link_fail_uv(struct rb_redis_link *link, int status)
 {
     static const struct {
         int status, code;
-    } codes[] = {
-        {UV_ECONNREFUSED, RB_EREFUSED}, {UV_ENOENT, RB_EREFUSED},           {UV_EACCES, RB_EDENIED},
-        {UV_EPERM, RB_EDENIED},         {UV_EHOSTUNREACH, RB_EUNREACHABLE}, {UV_ENETUNREACH, RB_EUNREACHABLE},
-        {UV_ETIMEDOUT, RB_EUNREACHABLE}};
+    } codes[] = {{UV_ECONNREFUSED, RB_EREFUSED}, {UV_ENOENT, RB_EREFUSED},           {UV_EACCES, RB_EDENIED},
+                 {UV_EPERM, RB_EDENIED},         {UV_EHOSTUNREACH, RB_EUNREACHABLE}, {UV_ENETUNREACH, RB_EUNREACHABLE},
+                 {UV_ETIMEDOUT, RB_EUNREACHABLE}};
     struct rb_err err = {0};
     bool sent = link->phase == LENT && link->waiting > 0;
     int code = sent ? RB_ERESET : RB_EUNREACHABLE;
@@ -88,8 +87,8 @@ static void deliver(struct rb_redis_link *link)
 {
     void *reply = NULL;
     struct rb_err err = {0};
-    while (link->phase != CLOSING && link->waiting > 0 &&
-           redisReaderGetReply(link->reader, &reply) == REDIS_OK && reply) {
+    while (link->phase != CLOSING && link->waiting > 0 && redisReaderGetReply(link->reader, &reply) == REDIS_OK &&
+           reply) {
         link->waiting--;
         link->unanswered = link->reader->len - link->reader->pos;
         if (link->phase == GREETING) {
@@ -184,7 +183,8 @@ int rb_redis_link_write_raw(struct rb_redis_link *link, const char *bytes, size_
 
 int rb_redis_link_write(struct rb_redis_link *link, const struct rb_buf *bytes)
 {
-    return link->tls ? rb_redis_link_encrypt(link, bytes) : rb_redis_link_write_raw(link, rb_buf_str(bytes), bytes->len);
+    return link->tls ? rb_redis_link_encrypt(link, bytes)
+                     : rb_redis_link_write_raw(link, rb_buf_str(bytes), bytes->len);
 }
 
 static void tell_gone(uv_timer_t *timer)
@@ -202,8 +202,7 @@ void rb_redis_link_lose(struct rb_redis_link *link)
     uv_timer_start(&link->timer, tell_gone, 0, 0);
 }
 
-void rb_redis_send(struct rb_redis_link *link, const struct rb_buf *bytes, size_t count,
-                   rb_redis_replied *replied)
+void rb_redis_send(struct rb_redis_link *link, const struct rb_buf *bytes, size_t count, rb_redis_replied *replied)
 {
     link->replied = replied;
     if (link->gone.code || rb_redis_link_write(link, bytes) != 0) {

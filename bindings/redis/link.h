@@ -23,8 +23,7 @@ struct rb_redis_link *rb_redis_borrow(void **state, uv_loop_t *loop, const json_
                                       rb_redis_replied *replied, void *user, struct rb_err *err);
 bool rb_redis_ready(const struct rb_redis_link *link);
 /* Sends count commands; replied comes once for each, from the loop. */
-void rb_redis_send(struct rb_redis_link *link, const struct rb_buf *bytes, size_t count,
-                   rb_redis_replied *replied);
+void rb_redis_send(struct rb_redis_link *link, const struct rb_buf *bytes, size_t count, rb_redis_replied *replied);
 /* All replies are here: it may serve another call. */
 void rb_redis_return(struct rb_redis_link *link);
 /* Closes it; replied is not called any more. */

@@ -13,8 +13,7 @@
 #include "tls/stream.h"
 
 #define RB_REDIS_PORT 6379
-#define RB_REDIS_GREET_MS                                                                                    \
-    5000 /* connecting and greeting: nothing was asked yet, so this is no unknown outcome */
+#define RB_REDIS_GREET_MS 5000 /* connecting and greeting: nothing was asked yet, so this is no unknown outcome */
 
 enum rb_redis_phase { CONNECTING, SECURING, GREETING, LENT, IDLE, CLOSING };
 

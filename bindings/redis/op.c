@@ -18,8 +18,7 @@ static void on_ready(void *user, json_t *reply, const struct rb_err *err)
     }
 }
 
-struct rb_redis_op *rb_redis_op_new(struct rb_call *call, const json_t *args,
-                                    void (*ready)(struct rb_redis_op *op))
+struct rb_redis_op *rb_redis_op_new(struct rb_call *call, const json_t *args, void (*ready)(struct rb_redis_op *op))
 {
     struct rb_redis_op *op = rb_xcalloc(1, sizeof *op);
     op->call = call;
@@ -39,8 +38,8 @@ void rb_redis_op_free(struct rb_redis_op *op)
 int rb_redis_op_start(struct rb_redis_op *op, struct rb_err *err)
 {
     struct rb_err why = {.code = RB_EINTERNAL};
-    op->link = rb_redis_borrow(rb_call_state(op->call), rb_call_loop(op->call),
-                               json_object_get(op->args, "connection"), on_ready, op, &why);
+    op->link = rb_redis_borrow(rb_call_state(op->call), rb_call_loop(op->call), json_object_get(op->args, "connection"),
+                               on_ready, op, &why);
     if (op->link) {
         rb_call_data_set(op->call, op);
         if (rb_redis_ready(op->link)) {

@@ -24,8 +24,7 @@ struct rb_redis_op {
 
 /* Borrows a link and calls ready on it. op is taken. */
 int rb_redis_op_start(struct rb_redis_op *op, struct rb_err *err);
-struct rb_redis_op *rb_redis_op_new(struct rb_call *call, const json_t *args,
-                                    void (*ready)(struct rb_redis_op *op));
+struct rb_redis_op *rb_redis_op_new(struct rb_call *call, const json_t *args, void (*ready)(struct rb_redis_op *op));
 void rb_redis_op_free(struct rb_redis_op *op);
 /* The end: the link goes back; value is taken, op freed. */
 void rb_redis_op_done(struct rb_redis_op *op, json_t *value);

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "redis/reply.h"
 
-#define IDLE_MAX 8 /* a server */
+#define IDLE_MAX 8         /* a server */
 #define FRESH_NS 250000000 /* since it answered: nobody asks again so soon whether it is there */
 
 static void pool_free_if_empty(struct rb_redis_pool *pool)
@@ -55,8 +55,8 @@ static int check(const json_t *connection, struct rb_err *err)
     if (!json_is_object(connection) || strcmp(driver, "redis") != 0) {
         return rb_err_set(err, RB_EUSAGE, RB_T_servers_redis_connection);
     }
-    if (strlen(rb_json_str(connection, "socket", "")) >= sizeof(((struct sockaddr_un *)0)->sun_path) ||
-        port < 1 || port > 65535) {
+    if (strlen(rb_json_str(connection, "socket", "")) >= sizeof(((struct sockaddr_un *)0)->sun_path) || port < 1 ||
+        port > 65535) {
         return rb_err_set(err, RB_EUSAGE, RB_T_servers_redis_address);
     }
     return 0;
@@ -74,8 +74,7 @@ static struct rb_redis_link *link_new(struct rb_redis_pool *pool, const json_t *
     if (*path) {
         (void)snprintf(link->where, sizeof link->where, "redis %s", path);
     } else {
-        (void)snprintf(link->where, sizeof link->where, "redis %s:%d",
-                       rb_json_str(connection, "host", "127.0.0.1"),
+        (void)snprintf(link->where, sizeof link->where, "redis %s:%d", rb_json_str(connection, "host", "127.0.0.1"),
                        (int)rb_json_int(connection, "port", RB_REDIS_PORT));
     }
     (void)uv_timer_init(pool->loop, &link->timer);
@@ -107,8 +106,12 @@ static void too_slow(uv_timer_t *timer)
     struct rb_redis_link *link = timer->data;
     struct rb_err err = {0};
     bool securing = link->phase == SECURING;
-    rb_err_set(&err, link->phase == CONNECTING ? RB_EUNREACHABLE : securing ? RB_ETLS : RB_ETIMEOUT,
-               securing ? RB_T_servers_redis_tls_silent : RB_T_servers_redis_silent, link->where, RB_REDIS_GREET_MS / 1000);
+    rb_err_set(&err,
+               link->phase == CONNECTING ? RB_EUNREACHABLE
+               : securing                ? RB_ETLS
+                                         : RB_ETIMEOUT,
+               securing ? RB_T_servers_redis_tls_silent : RB_T_servers_redis_silent, link->where,
+               RB_REDIS_GREET_MS / 1000);
     rb_redis_link_fail(link, &err);
 }
 

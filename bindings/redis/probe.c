@@ -15,8 +15,8 @@
 static json_t *probe_answer(const struct rb_redis_op *op, const struct rb_err *err)
 {
     json_int_t ms = (rb_clock_mono_ns() - op->since) / 1000000;
-    return err ? json_pack("{s:b, s:I, s:s, s:s}", "ok", 0, "ms", ms, "code", rb_err_name(err->code),
-                           "message", err->text)
+    return err ? json_pack("{s:b, s:I, s:s, s:s}", "ok", 0, "ms", ms, "code", rb_err_name(err->code), "message",
+                           err->text)
                : json_pack("{s:b, s:I}", "ok", 1, "ms", ms);
 }
 

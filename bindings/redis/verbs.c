@@ -19,8 +19,7 @@ static const char *in_module(const json_t *args)
 static const char *name_of(const json_t *args)
 {
     const json_t *connection = json_object_get(args, "connection");
-    return json_is_string(connection) ? json_string_value(connection)
-                                      : rb_json_str(connection, "name", "redis");
+    return json_is_string(connection) ? json_string_value(connection) : rb_json_str(connection, "name", "redis");
 }
 
 static void add_word(struct rb_buf *out, const json_t *word)
@@ -28,8 +27,7 @@ static void add_word(struct rb_buf *out, const json_t *word)
     (void)rb_buf_adds(out, " ");
     if (json_is_string(word)) {
         const char *text = json_string_value(word);
-        size_t len = json_string_length(word),
-               shown = len > WORD_SHOWN ? rb_bind_whole_chars(text, WORD_SHOWN) : len;
+        size_t len = json_string_length(word), shown = len > WORD_SHOWN ? rb_bind_whole_chars(text, WORD_SHOWN) : len;
         bool plain = len > 0 && !memchr(text, ' ', len);
         (void)rb_buf_adds(out, plain ? "" : "\"");
         (void)rb_buf_add(out, text, shown);
@@ -53,8 +51,7 @@ static char *preview_command(const json_t *args)
     struct rb_buf out;
     rb_buf_init(&out, PREVIEW_MAX);
     (void)rb_buf_addf(&out, "%s:", name_of(args));
-    json_array_foreach(json_object_get(args, "command"), i, word)
-    {
+    json_array_foreach(json_object_get(args, "command"), i, word) {
         add_word(&out, word);
     }
     return out.data ? rb_buf_take(&out) : rb_xstrdup("");
@@ -71,38 +68,33 @@ static char *preview_unlink(const json_t *args)
     if (json_object_get(args, "match")) {
         add_word(&out, json_object_get(args, "match"));
     }
-    json_array_foreach(keys, i, word)
-    {
+    json_array_foreach(keys, i, word) {
         add_word(&out, word);
     }
-    json_array_foreach(protect, i, word)
-    {
+    json_array_foreach(protect, i, word) {
         (void)rb_buf_adds(&out, i == 0 ? " except" : "");
         add_word(&out, word);
     }
     return out.data ? rb_buf_take(&out) : rb_xstrdup("");
 }
 
-#define CONNECTION                                                                                           \
-    RB_BIND_POS("connection", "connection",                                                                  \
-                "a connection of the configuration, or redis://user@host:port/db",                           \
+#define CONNECTION \
+    RB_BIND_POS("connection", "connection", "a connection of the configuration, or redis://user@host:port/db", \
                 "配置里的连接名，或 redis://user@host:port/db")
-#define COMMAND                                                                                              \
-    RB_BIND_POS("command", "list", "the command's words: strings, bytes, numbers",                           \
+#define COMMAND \
+    RB_BIND_POS("command", "list", "the command's words: strings, bytes, numbers", \
                 "命令的各个单词：字符串、字节串、数字")
-#define COUNT                                                                                                \
-    RB_BIND_OPT("count", "int", "keys that the server looks at in one go, default 1000",                     \
+#define COUNT \
+    RB_BIND_OPT("count", "int", "keys that the server looks at in one go, default 1000", \
                 "服务器每次查看多少个键，默认 1000")
 
 static const struct rb_arg command_args[] = {CONNECTION, COMMAND, RB_BIND_TIMEOUT, RB_BIND_END};
 static const struct rb_arg scan_args[] = {
     CONNECTION,
-    RB_BIND_OPT("match", "string", "a pattern of Redis: * ? [ab]; default all",
-                "Redis 的通配模式：* ? [ab]；默认全部"),
+    RB_BIND_OPT("match", "string", "a pattern of Redis: * ? [ab]; default all", "Redis 的通配模式：* ? [ab]；默认全部"),
     RB_BIND_OPT("type", "string", "string list set zset hash stream", "string list set zset hash stream"),
     COUNT,
-    RB_BIND_OPT("max", "int", "stops there, at most 100000, default 1000",
-                "到此为止，最多 100000，默认 1000"),
+    RB_BIND_OPT("max", "int", "stops there, at most 100000, default 1000", "到此为止，最多 100000，默认 1000"),
     RB_BIND_TIMEOUT,
     RB_BIND_END};
 static const struct rb_arg unlink_args[] = {
@@ -161,9 +153,8 @@ static const struct rb_verb verbs[] = {
      .en = "Can it be written? Sets a key of its own (runbook:probe:…, gone by itself after 10 s) and "
            "deletes it. What the "
            "server refuses is the answer, with its code. Errors: refused unreachable dns timeout reset tls.",
-     .zh =
-         "能不能写？写一个自己的键（runbook:probe:…，10 秒后自动消失）再删掉。服务器拒绝就是结果，带错误码。"
-         "错误：refused unreachable dns timeout reset tls。",
+     .zh = "能不能写？写一个自己的键（runbook:probe:…，10 秒后自动消失）再删掉。服务器拒绝就是结果，带错误码。"
+           "错误：refused unreachable dns timeout reset tls。",
      .module = in_module},
     {.name = "call",
      .effect = RB_EFFECT_WRITE,

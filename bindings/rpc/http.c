@@ -31,11 +31,18 @@ static int start(struct rb_rpc_exchange *x, struct rb_err *err)
     json_t *headers = json_copy(json_object_get(x->connection, "headers"));
     headers = headers ? headers : json_object();
     json_object_set_new(headers, "Content-Type", json_string("application/json"));
-    struct rb_transfer_spec spec = {.url = x->url, .method = "POST", .headers = headers, .body = x->request, .body_len = x->len,
-                                    .socket = rb_json_str(x->connection, "socket", NULL), .ca = rb_json_str(tls, "ca", NULL),
+    struct rb_transfer_spec spec = {.url = x->url,
+                                    .method = "POST",
+                                    .headers = headers,
+                                    .body = x->request,
+                                    .body_len = x->len,
+                                    .socket = rb_json_str(x->connection, "socket", NULL),
+                                    .ca = rb_json_str(tls, "ca", NULL),
                                     .pin = rb_json_str(tls, "pin", NULL),
                                     .insecure = strcmp(rb_json_str(tls, "mode", "verify"), "require") == 0,
-                                    .connect_timeout = x->connect_timeout, .max_body = RB_RPC_ANSWER_MAX, .done = answered,
+                                    .connect_timeout = x->connect_timeout,
+                                    .max_body = RB_RPC_ANSWER_MAX,
+                                    .done = answered,
                                     .user = x};
     if (spec.insecure) {
         rb_call_remark(x->call, "unenforced", "certificate not checked");

@@ -58,8 +58,9 @@ void rb_rpc_batch_deinit(struct rb_rpc_batch *batch)
 static json_t *error_of(const json_t *error)
 {
     const json_t *code = json_object_get(error, "code"), *data = json_object_get(error, "data");
-    json_t *out = json_pack("{s:I, s:s}", "code", (json_int_t)(json_is_integer(code) ? json_integer_value(code) : 0),
-                            "message", rb_json_str(error, "message", json_is_string(error) ? json_string_value(error) : ""));
+    json_t *out =
+        json_pack("{s:I, s:s}", "code", (json_int_t)(json_is_integer(code) ? json_integer_value(code) : 0), "message",
+                  rb_json_str(error, "message", json_is_string(error) ? json_string_value(error) : ""));
     if (data) {
         json_object_set(out, "data", (json_t *)data);
     }
@@ -119,8 +120,7 @@ int rb_rpc_take(struct rb_rpc_batch *batch, const char *text, size_t len, struct
     if (!json_is_array(value)) {
         rc = take_one(batch, value, err);
     }
-    json_array_foreach(value, i, one)
-    {
+    json_array_foreach(value, i, one) {
         rc = rc ? rc : take_one(batch, one, err);
     }
     json_decref(value);

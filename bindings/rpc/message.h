@@ -17,8 +17,8 @@ int rb_rpc_request(struct rb_buf *out, const json_t *calls, json_int_t first_id,
 
 void rb_rpc_batch_init(struct rb_rpc_batch *batch, json_int_t first_id, size_t count);
 void rb_rpc_batch_deinit(struct rb_rpc_batch *batch);
-/* One whole JSON value of an answer. Notifications are left out. RB_EPROTOCOL for what is no answer, an answer nobody asked
- * for, or a second one. */
+/* One whole JSON value of an answer. Notifications are left out. RB_EPROTOCOL for what is no answer, an answer nobody
+ * asked for, or a second one. */
 int rb_rpc_take(struct rb_rpc_batch *batch, const char *text, size_t len, struct rb_err *err);
 
 /* Where does the first value of a stream of objects and arrays end? 0: not yet. RB_EPROTOCOL: it cannot be JSON. */

@@ -1,5 +1,5 @@
-/* One call: the request, the endpoints one after the other, and what it becomes for the runbook. A read goes on to the next
- * endpoint after any failure; a write only while nothing can have been sent. */
+/* One call: the request, the endpoints one after the other, and what it becomes for the runbook. A read goes on to the
+ * next endpoint after any failure; a write only while nothing can have been sent. */
 #include "rpc/rpc.h"
 
 #include <stdlib.h>
@@ -83,7 +83,8 @@ static void fail_error(struct session *s, const json_t *error)
 {
     struct rb_err err = {0};
     const char *method = json_string_value(json_array_get(json_array_get(s->calls, 0), 0));
-    rb_err_set(&err, RB_ERPC, RB_T_rpc_error, method, rb_json_str(error, "message", ""), (long long)rb_json_int(error, "code", 0));
+    rb_err_set(&err, RB_ERPC, RB_T_rpc_error, method, rb_json_str(error, "message", ""),
+               (long long)rb_json_int(error, "code", 0));
     rb_call_details(s->call, json_incref((json_t *)error));
     fail(s, &err);
 }
@@ -92,8 +93,7 @@ static json_t *batch_value(struct session *s)
 {
     json_t *list = json_array(), *one;
     size_t i;
-    json_array_foreach(s->batch.answers, i, one)
-    {
+    json_array_foreach(s->batch.answers, i, one) {
         json_t *error = json_object_get(one, "error"), *result = json_object_get(one, "result");
         json_array_append_new(list, error ? json_pack("{s:b, s:O}", "ok", 0, "error", error)
                                           : json_pack("{s:b, s:O}", "ok", 1, "value", result));
@@ -141,8 +141,9 @@ static void next_endpoint(struct session *s, const struct rb_err *err)
 {
     struct rb_err why = *err;
     bool over = s->mode == CALL && s->exchange.sent;
-    json_array_append_new(s->failed, json_pack("{s:s, s:s, s:s}", "endpoint", s->endpoints[s->at], "code",
-                                               rb_err_name(why.code == RB_EPROTOCOL ? RB_ERPC : why.code), "message", why.text));
+    json_array_append_new(s->failed,
+                          json_pack("{s:s, s:s, s:s}", "endpoint", s->endpoints[s->at], "code",
+                                    rb_err_name(why.code == RB_EPROTOCOL ? RB_ERPC : why.code), "message", why.text));
     stop_endpoint(s);
     if (over && (why.code == RB_EPROTOCOL || why.code == RB_ETOO_LARGE || why.code == RB_ETIMEOUT)) {
         why.code = RB_ERESET; /* it was sent, and no answer can be believed */
@@ -193,7 +194,8 @@ static const struct rb_rpc_transport *transport_of(const char *url)
     return NULL;
 }
 
-/* Every endpoint gets its part of what is left; the last one all of it. A write that was sent is never given up here. */
+/* Every endpoint gets its part of what is left; the last one all of it. A write that was sent is never given up here.
+ */
 static void begin(struct session *s)
 {
     struct rb_err err = {0};
@@ -202,10 +204,15 @@ static void begin(struct session *s)
     share = share > 0.001 ? share : 0.001;
     s->endpoint_ns = now;
     s->transport = transport_of(s->endpoints[s->at]);
-    s->exchange = (struct rb_rpc_exchange){.call = s->call, .url = s->endpoints[s->at], .connection = s->connection,
-                                           .request = rb_buf_str(&s->request), .len = s->request.len,
-                                           .connect_timeout = share < CONNECT_MAX ? share : CONNECT_MAX, .text = on_text,
-                                           .done = on_done, .user = s};
+    s->exchange = (struct rb_rpc_exchange){.call = s->call,
+                                           .url = s->endpoints[s->at],
+                                           .connection = s->connection,
+                                           .request = rb_buf_str(&s->request),
+                                           .len = s->request.len,
+                                           .connect_timeout = share < CONNECT_MAX ? share : CONNECT_MAX,
+                                           .text = on_text,
+                                           .done = on_done,
+                                           .user = s};
     json_int_t id = s->batch.first_id;
     rb_rpc_batch_deinit(&s->batch);
     rb_rpc_batch_init(&s->batch, id, json_array_size(s->calls));
@@ -237,8 +244,7 @@ static json_t *calls_of(const json_t *args, enum mode mode)
     json_t *one = json_array(), *param;
     size_t i;
     json_array_append(one, json_object_get(args, "method"));
-    json_array_foreach(json_object_get(args, "params"), i, param)
-    {
+    json_array_foreach(json_object_get(args, "params"), i, param) {
         json_array_append(one, param);
     }
     return json_pack("[o]", one);
@@ -251,8 +257,7 @@ static int take_endpoints(struct session *s, struct rb_err *err)
     if (*rb_json_str(s->connection, "url", "")) {
         s->endpoints[s->count++] = rb_json_str(s->connection, "url", "");
     }
-    json_array_foreach(more, i, one)
-    {
+    json_array_foreach(more, i, one) {
         if (s->count < ENDPOINTS_MAX && json_is_string(one)) {
             s->endpoints[s->count++] = json_string_value(one);
         }

@@ -1,4 +1,5 @@
-/* JSON-RPC over a stream: tcp://host:port or unix:///path. A line each way; answers may come back to back without one. */
+/* JSON-RPC over a stream: tcp://host:port or unix:///path. A line each way; answers may come back to back without one.
+ */
 #include "net/net.h"
 #include "rpc/message.h"
 #include "rpc/transport.h"
@@ -147,7 +148,8 @@ static void talk(struct stream *s)
     uv_timer_stop(s->timer);
     s->x->sent = true;
     w->write.data = w;
-    if (uv_read_start(&w->on.stream, on_buffer, on_read) != 0 || uv_write(&w->write, &w->on.stream, &buf, 1, on_written) != 0) {
+    if (uv_read_start(&w->on.stream, on_buffer, on_read) != 0 ||
+        uv_write(&w->write, &w->on.stream, &buf, 1, on_written) != 0) {
         broke(s);
     }
 }
@@ -158,8 +160,11 @@ static void note_failure(struct stream *s, int status)
 {
     static const struct {
         int status, code;
-    } codes[] = {{UV_ECONNREFUSED, RB_EREFUSED}, {UV_ENOENT, RB_ENOT_FOUND}, {UV_EACCES, RB_EDENIED},
-                 {UV_ETIMEDOUT, RB_ETIMEOUT},    {0, RB_EUNREACHABLE}};
+    } codes[] = {{UV_ECONNREFUSED, RB_EREFUSED},
+                 {UV_ENOENT, RB_ENOT_FOUND},
+                 {UV_EACCES, RB_EDENIED},
+                 {UV_ETIMEDOUT, RB_ETIMEOUT},
+                 {0, RB_EUNREACHABLE}};
     size_t i = 0;
     while (codes[i].status && codes[i].status != status) {
         i++;

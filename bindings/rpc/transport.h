@@ -2,8 +2,8 @@
 #ifndef RB_BINDINGS_RPC_TRANSPORT_H
 #define RB_BINDINGS_RPC_TRANSPORT_H
 
-#include "binding.h"
 #include "base/json.h"
+#include "binding.h"
 
 #define RB_RPC_ANSWER_MAX (4u << 20)
 

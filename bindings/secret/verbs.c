@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "bind.h"
 
-#define SHORT 6   /* as in base/redact.h: shorter ones cannot be found in other text */
+#define SHORT 6     /* as in base/redact.h: shorter ones cannot be found in other text */
 #define JUDGED 4096 /* bytes a shape is matched against */
 
 /* Whole shapes only: a free pattern would let a runbook guess a secret letter by letter. */
@@ -70,8 +70,8 @@ static json_t *inspect(const json_t *args, struct rb_work *work, struct rb_err *
     if (shape && !pattern) {
         return NULL;
     }
-    return json_pack("{s:b, s:b, s:b, s:b}", "set", value[0] != 0, "shape", !pattern || matches(pattern, value, 0), "placeholder",
-                     matches(PLACEHOLDER, value, REG_ICASE), "short", strlen(value) < SHORT);
+    return json_pack("{s:b, s:b, s:b, s:b}", "set", value[0] != 0, "shape", !pattern || matches(pattern, value, 0),
+                     "placeholder", matches(PLACEHOLDER, value, REG_ICASE), "short", strlen(value) < SHORT);
 }
 
 static const struct rb_arg inspect_args[] = {
@@ -81,10 +81,15 @@ static const struct rb_arg inspect_args[] = {
     RB_BIND_END};
 
 static const struct rb_verb verbs[] = {
-    {.name = "inspect", .effect = RB_EFFECT_READ, .args = inspect_args, .returns = "{ set, shape, placeholder, short }",
-     .en = "What can be said of a secret without showing it: is it there, has it the shape, is it only a placeholder such as "
-           "changeme, is it too short (under 6) to be taken out of output. Booleans only.",
-     .zh = "不显示密钥而能说的事：有没有，样子对不对，是不是 changeme 之类的占位，是否太短（不足 6 个字符）而无法从输出里去掉。只有布尔值。",
+    {.name = "inspect",
+     .effect = RB_EFFECT_READ,
+     .args = inspect_args,
+     .returns = "{ set, shape, placeholder, short }",
+     .en =
+         "What can be said of a secret without showing it: is it there, has it the shape, is it only a placeholder such as "
+         "changeme, is it too short (under 6) to be taken out of output. Booleans only.",
+     .zh =
+         "不显示密钥而能说的事：有没有，样子对不对，是不是 changeme 之类的占位，是否太短（不足 6 个字符）而无法从输出里去掉。只有布尔值。",
      .work = inspect},
     {0}};
 

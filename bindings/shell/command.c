@@ -117,8 +117,7 @@ static int make_env(struct rb_shell_command *out, const json_t *args, struct rb_
             out->env[kept++] = environ[i];
         }
     }
-    json_object_foreach(env, name, value)
-    {
+    json_object_foreach(env, name, value) {
         if (json_is_boolean(value)) {
             continue;
         }
@@ -136,13 +135,15 @@ static int make_limits(struct rb_shell_command *out, const json_t *args, struct 
     const struct {
         const char *name;
         unsigned long long *most;
-    } known[] = {{"cpu", &out->limits.cpu}, {"memory", &out->limits.memory}, {"files", &out->limits.files},
-                 {"processes", &out->limits.processes}, {"file_size", &out->limits.file_size}};
+    } known[] = {{"cpu", &out->limits.cpu},
+                 {"memory", &out->limits.memory},
+                 {"files", &out->limits.files},
+                 {"processes", &out->limits.processes},
+                 {"file_size", &out->limits.file_size}};
     json_t *limits = json_object_get(args, "limits"), *value;
     const char *name;
 
-    json_object_foreach(limits, name, value)
-    {
+    json_object_foreach(limits, name, value) {
         size_t i = 0, count = sizeof known / sizeof *known;
         int64_t number = json_is_integer(value) ? json_integer_value(value) : 0;
         while (i < count && strcmp(known[i].name, name) != 0) {
@@ -252,7 +253,7 @@ char *rb_shell_command_text(const json_t *args)
     struct rb_shell_command command = {0};
     struct rb_buf out;
 
-    rb_buf_init(&out, TEXT_MAX); /* past it the text is cut: the record has the arguments whole */
+    rb_buf_init(&out, TEXT_MAX);           /* past it the text is cut: the record has the arguments whole */
     (void)make_argv(&command, args, NULL); /* what is wrong with them is told by the call itself */
     for (const char **word = command.argv; word && *word; word++) {
         add_word(&out, *word);

@@ -133,8 +133,8 @@ static void ended(struct rb_child *child, int status, bool orphaned, const struc
     } else if (s->stopped) {
         rb_err_set(&err, RB_ECANCELLED, RB_T_bindings_shell_stopped, s->text);
     } else {
-        rb_err_set(&err, RB_EEXIT, *last ? RB_T_bindings_shell_ended_says : RB_T_bindings_shell_ended,
-                   s->text, lived, status, last);
+        rb_err_set(&err, RB_EEXIT, *last ? RB_T_bindings_shell_ended_says : RB_T_bindings_shell_ended, s->text, lived,
+                   status, last);
     }
     rb_call_fail(s->call, &err);
     start_free(s);

@@ -71,8 +71,7 @@ static bool is_accepted(const struct shell *s, int code)
     if (json_is_integer(s->accepted)) {
         return json_integer_value(s->accepted) == code;
     }
-    json_array_foreach(s->accepted, i, one)
-    {
+    json_array_foreach(s->accepted, i, one) {
         if (json_is_integer(one) && json_integer_value(one) == code) {
             return true;
         }
@@ -87,8 +86,8 @@ static json_t *answer(const struct shell *s, int code, int sig, bool orphaned)
                               (json_int_t)((rb_clock_mono_ns() - s->since) / 1000000));
 
     if (rb_shell_output_cut(&s->out) || rb_shell_output_cut(&s->err)) {
-        json_object_set_new(value, "truncated", json_pack("{s:I, s:I}", "out", (json_int_t)s->out.total, "err",
-                                                          (json_int_t)s->err.total));
+        json_object_set_new(value, "truncated",
+                            json_pack("{s:I, s:I}", "out", (json_int_t)s->out.total, "err", (json_int_t)s->err.total));
     }
     if (orphaned) {
         json_object_set_new(value, "orphaned_output", json_true());
@@ -182,8 +181,11 @@ static void on_started(struct rb_child *child, void *user)
 
 static int launch(struct shell *s, const json_t *args, bool net, struct rb_err *err)
 {
-    static const struct rb_child_events events = {
-        .started = on_started, .output = on_output, .refused = on_refused, .granted = on_granted, .exit = on_exit_event};
+    static const struct rb_child_events events = {.started = on_started,
+                                                  .output = on_output,
+                                                  .refused = on_refused,
+                                                  .granted = on_granted,
+                                                  .exit = on_exit_event};
     struct rb_err why = {.code = RB_EINTERNAL};
     struct rb_shell_command command;
     int rc = rb_shell_command_init(&command, args, err);
@@ -250,34 +252,33 @@ static void cancel(struct rb_call *call)
     }
 }
 
-#define COMMAND                                                                                                        \
-    RB_BIND_OPTPOS("argv", "list(string)", "the command and its arguments, or sh and args in its place",              \
-                   "命令和它的参数，也可以改用 sh 和 args"),                                                          \
-        RB_BIND_OPT("sh", "string", "a script for sh; its parameters are $1 …, given in args",                        \
-                    "sh 脚本；参数是 $1 …，由 args 给出"),                                                            \
-        RB_BIND_OPT("args", "list(string)", "the values of $1 …", "$1 … 的值"),                                       \
-        RB_BIND_OPT("cwd", "path", "its folder, default /", "工作目录，默认 /"),                                      \
-        RB_BIND_OPT("env", "map",                                                                                      \
-                    "environment: names to values; true passes the host's own value on, false leaves it out. "        \
-                    "Inherited without it: PATH HOME USER LOGNAME SHELL TZ LANG LANGUAGE LC_* TMPDIR TERM "            \
-                    "XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS, nothing else",                                          \
-                    "环境变量：名字到值；true 沿用本程序的值，false 表示不要。不写也会继承的只有 PATH HOME USER "      \
-                    "LOGNAME SHELL TZ LANG LANGUAGE LC_* TMPDIR TERM XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS"),       \
-        RB_BIND_OPT("umask", "string", "octal, default as it is", "八进制，默认不变"),                                 \
-        RB_BIND_OPT("limits", "map", "of the kernel: cpu (seconds) memory files processes file_size",                  \
-                    "内核限额：cpu（秒）memory files processes file_size"),                                            \
+#define COMMAND \
+    RB_BIND_OPTPOS("argv", "list(string)", "the command and its arguments, or sh and args in its place", \
+                   "命令和它的参数，也可以改用 sh 和 args"), \
+        RB_BIND_OPT("sh", "string", "a script for sh; its parameters are $1 …, given in args", \
+                    "sh 脚本；参数是 $1 …，由 args 给出"), \
+        RB_BIND_OPT("args", "list(string)", "the values of $1 …", "$1 … 的值"), \
+        RB_BIND_OPT("cwd", "path", "its folder, default /", "工作目录，默认 /"), \
+        RB_BIND_OPT("env", "map", \
+                    "environment: names to values; true passes the host's own value on, false leaves it out. " \
+                    "Inherited without it: PATH HOME USER LOGNAME SHELL TZ LANG LANGUAGE LC_* TMPDIR TERM " \
+                    "XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS, nothing else", \
+                    "环境变量：名字到值；true 沿用本程序的值，false 表示不要。不写也会继承的只有 PATH HOME USER " \
+                    "LOGNAME SHELL TZ LANG LANGUAGE LC_* TMPDIR TERM XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS"), \
+        RB_BIND_OPT("umask", "string", "octal, default as it is", "八进制，默认不变"), \
+        RB_BIND_OPT("limits", "map", "of the kernel: cpu (seconds) memory files processes file_size", \
+                    "内核限额：cpu（秒）memory files processes file_size"), \
         RB_BIND_TIMEOUT
 
-#define PIPED                                                                                                          \
-    COMMAND,                                                                                                           \
-        RB_BIND_OPT("stdin", "bytes", "its input, default empty", "标准输入，默认为空"),                              \
-        RB_BIND_OPT("ok", "any", "exit code or codes that are a success, default 0", "算成功的退出码，默认 0"),        \
-        RB_BIND_OPT("pty", "bool",                                                                                     \
-                    "on a terminal of its own, for a command that insists on one: both streams in out; lines of "      \
-                    "stdin up to 4095 bytes; default false",                                                           \
-                    "给它一个终端，用于非要终端不可的命令：两个输出流都在 out 里；stdin 每行最多 4095 字节；"          \
-                    "默认 false"),                                                                                     \
-        RB_BIND_OPT("rows", "int", "of that terminal, default 24", "终端行数，默认 24"),                               \
+#define PIPED \
+    COMMAND, RB_BIND_OPT("stdin", "bytes", "its input, default empty", "标准输入，默认为空"), \
+        RB_BIND_OPT("ok", "any", "exit code or codes that are a success, default 0", "算成功的退出码，默认 0"), \
+        RB_BIND_OPT("pty", "bool", \
+                    "on a terminal of its own, for a command that insists on one: both streams in out; lines of " \
+                    "stdin up to 4095 bytes; default false", \
+                    "给它一个终端，用于非要终端不可的命令：两个输出流都在 out 里；stdin 每行最多 4095 字节；" \
+                    "默认 false"), \
+        RB_BIND_OPT("rows", "int", "of that terminal, default 24", "终端行数，默认 24"), \
         RB_BIND_OPT("cols", "int", "of that terminal, default 80", "终端列数，默认 80")
 
 static const struct rb_arg read_args[] = {
@@ -290,32 +291,51 @@ static const struct rb_arg start_args[] = {
     COMMAND,
     RB_BIND_OPT("log", "path", "its output is added to this file; without it the output is lost",
                 "输出追加到这个文件；不给就丢弃"),
-    RB_BIND_OPT("ready", "string", "started once this text is in log, within timeout", "log 里出现这段文字才算启动，不超过 timeout"),
+    RB_BIND_OPT("ready", "string", "started once this text is in log, within timeout",
+                "log 里出现这段文字才算启动，不超过 timeout"),
     RB_BIND_OPT("settle", "duration", "without ready: started once it has lived this long, default 1s",
                 "不给 ready 时：活过这么久就算启动，默认 1s"),
     RB_BIND_END};
 
 static const struct rb_verb verbs[] = {
-    {.name = "read", .effect = RB_EFFECT_READ, .args = read_args,
+    {.name = "read",
+     .effect = RB_EFFECT_READ,
+     .args = read_args,
      .returns = "{ ok, code, out, err, ms, signal?, truncated?, orphaned_output? }",
      .en = "Runs a command that only looks: the kernel refuses every write. Any exit code is an answer. Of each stream "
            "the first and last 512 KiB are kept. Errors: missing denied not_found usage timeout.",
      .zh = "执行只看不改的命令：任何写操作都会被内核拒绝。任何退出码都是结果。每个输出流保留头尾各 512 KiB。"
            "错误：missing denied not_found usage timeout。",
-     .start = start_read, .cancel = cancel, .preview = rb_shell_command_text},
-    {.name = "run", .effect = RB_EFFECT_WRITE, .args = run_args, .announces = true,
-     .returns = "{ ok, code, out, err, ms, signal?, truncated?, orphaned_output? }", .timeout = 300,
+     .start = start_read,
+     .cancel = cancel,
+     .preview = rb_shell_command_text},
+    {.name = "run",
+     .effect = RB_EFFECT_WRITE,
+     .args = run_args,
+     .announces = true,
+     .returns = "{ ok, code, out, err, ms, signal?, truncated?, orphaned_output? }",
+     .timeout = 300,
      .en = "Runs a command that changes something. An exit code that is not in ok raises exit, with the last words of "
            "its error output. Errors: exit missing denied not_found usage timeout.",
-     .zh = "执行有改动的命令。退出码不在 ok 里就报 exit，并带上错误输出的最后几行。错误：exit missing denied not_found usage timeout。",
-     .start = start_run, .cancel = cancel, .preview = rb_shell_command_text},
-    {.name = "start", .effect = RB_EFFECT_WRITE, .args = start_args, .returns = "{ pid, started }", .timeout = 60,
+     .zh =
+         "执行有改动的命令。退出码不在 ok 里就报 exit，并带上错误输出的最后几行。错误：exit missing denied not_found usage timeout。",
+     .start = start_run,
+     .cancel = cancel,
+     .preview = rb_shell_command_text},
+    {.name = "start",
+     .effect = RB_EFFECT_WRITE,
+     .args = start_args,
+     .returns = "{ pid, started }",
+     .timeout = 60,
      .en = "Starts a command that stays: a session of its own, input and output not ours. It outlives the run and this "
            "program; in a drill it ends with the drill. A command that puts itself into the background is for run. "
            "Errors: exit missing denied not_found usage; not ready in time is unknown, and it was ended.",
-     .zh = "启动一个常驻命令：独立会话，输入输出不归本程序。run 和本程序结束后它继续运行；演练里随演练一起结束。"
-           "会自己转入后台的命令请用 run。错误：exit missing denied not_found usage；没按时就绪算 unknown，并已被停掉。",
-     .start = rb_shell_start, .cancel = rb_shell_start_cancel, .preview = rb_shell_command_text},
+     .zh =
+         "启动一个常驻命令：独立会话，输入输出不归本程序。run 和本程序结束后它继续运行；演练里随演练一起结束。"
+         "会自己转入后台的命令请用 run。错误：exit missing denied not_found usage；没按时就绪算 unknown，并已被停掉。",
+     .start = rb_shell_start,
+     .cancel = rb_shell_start_cancel,
+     .preview = rb_shell_command_text},
     {0}};
 
 const struct rb_binding rb_binding_shell = {

@@ -10,21 +10,20 @@
 #include "sqlite/locks.h"
 #include "sqlite/query.h"
 
-#define CONNECTION                                                                                           \
-    RB_BIND_POS("connection", "connection",                                                                  \
-                "a configured connection, its URL, or a SQLite file, which is never created",                \
+#define CONNECTION \
+    RB_BIND_POS("connection", "connection", \
+                "a configured connection, its URL, or a SQLite file, which is never created", \
                 "配置好的连接、它的 URL，或 SQLite 文件（不会被创建）")
-#define SQLITE                                                                                               \
+#define SQLITE \
     RB_BIND_POS("connection", "connection", "the SQLite file; it is never created", "SQLite 文件；不会被创建")
-#define QUERY                                                                                                \
-    RB_BIND_POS("query", "string",                                                                           \
+#define QUERY \
+    RB_BIND_POS("query", "string", \
                 "one statement, with ? for values; PostgreSQL also takes $1 $2, and ? is then its operator", \
                 "一条语句，值写作 ?；PostgreSQL 也可以写 $1 $2，这时 ? 是它的运算符")
-#define PARAMS                                                                                               \
-    RB_BIND_REST("params", "list", "the values, in order: numbers, strings, booleans, null",                 \
+#define PARAMS \
+    RB_BIND_REST("params", "list", "the values, in order: numbers, strings, booleans, null", \
                  "值，按顺序：数字、字符串、布尔值、null")
-#define WAIT(en, zh)                                                                                         \
-    RB_BIND_OPT("wait", "duration", "how long a lock is waited for, default " en, "等锁多久，默认 " zh)
+#define WAIT(en, zh) RB_BIND_OPT("wait", "duration", "how long a lock is waited for, default " en, "等锁多久，默认 " zh)
 
 static const struct rb_arg rows_args[] = {
     CONNECTION,
@@ -34,16 +33,13 @@ static const struct rb_arg rows_args[] = {
     WAIT("5s", "5s"),
     RB_BIND_TIMEOUT,
     RB_BIND_END};
-static const struct rb_arg row_args[] = {CONNECTION,       QUERY,           PARAMS,
-                                         WAIT("5s", "5s"), RB_BIND_TIMEOUT, RB_BIND_END};
-static const struct rb_arg probe_args[] = {CONNECTION,
-                                           RB_BIND_OPT("times", "int",
-                                                       "SQLite: how often, 250 ms apart, default 1",
-                                                       "SQLite：试几次，间隔 250 ms，默认 1"),
-                                           WAIT("0s", "0s"), RB_BIND_TIMEOUT, RB_BIND_END};
-static const struct rb_arg tx_args[] = {
+static const struct rb_arg row_args[] = {CONNECTION, QUERY, PARAMS, WAIT("5s", "5s"), RB_BIND_TIMEOUT, RB_BIND_END};
+static const struct rb_arg probe_args[] = {
     CONNECTION,
-    RB_BIND_POS("statements", "any", "list of { \"query\", { values } }", "{ \"语句\", { 值 } } 的列表"),
+    RB_BIND_OPT("times", "int", "SQLite: how often, 250 ms apart, default 1", "SQLite：试几次，间隔 250 ms，默认 1"),
+    WAIT("0s", "0s"), RB_BIND_TIMEOUT, RB_BIND_END};
+static const struct rb_arg tx_args[] = {
+    CONNECTION, RB_BIND_POS("statements", "any", "list of { \"query\", { values } }", "{ \"语句\", { 值 } } 的列表"),
     WAIT("5s", "5s"), RB_BIND_TIMEOUT, RB_BIND_END};
 static const struct rb_arg backup_args[] = {
     SQLITE, RB_BIND_POS("to", "path", "the copy; must not exist", "副本的路径；不能已存在"), WAIT("5s", "5s"),
@@ -129,9 +125,8 @@ static const struct rb_verb verbs[] = {
            "does not "
            "allow in a transaction (VACUUM, CREATE DATABASE) runs alone. PostgreSQL has no last_id. Errors: "
            "as rows.",
-     .zh =
-         "在自己的事务里执行一条写语句；rows 是 RETURNING 的结果。服务器不允许放进事务的语句（VACUUM、CREATE "
-         "DATABASE）单独执行。PostgreSQL 没有 last_id。错误：同 rows。",
+     .zh = "在自己的事务里执行一条写语句；rows 是 RETURNING 的结果。服务器不允许放进事务的语句（VACUUM、CREATE "
+           "DATABASE）单独执行。PostgreSQL 没有 last_id。错误：同 rows。",
      .announces = true,
      .work = rb_sqlite_exec,
      .module = module_of},

@@ -12,8 +12,8 @@
 #include "file/hash.h"
 #include "sqlite/open.h"
 
-#define PAGES 512     /* a step: 2 MiB */
-#define RESTARTS 3    /* then writers wait until the copy is done */
+#define PAGES 512  /* a step: 2 MiB */
+#define RESTARTS 3 /* then writers wait until the copy is done */
 #define BUSY_MS 20
 
 struct copy {

@@ -10,10 +10,10 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "sqlite/file.h"
 #include "system/disk.h"
 #include "system/proc_locks.h"
 #include "system/process_info.h"
-#include "sqlite/file.h"
 
 #define SAMPLE_MS 3
 #define MAX_OWNERS 256 /* of one sample; a database with more connections is not stuck for want of names */
@@ -63,10 +63,18 @@ static const struct {
     unsigned bit;
     const char *name;
 } lock_names[] = {
-    {EXCLUSIVE, "exclusive"},         {PENDING, "pending"},         {RESERVED, "reserved"},
-    {WAL_RECOVER, "wal_recover"},     {WAL_WRITE, "wal_write"},     {WAL_CHECKPOINT, "wal_checkpoint"},
-    {SHARED, "shared"},               {WAL_READ, "wal_read_0"},     {WAL_READ << 1, "wal_read_1"},
-    {WAL_READ << 2, "wal_read_2"},    {WAL_READ << 3, "wal_read_3"}, {WAL_READ << 4, "wal_read_4"},
+    {EXCLUSIVE, "exclusive"},
+    {PENDING, "pending"},
+    {RESERVED, "reserved"},
+    {WAL_RECOVER, "wal_recover"},
+    {WAL_WRITE, "wal_write"},
+    {WAL_CHECKPOINT, "wal_checkpoint"},
+    {SHARED, "shared"},
+    {WAL_READ, "wal_read_0"},
+    {WAL_READ << 1, "wal_read_1"},
+    {WAL_READ << 2, "wal_read_2"},
+    {WAL_READ << 3, "wal_read_3"},
+    {WAL_READ << 4, "wal_read_4"},
 };
 
 static bool touches(const struct rb_file_lock *lock, int64_t from, int64_t to)
@@ -245,8 +253,7 @@ static void watch(struct probe *probe, const struct rb_work *work, double wait, 
     read_counter(probe, &before);
     look(probe, held);
     note_cpu(held);
-    while ((all_bits(held) & (WRITING | READING)) && rb_clock_mono_ns() < end &&
-           rb_bind_wait_ms(work, SAMPLE_MS)) {
+    while ((all_bits(held) & (WRITING | READING)) && rb_clock_mono_ns() < end && rb_bind_wait_ms(work, SAMPLE_MS)) {
         look(probe, &now);
         read_counter(probe, &after);
         keep_common(held, &now, memcmp(&before, &after, sizeof before) != 0);
@@ -322,9 +329,9 @@ static void add_parent(json_t *out, const struct rb_proc *proc)
     if (proc->ppid <= 0 || rb_proc_read(proc->ppid, &parent) != 0) {
         return;
     }
-    json_object_set_new(out, "parent", json_pack("{s:i, s:o, s:I}", "pid", (int)parent.pid, "command",
-                                                 rb_proc_command(&parent), "started",
-                                                 (json_int_t)parent.started));
+    json_object_set_new(out, "parent",
+                        json_pack("{s:i, s:o, s:I}", "pid", (int)parent.pid, "command", rb_proc_command(&parent),
+                                  "started", (json_int_t)parent.started));
 }
 
 /* Also of a process that /proc hides. */
@@ -354,8 +361,7 @@ static json_t *owner_json(const struct owner *owner, bool *hidden)
         if (!exists(owner->pid)) {
             return NULL; /* a process of another host, or one that has just ended */
         }
-        return json_pack("{s:i, s:b, s:o}", "pid", (int)owner->pid, "visible", 0, "locks",
-                         locks_json(owner->bits));
+        return json_pack("{s:i, s:b, s:o}", "pid", (int)owner->pid, "visible", 0, "locks", locks_json(owner->bits));
     }
     out = rb_proc_json(&proc);
     add_parent(out, &proc);
@@ -390,9 +396,9 @@ static json_t *file_json(const char *path, const char *suffix)
         return NULL;
     }
     (void)getpwuid_r(st.st_uid, &entry, space, sizeof space, &owner);
-    return json_pack("{s:I, s:i, s:I, s:s*, s:I}", "size", (json_int_t)st.st_size, "mode",
-                     (int)(st.st_mode & 07777), "uid", (json_int_t)st.st_uid, "owner",
-                     owner ? owner->pw_name : NULL, "mtime", (json_int_t)st.st_mtime);
+    return json_pack("{s:I, s:i, s:I, s:s*, s:I}", "size", (json_int_t)st.st_size, "mode", (int)(st.st_mode & 07777),
+                     "uid", (json_int_t)st.st_uid, "owner", owner ? owner->pw_name : NULL, "mtime",
+                     (json_int_t)st.st_mtime);
 }
 
 static const char *kind_name(unsigned bits)
@@ -413,13 +419,12 @@ static json_t *report(const struct probe *probe, const struct owners *held)
     json_t *holders = owners_json(&blockers, WRITING | SHARED, &hidden);
     json_t *readers = owners_json(held, READING, &unseen_reader);
 
-    return json_pack("{s:b, s:s*, s:s, s:o, s:o, s:b, s:b, s:b, s:{s:o, s:o*, s:o*, s:o*}}", "locked", locked,
-                     "kind", kind_name(bits), "mode", probe->kind == RB_SQLITE_WAL ? "wal" : "rollback",
-                     "holders", holders, "readers", readers, "hidden", locked && (hidden || probe->blind),
-                     "network_fs", rb_disk_network(probe->path), "hot_journal",
-                     rb_sqlite_hot_journal(probe->path), "files", "db", file_json(probe->path, ""), "wal",
-                     file_json(probe->path, "-wal"), "shm", file_json(probe->path, "-shm"), "journal",
-                     file_json(probe->path, "-journal"));
+    return json_pack("{s:b, s:s*, s:s, s:o, s:o, s:b, s:b, s:b, s:{s:o, s:o*, s:o*, s:o*}}", "locked", locked, "kind",
+                     kind_name(bits), "mode", probe->kind == RB_SQLITE_WAL ? "wal" : "rollback", "holders", holders,
+                     "readers", readers, "hidden", locked && (hidden || probe->blind), "network_fs",
+                     rb_disk_network(probe->path), "hot_journal", rb_sqlite_hot_journal(probe->path), "files", "db",
+                     file_json(probe->path, ""), "wal", file_json(probe->path, "-wal"), "shm",
+                     file_json(probe->path, "-shm"), "journal", file_json(probe->path, "-journal"));
 }
 
 json_t *rb_sqlite_locks(const json_t *args, struct rb_work *work, struct rb_err *err)

@@ -145,8 +145,9 @@ static int open_with(struct rb_sqlite *c, double wait, struct rb_err *err)
         secure(c, wait);
         sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, 0);
         sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
-        rc = exec_all(c->db, c->still ? "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA query_only = ON"
-                                      : "PRAGMA temp_store = MEMORY; PRAGMA query_only = ON");
+        rc = exec_all(c->db, c->still
+                                 ? "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA query_only = ON"
+                                 : "PRAGMA temp_store = MEMORY; PRAGMA query_only = ON");
     }
     if (rc != SQLITE_OK) {
         rc = rb_sqlite_err(err, c, rc);
@@ -155,7 +156,8 @@ static int open_with(struct rb_sqlite *c, double wait, struct rb_err *err)
     return rc;
 }
 
-int rb_sqlite_open_read(struct rb_sqlite *out, const json_t *args, double wait, struct rb_work *work, struct rb_err *err)
+int rb_sqlite_open_read(struct rb_sqlite *out, const json_t *args, double wait, struct rb_work *work,
+                        struct rb_err *err)
 {
     enum rb_sqlite_kind kind = RB_SQLITE_EMPTY;
     int rc;
@@ -172,7 +174,8 @@ int rb_sqlite_open_read(struct rb_sqlite *out, const json_t *args, double wait, 
     return open_with(out, wait, err);
 }
 
-int rb_sqlite_open_write(struct rb_sqlite *out, const json_t *args, double wait, struct rb_work *work, struct rb_err *err)
+int rb_sqlite_open_write(struct rb_sqlite *out, const json_t *args, double wait, struct rb_work *work,
+                         struct rb_err *err)
 {
     enum rb_sqlite_kind kind = RB_SQLITE_EMPTY;
     int rc;

@@ -16,14 +16,16 @@ struct rb_sqlite {
     struct stat file, wal; /* still: what must not have changed; wal.st_ino 0 = absent */
     bool wal_mode;
     sqlite3_int64 own_changes; /* rows that were changed by us, not by the statements */
-    bool denied; /* a statement wanted what its authorizer refuses */
-    bool still;            /* nobody had it open and SQLite's locks do not protect us */
+    bool denied;               /* a statement wanted what its authorizer refuses */
+    bool still;                /* nobody had it open and SQLite's locks do not protect us */
 };
 
 /* The verbs' argument `connection`. Missing file: RB_ENOT_FOUND, and it stays missing. wait: seconds a
  * lock is waited for. On failure nothing is left open. */
-int rb_sqlite_open_read(struct rb_sqlite *out, const json_t *args, double wait, struct rb_work *work, struct rb_err *err);
-int rb_sqlite_open_write(struct rb_sqlite *out, const json_t *args, double wait, struct rb_work *work, struct rb_err *err);
+int rb_sqlite_open_read(struct rb_sqlite *out, const json_t *args, double wait, struct rb_work *work,
+                        struct rb_err *err);
+int rb_sqlite_open_write(struct rb_sqlite *out, const json_t *args, double wait, struct rb_work *work,
+                         struct rb_err *err);
 void rb_sqlite_close(struct rb_sqlite *c);
 /* False when the database was changed under a still connection: what was read must be thrown away. */
 bool rb_sqlite_unchanged(const struct rb_sqlite *c);

@@ -23,10 +23,25 @@ bool rb_sqlite_one_of(const char *word, const char *const *words)
 
 static int authorize_pragma(const char *name, const char *value)
 {
-    static const char *const plain[] = {
-        "application_id", "auto_vacuum",  "busy_timeout", "cache_size",     "compile_options",   "database_list",
-        "encoding",       "foreign_keys", "freelist_count", "journal_mode", "page_count",        "page_size",
-        "schema_version", "synchronous",  "user_version", "wal_autocheckpoint", "collation_list", "table_list", NULL};
+    static const char *const plain[] = {"application_id",
+                                        "auto_vacuum",
+                                        "busy_timeout",
+                                        "cache_size",
+                                        "compile_options",
+                                        "database_list",
+                                        "encoding",
+                                        "foreign_keys",
+                                        "freelist_count",
+                                        "journal_mode",
+                                        "page_count",
+                                        "page_size",
+                                        "schema_version",
+                                        "synchronous",
+                                        "user_version",
+                                        "wal_autocheckpoint",
+                                        "collation_list",
+                                        "table_list",
+                                        NULL};
     static const char *const with_value[] = {"foreign_key_check", "foreign_key_list", "index_info",  "index_list",
                                              "index_xinfo",       "integrity_check",  "quick_check", "table_info",
                                              "table_list",        "table_xinfo",      NULL};
@@ -125,7 +140,8 @@ static bool only_space(sqlite3 *db, const char *tail)
     return none;
 }
 
-int rb_sqlite_prepare(struct rb_sqlite *c, const char *query, const json_t *params, sqlite3_stmt **out, struct rb_err *err)
+int rb_sqlite_prepare(struct rb_sqlite *c, const char *query, const json_t *params, sqlite3_stmt **out,
+                      struct rb_err *err)
 {
     const char *tail = "";
     int rc = sqlite3_prepare_v2(c->db, query, -1, out, &tail);

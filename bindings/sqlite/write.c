@@ -86,7 +86,8 @@ static json_t *look(struct rb_sqlite *c, const char *receipt)
 
 static int announce(struct rb_work *work, const char *receipt, struct rb_err *err)
 {
-    return rb_work_announce(work, receipt ? json_pack("{s:s, s:b}", "receipt", receipt, "decisive", 1) : json_object(), err);
+    return rb_work_announce(work, receipt ? json_pack("{s:s, s:b}", "receipt", receipt, "decisive", 1) : json_object(),
+                            err);
 }
 
 /* Does it go into a transaction? The others answer for themselves. */
@@ -167,8 +168,9 @@ static int write_all(struct rb_sqlite *c, const json_t *args, const json_t *item
     if (rc != 0 || (!items && !receipt)) {
         return rc ? rc : run_alone(c, args, rows, err);
     }
-    json_t *one = items ? NULL : json_pack("[{s:O, s:O*}]", "query", json_object_get(args, "query"), "params",
-                                            json_object_get(args, "params"));
+    json_t *one = items ? NULL
+                        : json_pack("[{s:O, s:O*}]", "query", json_object_get(args, "query"), "params",
+                                    json_object_get(args, "params"));
     rc = run_items(c, items ? items : one, receipt, rows, err);
     json_decref(one);
     return rc;

@@ -16,9 +16,10 @@ struct mount {
 
 static bool is_network(const char *type)
 {
-    static const char *const names[] = {"nfs",  "nfs4", "cifs",       "smb3",      "smbfs",         "9p",   "afs",
-                                        "ceph", "gfs2", "ocfs2",      "lustre",    "fuse.sshfs",    "coda", "virtiofs",
-                                        "gpfs", "beegfs", "fuse.s3fs", "glusterfs", "fuse.glusterfs", NULL};
+    static const char *const names[] = {"nfs",    "nfs4",       "cifs",      "smb3",           "smbfs",
+                                        "9p",     "afs",        "ceph",      "gfs2",           "ocfs2",
+                                        "lustre", "fuse.sshfs", "coda",      "virtiofs",       "gpfs",
+                                        "beegfs", "fuse.s3fs",  "glusterfs", "fuse.glusterfs", NULL};
 
     for (const char *const *name = names; *name; name++) {
         if (strcmp(type, *name) == 0) {
@@ -48,8 +49,7 @@ static bool below(const char *path, const char *point)
 {
     size_t len = strlen(point);
 
-    return strcmp(point, "/") == 0 ||
-           (strncmp(path, point, len) == 0 && (path[len] == '/' || path[len] == '\0'));
+    return strcmp(point, "/") == 0 || (strncmp(path, point, len) == 0 && (path[len] == '/' || path[len] == '\0'));
 }
 
 /* The last mount with the longest mount point is the one on top. */
@@ -112,11 +112,11 @@ json_t *rb_disk_json(const char *path, struct rb_err *err)
     /* As df: blocks kept for root are neither used nor free. */
     free_pct = percent(fs.f_bavail, used + fs.f_bavail);
     out = json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:i, s:b, s:b}", "total",
-                    (json_int_t)(fs.f_blocks * fs.f_frsize), "free", (json_int_t)(fs.f_bavail * fs.f_frsize),
-                    "used", (json_int_t)(used * fs.f_frsize), "free_pct", free_pct, "used_pct", 100 - free_pct,
-                    "inodes", (json_int_t)fs.f_files, "inodes_free", (json_int_t)fs.f_favail,
-                    "inodes_free_pct", percent(fs.f_favail, fs.f_files), "read_only",
-                    (fs.f_flag & ST_RDONLY) != 0, "network", found && is_network(mount.type));
+                    (json_int_t)(fs.f_blocks * fs.f_frsize), "free", (json_int_t)(fs.f_bavail * fs.f_frsize), "used",
+                    (json_int_t)(used * fs.f_frsize), "free_pct", free_pct, "used_pct", 100 - free_pct, "inodes",
+                    (json_int_t)fs.f_files, "inodes_free", (json_int_t)fs.f_favail, "inodes_free_pct",
+                    percent(fs.f_favail, fs.f_files), "read_only", (fs.f_flag & ST_RDONLY) != 0, "network",
+                    found && is_network(mount.type));
     json_object_set_new(out, "mount", found ? rb_json_bytes(mount.point, strlen(mount.point)) : NULL);
     json_object_set_new(out, "fstype", found ? json_string(mount.type) : NULL);
     return out;

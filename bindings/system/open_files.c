@@ -81,8 +81,7 @@ static bool is_known(const json_t *found, pid_t pid, const struct stat *st)
     const json_t *one;
     size_t i;
 
-    json_array_foreach(found, i, one)
-    {
+    json_array_foreach(found, i, one) {
         if (rb_json_int(one, "pid", 0) == pid && rb_json_int(one, "inode", 0) == (json_int_t)st->st_ino &&
             rb_json_int(one, "dev", 0) == (json_int_t)st->st_dev) {
             return true;
@@ -109,11 +108,10 @@ static bool on_fd(pid_t pid, const char *path, void *user)
     if (len <= 0 || strncmp(target, "/memfd:", 7) == 0) {
         return true; /* memory, not disk */
     }
-    json_t *one = json_pack("{s:i, s:I, s:o, s:o, s:I, s:i, s:I, s:I}", "pid", (int)pid, "started",
-                            (json_int_t)proc.started, "command", rb_proc_command(&proc), "path",
-                            rb_json_bytes(target, (size_t)len), "bytes", (json_int_t)st.st_blocks * 512, "fd",
-                            (int)strtol(fd ? fd + 1 : "-1", NULL, 10), "inode", (json_int_t)st.st_ino, "dev",
-                            (json_int_t)st.st_dev);
+    json_t *one = json_pack(
+        "{s:i, s:I, s:o, s:o, s:I, s:i, s:I, s:I}", "pid", (int)pid, "started", (json_int_t)proc.started, "command",
+        rb_proc_command(&proc), "path", rb_json_bytes(target, (size_t)len), "bytes", (json_int_t)st.st_blocks * 512,
+        "fd", (int)strtol(fd ? fd + 1 : "-1", NULL, 10), "inode", (json_int_t)st.st_ino, "dev", (json_int_t)st.st_dev);
     if (rb_proc_service(pid, service, sizeof service)) {
         json_object_set_new(one, "service", json_string(service));
     }

@@ -18,8 +18,8 @@ static bool parse_line(const char *line, const struct stat *st, struct rb_file_l
     if (strstr(line, "->")) {
         return false;
     }
-    if (sscanf(line, "%*d: %7s %*s %7s %d %x:%x:%" SCNu64 " %" SCNd64 " %23s", out->type, access, &pid,
-               &major_id, &minor_id, &inode, &out->from, end) != 8) {
+    if (sscanf(line, "%*d: %7s %*s %7s %d %x:%x:%" SCNu64 " %" SCNd64 " %23s", out->type, access, &pid, &major_id,
+               &minor_id, &inode, &out->from, end) != 8) {
         return false;
     }
     out->pid = pid;
@@ -48,10 +48,8 @@ int rb_proc_locks(const struct stat *st, void (*fn)(const struct rb_file_lock *l
 
 bool rb_file_lock_ask(int fd, int64_t from, int64_t to, struct rb_file_lock *out)
 {
-    struct flock ask = {.l_type = F_WRLCK,
-                        .l_whence = SEEK_SET,
-                        .l_start = from,
-                        .l_len = to == INT64_MAX ? 0 : to - from + 1};
+    struct flock ask = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from, .l_len = to == INT64_MAX ? 0 : to - from + 1};
 
     if (fcntl(fd, F_GETLK, &ask) != 0 || ask.l_type == F_UNLCK) {
         return false;

@@ -10,7 +10,7 @@
 struct rb_file_lock {
     char type[8]; /* POSIX FLOCK OFDLCK LEASE */
     bool write;
-    pid_t pid; /* -1: an open-file-description lock; 0: a process we cannot see */
+    pid_t pid;        /* -1: an open-file-description lock; 0: a process we cannot see */
     int64_t from, to; /* bytes, inclusive; INT64_MAX = to the end */
 };
 

@@ -32,8 +32,8 @@ static int parse_stat(const char *text, struct rb_proc *out)
     }
     (void)snprintf(out->comm, sizeof out->comm, "%.*s", (int)(close - open - 1), open + 1);
     if (sscanf(close + 1,
-               " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-               " %*d %*d %*d %*d %*d %*d %" SCNu64 " %*u %" SCNd64,
+               " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %*d %*d %*d %*d %*d %*d %" SCNu64
+               " %*u %" SCNd64,
                &out->state, &ppid, &flags, &user, &system_ticks, &out->started, &pages) != 7) {
         return -1;
     }
@@ -134,10 +134,9 @@ json_t *rb_proc_json(const struct rb_proc *proc)
 {
     char state[2] = {proc->state, '\0'};
     long uid = uid_of(proc->pid);
-    json_t *out = json_pack("{s:i, s:i, s:s, s:I, s:I, s:I, s:b}", "pid", (int)proc->pid, "ppid",
-                            (int)proc->ppid, "state", state, "started", (json_int_t)proc->started,
-                            "cpu_ticks", (json_int_t)proc->cpu_ticks, "rss", (json_int_t)proc->rss,
-                            "kernel", proc->kernel);
+    json_t *out = json_pack("{s:i, s:i, s:s, s:I, s:I, s:I, s:b}", "pid", (int)proc->pid, "ppid", (int)proc->ppid,
+                            "state", state, "started", (json_int_t)proc->started, "cpu_ticks",
+                            (json_int_t)proc->cpu_ticks, "rss", (json_int_t)proc->rss, "kernel", proc->kernel);
 
     json_object_set_new(out, "command", rb_proc_command(proc));
     /* What cannot be seen is left out: setting NULL sets nothing. */

@@ -48,7 +48,8 @@ static void add_line(struct scan *scan, const char *proto, unsigned wanted, int 
     uint64_t inode;
     json_t *one;
 
-    if (sscanf(line, " %*d: %39[0-9A-F]:%x %*s %x %*s %*s %*s %u %*d %" SCNu64, hex, &port, &state, &uid, &inode) != 5 ||
+    if (sscanf(line, " %*d: %39[0-9A-F]:%x %*s %x %*s %*s %*s %u %*d %" SCNu64, hex, &port, &state, &uid, &inode) !=
+            5 ||
         state != wanted || (port_wanted > 0 && port != (unsigned)port_wanted) || scan->count == MAX_SOCKETS) {
         return;
     }

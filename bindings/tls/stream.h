@@ -1,5 +1,5 @@
-/* TLS between two buffers: what came from the wire in, what must go out on it out. For clients that do their own reading
- * and writing on the loop, so that nothing of it blocks. */
+/* TLS between two buffers: what came from the wire in, what must go out on it out. For clients that do their own
+ * reading and writing on the loop, so that nothing of it blocks. */
 #ifndef RB_BINDINGS_TLS_STREAM_H
 #define RB_BINDINGS_TLS_STREAM_H
 

@@ -169,8 +169,7 @@ static int request(struct rb_ws *ws, const struct rb_url *url, struct rb_err *er
     const char *path = strchr(strstr(url->text, "://") + 3, '/');
     struct rb_buf host;
     rb_buf_init(&host, 512);
-    bool v6 = strchr(url->host, ':'),
-         usual = strcmp(url->port, strcmp(url->scheme, "https") ? "80" : "443") == 0;
+    bool v6 = strchr(url->host, ':'), usual = strcmp(url->port, strcmp(url->scheme, "https") ? "80" : "443") == 0;
     (void)rb_buf_addf(&host, "%s%s%s%s%s", v6 ? "[" : "", url->host, v6 ? "]" : "", usual ? "" : ":",
                       usual ? "" : url->port);
     int rc = rb_ws_request(&ws->out, rb_buf_str(&host), path ? path : "/", ws->key, ws->args, err);

@@ -60,14 +60,15 @@ static void done(struct dialogue *d, int code, const char *reason, size_t len)
 {
     const struct rb_ws_opening *opening = rb_ws_opening_of(d->ws);
     struct rb_call *call = d->call;
-    json_t *value = json_pack("{s:b, s:i, s:O, s:o, s:I, s:i}", "ok", d->enough, "status", (int)opening->status, "messages",
-                              d->messages, "timing", timing(d), "ms",
+    json_t *value = json_pack("{s:b, s:i, s:O, s:o, s:I, s:i}", "ok", d->enough, "status", (int)opening->status,
+                              "messages", d->messages, "timing", timing(d), "ms",
                               (json_int_t)((rb_clock_mono_ns() - d->since_ns) / 1000000), "pongs", rb_ws_pongs(d->ws));
     if (opening->headers && *opening->protocol) {
         json_object_set_new(value, "protocol", rb_json_bytes(opening->protocol, strlen(opening->protocol)));
     }
     if (code) {
-        json_object_set_new(value, "close", json_pack("{s:i, s:o}", "code", code, "reason", rb_json_bytes(reason, len)));
+        json_object_set_new(value, "close",
+                            json_pack("{s:i, s:o}", "code", code, "reason", rb_json_bytes(reason, len)));
     }
     rb_call_data_set(call, NULL);
     dialogue_free(d);
@@ -78,7 +79,8 @@ static void on_goodbye_late(uv_timer_t *timer)
 {
     struct dialogue *d = timer->data;
     if (rb_ws_unsaid(d->ws) > 0) {
-        uv_timer_start(timer, on_goodbye_late, CLOSE_MS, 0); /* it is still speaking; the deadline of the call ends that */
+        uv_timer_start(timer, on_goodbye_late, CLOSE_MS,
+                       0); /* it is still speaking; the deadline of the call ends that */
         return;
     }
     done(d, 0, "", 0);
@@ -164,8 +166,7 @@ static void on_open(void *user)
     const json_t *one, *listen = json_object_get(d->args, "listen");
     size_t i;
     d->open_ns = rb_clock_mono_ns();
-    json_array_foreach(json_object_get(d->args, "send"), i, one)
-    {
+    json_array_foreach(json_object_get(d->args, "send"), i, one) {
         (void)send_one(d, one); /* what may be sent was looked at in start */
     }
     if (rb_json_bool(d->args, "ping", false)) {
@@ -208,8 +209,7 @@ static int check_send(const json_t *args, struct rb_err *err)
 {
     const json_t *send = json_object_get(args, "send"), *one;
     size_t i;
-    json_array_foreach(send, i, one)
-    {
+    json_array_foreach(send, i, one) {
         struct rb_buf bytes;
         const json_t *binary = json_object_get(one, "binary");
         rb_buf_init(&bytes, RB_WS_MESSAGE_MAX);

@@ -39,8 +39,7 @@ static int on_mask(wslay_event_context_ptr frames, uint8_t *out, size_t len, voi
     return getrandom(out, len, 0) == (ssize_t)len ? 0 : -1;
 }
 
-static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *arg,
-                       void *user)
+static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *arg, void *user)
 {
     struct rb_ws *ws = user;
     (void)frames;
@@ -56,8 +55,7 @@ static void on_message(wslay_event_context_ptr frames, const struct wslay_event_
 
 /* A close frame is read here and not in on_message, because wslay refuses the codes 1012 to 1014, which came
  * after it. */
-static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_start_arg *arg,
-                     void *user)
+static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_start_arg *arg, void *user)
 {
     struct rb_ws *ws = user;
     (void)frames;
@@ -65,8 +63,7 @@ static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on
     ws->close_len = 0;
 }
 
-static void on_chunk(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_chunk_arg *arg,
-                     void *user)
+static void on_chunk(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_chunk_arg *arg, void *user)
 {
     struct rb_ws *ws = user;
     (void)frames;
@@ -80,8 +77,7 @@ static void on_frame_end(wslay_event_context_ptr frames, void *user)
 {
     struct rb_ws *ws = user;
     unsigned code = ws->close_len > 1 ? (unsigned)ws->close_data[0] << 8 | ws->close_data[1] : 1005;
-    bool registered =
-        (code >= 1000 && code <= 1014 && code != 1004 && code != 1006) || (code >= 3000 && code <= 4999);
+    bool registered = (code >= 1000 && code <= 1014 && code != 1004 && code != 1006) || (code >= 3000 && code <= 4999);
     (void)frames;
     if (ws->closing && registered) {
         ws->close_code = (int)code;

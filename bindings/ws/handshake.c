@@ -46,8 +46,7 @@ static int add_protocols(struct rb_buf *out, const json_t *protocols, struct rb_
 {
     const json_t *one;
     size_t i;
-    json_array_foreach(protocols, i, one)
-    {
+    json_array_foreach(protocols, i, one) {
         if (!json_is_string(one) || !is_token(json_string_value(one))) {
             return rb_err_set(err, RB_EUSAGE, RB_T_ws_protocol);
         }
@@ -61,7 +60,8 @@ int rb_ws_request(struct rb_buf *out, const char *host, const char *target, cons
 {
     struct curl_slist *lines = NULL;
     int rc = rb_headers_out(&lines, json_object_get(args, "headers"), err);
-    (void)rb_buf_addf(out, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", target, host);
+    (void)rb_buf_addf(out, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", target,
+                      host);
     (void)rb_buf_addf(out, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n", key);
     rc = rc ? rc : add_protocols(out, json_object_get(args, "protocols"), err);
     for (struct curl_slist *line = lines; line && rc == 0; line = line->next) {
@@ -86,7 +86,8 @@ int rb_ws_opening(struct rb_ws_opening *out, const char *head, size_t len, struc
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         size_t n = stop ? (size_t)(stop - line) : (size_t)(end - line);
         if (line == head) {
-            (void)snprintf(out->reason, sizeof out->reason, "%.*s", (int)(n > 9 ? (n - 9 < 60 ? n - 9 : 60) : 0), head + 9);
+            (void)snprintf(out->reason, sizeof out->reason, "%.*s", (int)(n > 9 ? (n - 9 < 60 ? n - 9 : 60) : 0),
+                           head + 9);
             out->reason[strcspn(out->reason, "\r")] = '\0';
         } else {
             rb_headers_in(out->headers, line, n);
@@ -101,8 +102,7 @@ static bool was_asked(const json_t *protocols, const char *protocol)
 {
     const json_t *one;
     size_t i;
-    json_array_foreach(protocols, i, one)
-    {
+    json_array_foreach(protocols, i, one) {
         if (strcmp(json_string_value(one), protocol) == 0) {
             return true;
         }

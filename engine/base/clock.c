@@ -112,8 +112,8 @@ int rb_clock_parse(const char *text, int64_t *utc_us)
                     .tm_sec = part[5]};
     time_t seconds = timegm(&tm);
     /* timegm turns 31 February into 3 March; a date that moved was none */
-    if (tm.tm_year != part[0] - 1900 || tm.tm_mon != part[1] - 1 || tm.tm_mday != part[2] ||
-        tm.tm_hour != part[3] || tm.tm_min != part[4] || tm.tm_sec != part[5]) {
+    if (tm.tm_year != part[0] - 1900 || tm.tm_mon != part[1] - 1 || tm.tm_mday != part[2] || tm.tm_hour != part[3] ||
+        tm.tm_min != part[4] || tm.tm_sec != part[5]) {
         return -1;
     }
     *utc_us = (int64_t)seconds * 1000000 + us;

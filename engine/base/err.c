@@ -129,7 +129,8 @@ int rb_err_errno(struct rb_err *err, int errnum, const char *fmt, ...)
     va_start(ap, fmt);
     format(what, sizeof what, fmt, ap);
     va_end(ap);
-    return rb_err_foreign(err, code, "%s: %s", what, known ? rb_text(known) : strerror_r(errnum, reason, sizeof reason));
+    return rb_err_foreign(err, code, "%s: %s", what,
+                          known ? rb_text(known) : strerror_r(errnum, reason, sizeof reason));
 }
 
 void rb_err_hint(struct rb_err *err, enum rb_text_id text, ...)

@@ -16,36 +16,36 @@
 
 /* X(symbol, number, name). The names are the codes runbooks see in `err.code`
  * (docs/errors); numbers are negative and never leave the process. */
-#define RB_ERROR_CODES(X)                                                                          \
-    X(REFUSED, -1, "refused")           /* nobody listens there, or the gate said no */            \
-    X(TIMEOUT, -2, "timeout")                                                                      \
-    X(DNS, -3, "dns")                                                                              \
-    X(TLS, -4, "tls")                                                                              \
-    X(RESET, -5, "reset")                                                                          \
-    X(UNREACHABLE, -6, "unreachable")                                                              \
-    X(AUTH, -7, "auth")                                                                            \
-    X(DENIED, -8, "denied")             /* permission */                                           \
-    X(NOT_FOUND, -9, "not_found")                                                                  \
-    X(EXISTS, -10, "exists")                                                                       \
-    X(NO_SPACE, -11, "no_space")                                                                   \
-    X(BUSY, -12, "busy")                                                                           \
-    X(EXIT, -13, "exit")                /* a command ended with a code that is not ok */           \
-    X(STATUS, -14, "status")            /* an HTTP status that is not ok */                        \
-    X(SQL, -15, "sql")                                                                             \
-    X(RPC, -16, "rpc")                                                                             \
-    X(TOO_LARGE, -17, "too_large")                                                                 \
-    X(NOT_RUNNING, -18, "not_running")                                                             \
-    X(MISSING, -19, "missing")          /* a program or library that is not installed */           \
-    X(USAGE, -20, "usage")              /* bad argument */                                         \
-    X(LOAD, -21, "load")                /* a runbook file that does not load */                    \
-    X(FORBIDDEN, -22, "forbidden")      /* the gate: this verb may not be used here; never caught */ \
-    X(JOURNAL, -23, "journal")          /* the journal cannot be written */                        \
-    X(CORRUPT, -24, "corrupt")                                                                     \
-    X(UNKNOWN, -25, "unknown")          /* a write may or may not have happened; never caught */   \
-    X(CANCELLED, -26, "cancelled")      /* never caught */                                         \
-    X(IO, -27, "io")                                                                               \
-    X(MEMORY, -28, "memory")                                                                       \
-    X(PROTOCOL, -29, "protocol")        /* a malformed frame from one of our own processes */      \
+#define RB_ERROR_CODES(X) \
+    X(REFUSED, -1, "refused") /* nobody listens there, or the gate said no */ \
+    X(TIMEOUT, -2, "timeout") \
+    X(DNS, -3, "dns") \
+    X(TLS, -4, "tls") \
+    X(RESET, -5, "reset") \
+    X(UNREACHABLE, -6, "unreachable") \
+    X(AUTH, -7, "auth") \
+    X(DENIED, -8, "denied") /* permission */ \
+    X(NOT_FOUND, -9, "not_found") \
+    X(EXISTS, -10, "exists") \
+    X(NO_SPACE, -11, "no_space") \
+    X(BUSY, -12, "busy") \
+    X(EXIT, -13, "exit")     /* a command ended with a code that is not ok */ \
+    X(STATUS, -14, "status") /* an HTTP status that is not ok */ \
+    X(SQL, -15, "sql") \
+    X(RPC, -16, "rpc") \
+    X(TOO_LARGE, -17, "too_large") \
+    X(NOT_RUNNING, -18, "not_running") \
+    X(MISSING, -19, "missing")     /* a program or library that is not installed */ \
+    X(USAGE, -20, "usage")         /* bad argument */ \
+    X(LOAD, -21, "load")           /* a runbook file that does not load */ \
+    X(FORBIDDEN, -22, "forbidden") /* the gate: this verb may not be used here; never caught */ \
+    X(JOURNAL, -23, "journal")     /* the journal cannot be written */ \
+    X(CORRUPT, -24, "corrupt") \
+    X(UNKNOWN, -25, "unknown")     /* a write may or may not have happened; never caught */ \
+    X(CANCELLED, -26, "cancelled") /* never caught */ \
+    X(IO, -27, "io") \
+    X(MEMORY, -28, "memory") \
+    X(PROTOCOL, -29, "protocol") /* a malformed frame from one of our own processes */ \
     X(INTERNAL, -30, "internal")
 
 enum rb_error_code {

@@ -120,8 +120,7 @@ static void find_home(char out[PATH_MAX])
         home = getpwuid_r(geteuid(), &pw, buffer, sizeof buffer, &found) == 0 && found ? pw.pw_dir : "";
     }
     struct stat st;
-    bool usable =
-        home[0] == '/' && home[1] && strlen(home) < PATH_MAX && stat(home, &st) == 0 && S_ISDIR(st.st_mode);
+    bool usable = home[0] == '/' && home[1] && strlen(home) < PATH_MAX && stat(home, &st) == 0 && S_ISDIR(st.st_mode);
     (void)snprintf(out, PATH_MAX, "%s", usable ? home : "");
 }
 

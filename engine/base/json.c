@@ -48,9 +48,8 @@ json_t *rb_json_parse(const char *text, size_t len, struct rb_err *err)
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!value) {
         struct rb_buf clean;
-        rb_buf_init(&clean, 8 * JSON_ERROR_TEXT_LENGTH); /* every byte may become \\xNN */
-        (void)rb_utf8_clean(&clean, error.text, strlen(error.text),
-                            false); /* it quotes the input; shorter is fine */
+        rb_buf_init(&clean, 8 * JSON_ERROR_TEXT_LENGTH);                    /* every byte may become \\xNN */
+        (void)rb_utf8_clean(&clean, error.text, strlen(error.text), false); /* it quotes the input; shorter is fine */
         rb_err_set(err, RB_EUSAGE, RB_T_base_json_bad, error.line, error.column, rb_buf_str(&clean));
         rb_buf_deinit(&clean);
     }

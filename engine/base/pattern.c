@@ -100,8 +100,8 @@ void rb_pattern_free(struct rb_pattern *p)
 int rb_pattern_find(struct rb_pattern *p, const char *subject, size_t len, size_t from,
                     struct rb_span spans[RB_PATTERN_GROUPS], struct rb_err *err)
 {
-    int n = from > len ? PCRE2_ERROR_NOMATCH
-                       : pcre2_match(p->code, (PCRE2_SPTR)subject, len, from, 0, p->match, p->limits);
+    int n =
+        from > len ? PCRE2_ERROR_NOMATCH : pcre2_match(p->code, (PCRE2_SPTR)subject, len, from, 0, p->match, p->limits);
     if (n == PCRE2_ERROR_NOMATCH) {
         return 0;
     }
@@ -112,8 +112,7 @@ int rb_pattern_find(struct rb_pattern *p, const char *subject, size_t len, size_
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(p->match);
     for (int i = 0; i < RB_PATTERN_GROUPS; i++) {
         bool set = i < n && ends[2 * i] != PCRE2_UNSET;
-        spans[i] =
-            set ? (struct rb_span){ends[2 * i], ends[2 * i + 1]} : (struct rb_span){SIZE_MAX, SIZE_MAX};
+        spans[i] = set ? (struct rb_span){ends[2 * i], ends[2 * i + 1]} : (struct rb_span){SIZE_MAX, SIZE_MAX};
     }
     if (spans[0].to < spans[0].from) { /* \K in a lookahead */
         spans[0].to = spans[0].from;

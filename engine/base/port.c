@@ -33,8 +33,7 @@ static int claim_of(int port)
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "runbook-port-%d", port);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 &&
-        bind(fd, (struct sockaddr *)&name, (socklen_t)(sizeof name.sun_family + 1 + (size_t)len)) != 0) {
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&name, (socklen_t)(sizeof name.sun_family + 1 + (size_t)len)) != 0) {
         close(fd);
         fd = -1;
     }

@@ -56,7 +56,8 @@ static uint32_t add_node(struct rb_redact *r, uint32_t parent, unsigned char byt
         r->cap *= 2;
     }
     uint32_t added = (uint32_t)r->count++;
-    r->nodes[added] = (struct rb_redact_node){.byte = byte, .depth = r->nodes[parent].depth + 1, .sibling = r->nodes[parent].child};
+    r->nodes[added] =
+        (struct rb_redact_node){.byte = byte, .depth = r->nodes[parent].depth + 1, .sibling = r->nodes[parent].child};
     if (parent == 0) {
         r->first[byte] = added;
         r->nodes[added].sibling = 0;

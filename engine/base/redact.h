@@ -33,7 +33,8 @@ void rb_redact_close(struct rb_redact_stream *s);
 
 /* A whole text. */
 int rb_redact_text(struct rb_redact *r, const char *text, size_t len, bool cut, struct rb_buf *out);
-/* A value with every string, key, number and {"$b64"} in it cleaned; the same value when nothing was found. New reference. */
+/* A value with every string, key, number and {"$b64"} in it cleaned; the same value when nothing was found. New
+ * reference. */
 json_t *rb_redact_json(struct rb_redact *r, const json_t *value);
 
 #endif

@@ -37,7 +37,8 @@ static json_t *clean_number(struct rb_redact *r, const json_t *value)
 {
     size_t size;
     char *text = json_dumps(value, JSON_ENCODE_ANY), *clean = text ? cleaned(r, text, strlen(text), &size) : NULL;
-    bool whole = clean && (unsigned char)clean[0] >= 0x80 && (unsigned char)clean[size - 1] >= 0x80; /* no digit is left */
+    bool whole =
+        clean && (unsigned char)clean[0] >= 0x80 && (unsigned char)clean[size - 1] >= 0x80; /* no digit is left */
     json_t *out = whole ? rb_json_bytes(clean, size) : json_incref((json_t *)value);
     free(clean);
     free(text);
@@ -49,8 +50,7 @@ static json_t *clean_object(struct rb_redact *r, const json_t *object)
     const char *key;
     json_t *item, *copy = json_object();
     bool changed = false;
-    json_object_foreach((json_t *)object, key, item)
-    {
+    json_object_foreach((json_t *)object, key, item) {
         size_t size;
         json_t *value = rb_redact_json(r, item);
         char *name = cleaned(r, key, strlen(key), &size);
@@ -70,8 +70,7 @@ static json_t *clean_array(struct rb_redact *r, const json_t *array)
     size_t i;
     json_t *item, *copy = json_array();
     bool changed = false;
-    json_array_foreach((json_t *)array, i, item)
-    {
+    json_array_foreach((json_t *)array, i, item) {
         json_t *value = rb_redact_json(r, item);
         changed = changed || value != item;
         json_array_append_new(copy, value);

@@ -1,5 +1,5 @@
-/* What the parts of redact share: the tree of secrets (redact.c), what goes through it (redact_read.c), and what is held
- * back until it is known (redact_stream.c). */
+/* What the parts of redact share: the tree of secrets (redact.c), what goes through it (redact_read.c), and what is
+ * held back until it is known (redact_stream.c). */
 #ifndef RB_BASE_REDACT_PRIVATE_H
 #define RB_BASE_REDACT_PRIVATE_H
 
@@ -11,8 +11,8 @@ struct rb_redact_node {
     uint32_t child, sibling; /* index of the first child, of the next one; 0 = none */
     uint32_t fail;           /* the longest suffix that is in the tree too */
     uint32_t depth;
-    uint32_t match;          /* the longest secret that ends here: its length; 0 = none */
-    uint16_t name;           /* of that */
+    uint32_t match; /* the longest secret that ends here: its length; 0 = none */
+    uint16_t name;  /* of that */
     unsigned char byte;
 };
 
@@ -30,10 +30,10 @@ enum rb_redact_reading { PLAIN, UNWRAPPED, PERCENT, BACKSLASH, READINGS };
 
 struct rb_redact_way {
     uint32_t node;
-    uint64_t *from;   /* where each of the last symbols began, as many as the longest secret has */
-    size_t next;      /* symbols read so far */
-    size_t gap;       /* UNWRAPPED: line ends since the last symbol */
-    size_t escape;    /* PERCENT, BACKSLASH: bytes of an escape that is not complete */
+    uint64_t *from; /* where each of the last symbols began, as many as the longest secret has */
+    size_t next;    /* symbols read so far */
+    size_t gap;     /* UNWRAPPED: line ends since the last symbol */
+    size_t escape;  /* PERCENT, BACKSLASH: bytes of an escape that is not complete */
     uint64_t escape_at;
     unsigned char text[12];
 };

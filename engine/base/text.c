@@ -85,7 +85,8 @@ const char *rb_text_n_in(enum rb_text_id id, long long n, enum rb_lang lang)
 {
     const char *many = rb_text_in(id, lang);
     size_t size = strlen(many) + 1;
-    bool has_one = lang == RB_LANG_EN && *many && size < texts[id].in[RB_LANG_ZH] - texts[id].in[RB_LANG_EN]; /* they lie in this order */
+    bool has_one = lang == RB_LANG_EN && *many &&
+                   size < texts[id].in[RB_LANG_ZH] - texts[id].in[RB_LANG_EN]; /* they lie in this order */
     return n == 1 && has_one ? many + size : many;
 }
 

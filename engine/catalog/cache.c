@@ -61,8 +61,7 @@ static bool all_judged(const json_t *sets)
 {
     const char *key;
     json_t *one;
-    json_object_foreach((json_t *)sets, key, one)
-    {
+    json_object_foreach((json_t *)sets, key, one) {
         if (!json_is_array(json_object_get(one, "problems")) || !json_is_object(json_object_get(one, "meta")) ||
             !json_is_integer(json_object_get(one, "until"))) {
             return false;
@@ -104,7 +103,8 @@ static json_t *read_old(const struct rb_cache *cache)
 static bool is_private(const char *folder)
 {
     struct stat st;
-    return strlen(folder) < PATH_MAX && stat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
+    return strlen(folder) < PATH_MAX && stat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+           !(st.st_mode & 022);
 }
 
 /* A program that was built or installed anew has another ctime, whatever else it has in common with the one before. */
@@ -112,9 +112,10 @@ static void hash_all(const json_t *of, char out[RB_HEX_SIZE])
 {
     struct stat st = {0};
     bool known = stat("/proc/self/exe", &st) == 0;
-    json_t *all = json_pack("{s:O, s:s, s:[b, I, I, I, I, I, I, I]}", "of", of, "version", RUNBOOK_VERSION, "program", known,
-                            (json_int_t)st.st_dev, (json_int_t)st.st_ino, (json_int_t)st.st_size, (json_int_t)st.st_mtim.tv_sec,
-                            (json_int_t)st.st_mtim.tv_nsec, (json_int_t)st.st_ctim.tv_sec, (json_int_t)st.st_ctim.tv_nsec);
+    json_t *all =
+        json_pack("{s:O, s:s, s:[b, I, I, I, I, I, I, I]}", "of", of, "version", RUNBOOK_VERSION, "program", known,
+                  (json_int_t)st.st_dev, (json_int_t)st.st_ino, (json_int_t)st.st_size, (json_int_t)st.st_mtim.tv_sec,
+                  (json_int_t)st.st_mtim.tv_nsec, (json_int_t)st.st_ctim.tv_sec, (json_int_t)st.st_ctim.tv_nsec);
     char *text = rb_json_canonical(all);
     rb_hash_hex(text, strlen(text), out);
     free(text);
@@ -148,10 +149,10 @@ void rb_cache_close(struct rb_cache *cache)
 void rb_cache_key(const json_t *runbook, char key[RB_HEX_SIZE])
 {
     json_t *names = json_pack("[O, O, O]", json_object_get(runbook, "id"), json_object_get(runbook, "file"),
-                              json_object_get(runbook, "sha256")), *file;
+                              json_object_get(runbook, "sha256")),
+           *file;
     size_t i;
-    json_array_foreach(json_object_get(runbook, "files"), i, file)
-    {
+    json_array_foreach(json_object_get(runbook, "files"), i, file) {
         json_array_append(names, json_object_get(file, "role"));
         json_array_append(names, json_object_get(file, "path"));
     }
@@ -181,8 +182,7 @@ static bool names_zone(const json_t *meta)
 {
     size_t i;
     json_t *schedule;
-    json_array_foreach(json_object_get(meta, "schedules"), i, schedule)
-    {
+    json_array_foreach(json_object_get(meta, "schedules"), i, schedule) {
         if (json_object_get(schedule, "tz")) {
             return true;
         }
@@ -205,8 +205,9 @@ void rb_cache_put(struct rb_cache *cache, const char *key, const json_t *judged)
 {
     const json_t *meta = json_object_get(judged, "meta"), *problems = json_object_get(judged, "problems");
     if (json_is_object(meta) && !rb_load_has_error(problems) && !names_zone(meta)) {
-        json_object_set_new(cache->now, key, json_pack("{s:O, s:O, s:I}", "problems", problems, "meta", meta, "until",
-                                                       (json_int_t)good_until(meta)));
+        json_object_set_new(
+            cache->now, key,
+            json_pack("{s:O, s:O, s:I}", "problems", problems, "meta", meta, "until", (json_int_t)good_until(meta)));
         cache->changed = true;
     }
 }

@@ -9,7 +9,7 @@
 #include "base/hash.h"
 
 #define RB_CACHE_MAX (64u << 20) /* bytes of one file */
-#define RB_CACHE_FILES 8 /* the ones used last */
+#define RB_CACHE_FILES 8         /* the ones used last */
 
 struct rb_cache;
 
@@ -27,7 +27,8 @@ void rb_cache_put(struct rb_cache *cache, const char *key, const json_t *judged)
 /* Writes what was got and put since it was opened, if that differs from what is there. */
 void rb_cache_save(struct rb_cache *cache);
 
-/* The content of a file: {key: {problems, meta, until}}; NULL when it is not whole, or of something else. New reference. */
+/* The content of a file: {key: {problems, meta, until}}; NULL when it is not whole, or of something else. New
+ * reference. */
 json_t *rb_cache_parse(const char *text, size_t len, const char *of);
 /* The reverse; malloc'ed. */
 char *rb_cache_print(const json_t *sets, const char *of);

@@ -69,8 +69,8 @@ static json_t *broken_entry(const json_t *found, const char *text, const char *h
 {
     json_t *entry = new_entry(found, "broken");
     json_array_append_new(json_object_get(entry, "problems"),
-                          json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", rb_json_str(found, "file", "?"),
-                                    "line", 1, "level", "error", "text", text, "hint", hint));
+                          json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", rb_json_str(found, "file", "?"), "line", 1,
+                                    "level", "error", "text", text, "hint", hint));
     return entry;
 }
 
@@ -79,7 +79,8 @@ static json_t *judged(const json_t *runbook, const json_t *declared)
 {
     json_t *sources = rb_load_sources(json_object_get(runbook, "files"));
     json_t *problems = rb_language_check(declared, sources);
-    json_t *meta = rb_load_has_error(problems) ? json_null() : rb_language_meta(rb_json_str(runbook, "id", ""), declared);
+    json_t *meta =
+        rb_load_has_error(problems) ? json_null() : rb_language_meta(rb_json_str(runbook, "id", ""), declared);
     json_decref(sources);
     return json_pack("{s:o, s:o}", "problems", problems, "meta", meta);
 }
@@ -100,12 +101,12 @@ static void complete(json_t *entry, const json_t *runbook, const json_t *judgeme
 /* ---- all of them ---- */
 
 struct loading {
-    json_t *entries;  /* all, the answer */
-    json_t *runbooks; /* read well: what rb_folders_runbook gave */
-    json_t *waiting;  /* their entries, in the same order */
-    json_t *sets;     /* their files */
-    json_t *seen;     /* {id: true} */
-    json_t *checked;  /* of rb_folders_runbook */
+    json_t *entries;        /* all, the answer */
+    json_t *runbooks;       /* read well: what rb_folders_runbook gave */
+    json_t *waiting;        /* their entries, in the same order */
+    json_t *sets;           /* their files */
+    json_t *seen;           /* {id: true} */
+    json_t *checked;        /* of rb_folders_runbook */
     struct rb_cache *cache; /* NULL = all are declared */
 };
 
@@ -140,7 +141,8 @@ static void read_one(const struct rb_folders *folders, const json_t *found, stru
     } else {
         json_t *runbook = rb_folders_runbook(folders, (size_t)rb_json_int(found, "folder", 0), id, l->checked, &err);
         entry = runbook ? new_entry(found, "broken") : broken_entry(found, err.text, err.hint);
-        json_object_set_new(entry, "shipped", json_boolean((size_t)rb_json_int(found, "folder", 0) == folders->shipped));
+        json_object_set_new(entry, "shipped",
+                            json_boolean((size_t)rb_json_int(found, "folder", 0) == folders->shipped));
         if (runbook) {
             take_runbook(l, entry, runbook);
         }
@@ -208,8 +210,9 @@ static json_t *beside_drills(const json_t *runbook, const json_t *declared, cons
 static json_t *unread(const json_t *drills)
 {
     const char *bad = rb_json_str(drills, "bad", NULL);
-    return !bad ? NULL : json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", rb_json_str(drills, "path", "?"), "line", 1, "level",
-                                   "error", "text", bad, "hint", "");
+    return !bad ? NULL
+                : json_pack("{s:s, s:i, s:s, s:s, s:s}", "file", rb_json_str(drills, "path", "?"), "line", 1, "level",
+                            "error", "text", bad, "hint", "");
 }
 
 /* Judges what all declared, and those whose drills may be at fault once more without. [judgement…]; new reference. */
@@ -218,9 +221,9 @@ static json_t *judge_all(const struct rb_catalog *c, const struct loading *l, co
 {
     json_t *judgements = json_array(), *sets = json_array(), *which = json_array(), *runbook, *n;
     size_t i;
-    json_array_foreach(l->runbooks, i, runbook)
-    {
-        json_t *judgement = judged(runbook, json_array_get(declared, i)), *problems = json_object_get(judgement, "problems");
+    json_array_foreach(l->runbooks, i, runbook) {
+        json_t *judgement = judged(runbook, json_array_get(declared, i)),
+               *problems = json_object_get(judgement, "problems");
         json_t *bad = unread(drills_of(runbook));
         if (bad) {
             json_array_append_new(problems, bad);
@@ -230,13 +233,14 @@ static json_t *judge_all(const struct rb_catalog *c, const struct loading *l, co
         }
         json_array_append_new(judgements, judgement);
     }
-    json_t *again = json_array_size(sets) ? rb_load_declare(loop, sp, &(struct rb_load_what){sets, c->verbs}, NULL) : NULL;
-    json_array_foreach(which, i, n)
-    {
+    json_t *again =
+        json_array_size(sets) ? rb_load_declare(loop, sp, &(struct rb_load_what){sets, c->verbs}, NULL) : NULL;
+    json_array_foreach(which, i, n) {
         size_t at = (size_t)json_integer_value(n);
         const json_t *with = json_array_get(judgements, at);
         if (again) {
-            json_array_set_new(judgements, at, beside_drills(json_array_get(l->runbooks, at), json_array_get(again, i), with));
+            json_array_set_new(judgements, at,
+                               beside_drills(json_array_get(l->runbooks, at), json_array_get(again, i), with));
         }
     }
     json_decref(again);
@@ -249,8 +253,7 @@ static void complete_declared(const struct loading *l, const json_t *judgements)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach(l->waiting, i, entry)
-    {
+    json_array_foreach(l->waiting, i, entry) {
         char key[RB_HEX_SIZE];
         const json_t *runbook = json_array_get(l->runbooks, i), *judgement = json_array_get(judgements, i);
         complete(entry, runbook, judgement);
@@ -267,8 +270,7 @@ static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_s
     struct loading l = {json_array(), json_array(), json_array(), json_array(), json_object(), json_object(), cache};
     json_t *found = rb_folders_list(&c->folders), *one, *list = NULL;
     size_t i;
-    json_array_foreach(found, i, one)
-    {
+    json_array_foreach(found, i, one) {
         read_one(&c->folders, one, &l);
     }
     json_t *declared = rb_load_declare(loop, sp, &(struct rb_load_what){l.sets, c->verbs}, err);
@@ -289,8 +291,7 @@ static json_t *load_all(const struct rb_catalog *c, uv_loop_t *loop, struct rb_s
     return list;
 }
 
-const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp,
-                              struct rb_err *err)
+const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err)
 {
     if (!c->loaded) {
         c->loaded = load_all(c, loop, sp, NULL, err);
@@ -329,7 +330,8 @@ const json_t *rb_catalog_list(struct rb_catalog *c, uv_loop_t *loop, struct rb_s
 
 /* ---- one by its name ---- */
 
-static int by_alias(const json_t *loaded, const json_t *list, const char *name, struct rb_found *found, struct rb_err *err)
+static int by_alias(const json_t *loaded, const json_t *list, const char *name, struct rb_found *found,
+                    struct rb_err *err)
 {
     return loaded ? rb_find_by_alias(list, loaded, name, found, err) : err ? err->code : RB_EINTERNAL;
 }
@@ -365,6 +367,6 @@ json_t *rb_catalog_own_file(const char *id, const char *text)
     char path[128], sha[RB_HEX_SIZE];
     snprintf(path, sizeof path, "%s.lua", id);
     rb_hash_hex(text, strlen(text), sha);
-    return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", id, "file", path, "sha256", sha, "files", "role", "runbook",
-                     "path", path, "text", text);
+    return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", id, "file", path, "sha256", sha, "files", "role",
+                     "runbook", "path", path, "text", text);
 }

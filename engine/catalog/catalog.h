@@ -20,8 +20,8 @@ void rb_catalog_close(struct rb_catalog *c);
 void rb_catalog_verbs_take(struct rb_catalog *c, json_t *verbs);
 
 /* Reads and declares every file (blocks, running the loop). Result borrowed:
- * [{id, file, status: "ok"|"draft"|"retired"|"broken"|"shadowed", problems:[…], sha256, meta: {…} (rb_language_meta) or null}]
- * A runbook whose drills alone do not load is what it is without them; the errors stand among its problems. */
+ * [{id, file, status: "ok"|"draft"|"retired"|"broken"|"shadowed", problems:[…], sha256, meta: {…} (rb_language_meta) or
+ * null}] A runbook whose drills alone do not load is what it is without them; the errors stand among its problems. */
 const json_t *rb_catalog_load(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, struct rb_err *err);
 /* The same to be shown: a runbook whose files are what they were is not executed again, when there is a folder to
  * remember that in (catalog/cache.h). Nothing that is decided may come from it. */
@@ -35,7 +35,8 @@ void rb_catalog_cache_in(struct rb_catalog *c, const char *folder);
  * name: a full id, an alias, or the last part of an id. RB_EUSAGE with candidates when ambiguous or
  * misspelt, RB_ENOT_FOUND, RB_EDENIED for a file others may write. New reference. An alias that is
  * not a file name needs the load of all files, so loop and sp are given. */
-json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, const char *name, struct rb_err *err);
+json_t *rb_catalog_find_file(struct rb_catalog *c, uv_loop_t *loop, struct rb_spawner *sp, const char *name,
+                             struct rb_err *err);
 
 /* The same of a runbook whose text is part of the program. New reference. */
 json_t *rb_catalog_own_file(const char *id, const char *text);

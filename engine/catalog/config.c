@@ -48,8 +48,7 @@ static json_t *read_all(const json_t *files, json_t *problems)
 {
     json_t *set = json_array(), *file;
     size_t i;
-    json_array_foreach((json_t *)files, i, file)
-    {
+    json_array_foreach((json_t *)files, i, file) {
         struct rb_err err = {0};
         char folder[PATH_MAX];
         const char *path = json_string_value(file);
@@ -86,8 +85,7 @@ static void note_environment(const json_t *config)
 {
     const char *name;
     json_t *block;
-    json_object_foreach(json_object_get(config, "secret"), name, block)
-    {
+    json_object_foreach(json_object_get(config, "secret"), name, block) {
         const char *variable = rb_json_str(block, "env", NULL), *value = variable ? getenv(variable) : NULL;
         if (value) {
             json_object_set_new(block, RB_CONFIG_VALUE, json_string(value)); /* none when it is not UTF-8 */
@@ -115,8 +113,8 @@ json_t *rb_config_load_files(json_t *files, uv_loop_t *loop, struct rb_spawner *
     }
     json_decref(declared);
     json_decref(set);
-    json_t *loaded = json_pack("{s:o, s:o, s:o}", "files", files, "problems", problems, "config",
-                               config ? config : json_null());
+    json_t *loaded =
+        json_pack("{s:o, s:o, s:o}", "files", files, "problems", problems, "config", config ? config : json_null());
     if (failed) {
         json_decref(loaded);
         return NULL;
@@ -128,8 +126,7 @@ int rb_config_usable(const json_t *loaded, struct rb_err *err)
 {
     size_t i;
     json_t *problem;
-    json_array_foreach(json_object_get(loaded, "problems"), i, problem)
-    {
+    json_array_foreach(json_object_get(loaded, "problems"), i, problem) {
         if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
             rb_err_set(err, RB_ELOAD, RB_T_config_broken, rb_json_str(problem, "file", "?"),
                        (int)rb_json_int(problem, "line", 1), rb_json_str(problem, "text", ""));

@@ -25,11 +25,9 @@ static int refuse_ambiguous(const json_t *ids, const char *name, struct rb_err *
     size_t i;
     json_t *id;
     rb_buf_init(&words, 800);
-    json_array_foreach((json_t *)ids, i, id)
-    {
+    json_array_foreach((json_t *)ids, i, id) {
         if (i < SHOWN_MAX) {
-            (void)rb_buf_addf(&words, "%s%s", i ? ", " : "",
-                              json_string_value(id)); /* a full buffer shows fewer */
+            (void)rb_buf_addf(&words, "%s%s", i ? ", " : "", json_string_value(id)); /* a full buffer shows fewer */
         }
     }
     rb_err_set(err, RB_EUSAGE, RB_T_catalog_ambiguous, rb_cut(name, 100), name, rb_buf_str(&words));
@@ -41,8 +39,7 @@ static void add_once(json_t *ids, const char *id)
 {
     size_t i;
     json_t *known;
-    json_array_foreach(ids, i, known)
-    {
+    json_array_foreach(ids, i, known) {
         if (strcmp(json_string_value(known), id) == 0) {
             return;
         }
@@ -50,8 +47,7 @@ static void add_once(json_t *ids, const char *id)
     json_array_append_new(ids, json_string(id));
 }
 
-static int one_of(const json_t *list, json_t *ids, const char *name, struct rb_found *found,
-                  struct rb_err *err)
+static int one_of(const json_t *list, json_t *ids, const char *name, struct rb_found *found, struct rb_err *err)
 {
     int rc = json_array_size(ids) ? 0 : RB_ENOT_FOUND;
     if (json_array_size(ids) > 1) {
@@ -68,13 +64,12 @@ int rb_find_by_name(const json_t *list, const char *name, struct rb_found *found
 {
     size_t i;
     json_t *entry, *ids = json_array();
-    found->entry = rb_json_find(list, "id", name) ; /* the others of that id are shadowed by it */
+    found->entry = rb_json_find(list, "id", name); /* the others of that id are shadowed by it */
     if (found->entry) {
         json_decref(ids);
         return 0;
     }
-    json_array_foreach((json_t *)list, i, entry)
-    {
+    json_array_foreach((json_t *)list, i, entry) {
         const char *id = rb_json_str(entry, "id", "");
         if (!strchr(name, '/') && strcmp(last_part(id), name) == 0) {
             add_once(ids, id);
@@ -101,8 +96,7 @@ static int refuse_unknown(const json_t *loaded, const char *name, struct rb_err 
     size_t max = json_array_size(loaded) * 8 + 3, count = 0, i;
     const char **names = rb_xcalloc(max, sizeof *names), *near;
     json_t *entry;
-    json_array_foreach((json_t *)loaded, i, entry)
-    {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (count + 3 < max) {
             add_names(entry, names, &count, max);
         }
@@ -119,8 +113,7 @@ int rb_find_by_alias(const json_t *list, const json_t *loaded, const char *name,
 {
     size_t i;
     json_t *entry, *ids = json_array();
-    json_array_foreach((json_t *)loaded, i, entry)
-    {
+    json_array_foreach((json_t *)loaded, i, entry) {
         const json_t *aliases = json_object_get(json_object_get(entry, "meta"), "alias");
         const char *alias;
         for (size_t j = 0; (alias = rb_words_at(aliases, j)); j++) {

@@ -149,8 +149,7 @@ static void look_at(struct walk *walk, const char *below, int depth)
     }
     bool link = S_ISLNK(st.st_mode);
     if (link && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        add_entry(walk, below,
-                  rb_text(RB_T_catalog_folder_link)); /* following it could lead out, or in a circle */
+        add_entry(walk, below, rb_text(RB_T_catalog_folder_link)); /* following it could lead out, or in a circle */
     } else if (S_ISDIR(st.st_mode)) {
         walk_folder(walk, below, depth + 1);
     } else if (ends_with(below, ".lua") && !ends_with(below, ".drills.lua")) {

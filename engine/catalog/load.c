@@ -13,7 +13,8 @@
 #include "runner/language_lint.h"
 #include "runner/runner.h"
 
-#define FILE_MS 3000 /* of processor time: the runner gives up after 2 s and knows the line, unless a C call hangs it */
+/* Of processor time: the runner gives up after 2 s and knows the line, unless a C call hangs it. */
+#define FILE_MS 3000
 #define SET_BYTES (RB_FRAME_MAX - 65536)
 #define BATCH_BYTES (2u << 20) /* of several sets: all their texts stay in the runner's memory */
 
@@ -27,7 +28,7 @@ struct load {
     bool timer_open;
     struct rb_child *child;
     struct rb_child_effort effort; /* of the file under way */
-    bool late, refused; /* it took too long; it did not say what we expect */
+    bool late, refused;            /* it took too long; it did not say what we expect */
     struct rb_err failed;
 };
 
@@ -38,13 +39,12 @@ static void mark(struct load *load, const char *message)
     json_t *files = json_array_get(load->sets, json_array_size(load->declared)), *file;
     const char *path = "?";
     size_t i;
-    json_array_foreach(files, i, file)
-    {
+    json_array_foreach(files, i, file) {
         const char *role = rb_json_str(file, "role", "");
         path = !strcmp(role, "runbook") || !strcmp(role, "config") ? rb_json_str(file, "path", "?") : path;
     }
-    json_array_append_new(load->declared, json_pack("{s:[], s:{s:s, s:i, s:s}}", "blocks", "error", "file",
-                                                    path, "line", 1, "message", message));
+    json_array_append_new(load->declared, json_pack("{s:[], s:{s:s, s:i, s:s}}", "blocks", "error", "file", path,
+                                                    "line", 1, "message", message));
 }
 
 static void mark_death(struct load *load, int status)
@@ -96,8 +96,8 @@ static void refuse(struct rb_child *child, const json_t *call)
     char text[256];
     const char *verb = rb_json_str(call, "verb", "?");
     snprintf(text, sizeof text, rb_text(RB_T_catalog_load_verb), rb_cut(verb, 60), verb);
-    answer(child, json_pack("{s:O, s:{s:s, s:s, s:s, s:b}}", "seq", json_object_get(call, "seq"), "error",
-                            "code", rb_err_name(RB_EFORBIDDEN), "message", text, "verb", verb, "fatal", 1));
+    answer(child, json_pack("{s:O, s:{s:s, s:s, s:s, s:b}}", "seq", json_object_get(call, "seq"), "error", "code",
+                            rb_err_name(RB_EFORBIDDEN), "message", text, "verb", verb, "fatal", 1));
 }
 
 static void take(struct load *load, struct rb_child *child, const json_t *call)
@@ -169,10 +169,9 @@ static void run_batch(struct load *load, json_t *batch)
 {
     static const struct rb_child_events events = {.frame = on_frame, .exit = on_end};
     const struct rb_child_spec spec = {.entry = "runner", .access = RB_CHILD_READ};
-    json_t *start =
-        json_pack("{s:{s:s, s:s, s:O, s:o}}", "start", "mode", "list", "lang",
-                  rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "runbooks", batch, "verbs",
-                  load->verbs ? json_incref((json_t *)load->verbs) : json_string(""));
+    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:o}}", "start", "mode", "list", "lang",
+                              rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "runbooks", batch, "verbs",
+                              load->verbs ? json_incref((json_t *)load->verbs) : json_string(""));
     load->late = load->refused = false;
     load->child = rb_child_start(load->sp, &spec, &events, load, &load->failed);
     if (load->child) {
@@ -201,15 +200,10 @@ static void close_timer(struct load *load)
     }
 }
 
-json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what,
-                        struct rb_err *err)
+json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what, struct rb_err *err)
 {
-    struct load load = {.loop = loop,
-                        .sp = sp,
-                        .sets = what->sets,
-                        .verbs = what->verbs,
-                        .declared = json_array(),
-                        .timer_open = true};
+    struct load load = {
+        .loop = loop, .sp = sp, .sets = what->sets, .verbs = what->verbs, .declared = json_array(), .timer_open = true};
     uv_timer_init(loop, &load.timer);
     load.timer.data = &load;
     while (json_array_size(load.declared) < json_array_size(what->sets) && !load.failed.code) {
@@ -238,8 +232,7 @@ json_t *rb_load_sources(const json_t *files)
 {
     json_t *sources = json_object(), *file;
     size_t i;
-    json_array_foreach((json_t *)files, i, file)
-    {
+    json_array_foreach((json_t *)files, i, file) {
         json_object_set(sources, rb_json_str(file, "path", "?"), json_object_get(file, "text"));
     }
     return sources;
@@ -249,8 +242,7 @@ bool rb_load_has_error(const json_t *problems)
 {
     size_t i;
     json_t *problem;
-    json_array_foreach((json_t *)problems, i, problem)
-    {
+    json_array_foreach((json_t *)problems, i, problem) {
         if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
             return true;
         }

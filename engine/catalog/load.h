@@ -19,8 +19,7 @@ struct rb_load_what {
 /* Returns a list as long as the sets: what each declared
  * (engine/README.md, "declare"), a file that could not be loaded with its error in the same shape.
  * Runs the loop. NULL when no runner can be started. New reference. */
-json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what,
-                        struct rb_err *err);
+json_t *rb_load_declare(uv_loop_t *loop, struct rb_spawner *sp, const struct rb_load_what *what, struct rb_err *err);
 
 /* {path: text} of a files list, which judging what was declared needs. New reference. */
 json_t *rb_load_sources(const json_t *files);

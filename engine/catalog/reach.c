@@ -69,9 +69,10 @@ static void add(json_t *list, const char *name)
 
 static bool is_module(const char *name, size_t len)
 {
-    static const char *const modules[] = {"archive", "backup", "compose", "disk", "docker", "envfile", "evm", "file",
-        "http", "jwt", "logs", "monitor", "mysql", "net", "nginx", "notify", "pm2", "postgres", "redis", "retention",
-        "rpc", "secret", "service", "shell", "sql", "sqlite", "system", "systemd", "ws"};
+    static const char *const modules[] = {
+        "archive", "backup",  "compose", "disk",  "docker", "envfile", "evm",    "file",     "http",  "jwt",
+        "logs",    "monitor", "mysql",   "net",   "nginx",  "notify",  "pm2",    "postgres", "redis", "retention",
+        "rpc",     "secret",  "service", "shell", "sql",    "sqlite",  "system", "systemd",  "ws"};
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
         if (strlen(modules[i]) == len && memcmp(modules[i], name, len) == 0) {
             return true;
@@ -111,7 +112,8 @@ static const char *take_name(struct reach *r, const char *at, const char *end, i
 {
     char name[NAME_MAX_BYTES];
     const char *from = at, *dot = NULL;
-    while (at < end && (isalnum((unsigned char)*at) || *at == '_' || (*at == '.' && !dot && at + 1 < end && isalpha((unsigned char)at[1])))) {
+    while (at < end && (isalnum((unsigned char)*at) || *at == '_' ||
+                        (*at == '.' && !dot && at + 1 < end && isalpha((unsigned char)at[1])))) {
         dot = *at == '.' ? at : dot;
         at++;
     }
@@ -180,7 +182,9 @@ static struct part after_when(struct part part)
 
 json_t *rb_reach(const char *text, int line, const json_t *findings)
 {
-    struct reach r = {.text = text, .findings = findings, .followed = json_object(),
+    struct reach r = {.text = text,
+                      .findings = findings,
+                      .followed = json_object(),
                       .out = json_pack("{s:[], s:[], s:[]}", "calls", "findings", "params")};
     scan(&r, after_when(part_from(line_at(text, line))), 0);
     json_decref(r.followed);

@@ -5,8 +5,8 @@
 #include <jansson.h>
 
 /* text: of the file the block stands in; line: where it begins; ids: names of findings, [{id}…] of meta.
- * {"calls": ["sqlite.locks"…], "findings": ["locked"…], "params": ["db"…]}, in the order they are met; local functions that the
- * block uses are followed. New reference. */
+ * {"calls": ["sqlite.locks"…], "findings": ["locked"…], "params": ["db"…]}, in the order they are met; local functions
+ * that the block uses are followed. New reference. */
 json_t *rb_reach(const char *text, int line, const json_t *findings);
 /* The text of the file that a block of it stands in, "" = unknown: file {"files": [{path, text}…]}, block {file}, which
  * may be a factory of the standard library. */

@@ -86,10 +86,9 @@ static size_t character(const char *p)
 static bool is_mark(const char *p)
 {
     unsigned char a = (unsigned char)p[0], b = (unsigned char)p[1], c = b ? (unsigned char)p[2] : 0;
-    bool cjk = a == 0xE3 && b == 0x80; /* U+3000..303F */
-    bool wide =
-        a == 0xEF && b == 0xBC && (c < 0x90 || (c > 0x99 && c < 0xA1)); /* U+FF00..FF20 without digits */
-    return cjk || wide || (a == 0xE2 && b == 0x80);                     /* quotes and dashes */
+    bool cjk = a == 0xE3 && b == 0x80;                                          /* U+3000..303F */
+    bool wide = a == 0xEF && b == 0xBC && (c < 0x90 || (c > 0x99 && c < 0xA1)); /* U+FF00..FF20 without digits */
+    return cjk || wide || (a == 0xE2 && b == 0x80);                             /* quotes and dashes */
 }
 
 /* The text at the beginning of a word: "lock" is in "locked", not in "block". */
@@ -183,7 +182,8 @@ static void add(struct hit *hit, long score, const char *field, const char *text
         at++;
     }
     hit->score += score;
-    json_array_insert_new(hit->why, at, json_pack("{s:s, s:s, s:I}", "field", field, "text", text, "score", (json_int_t)score));
+    json_array_insert_new(hit->why, at,
+                          json_pack("{s:s, s:s, s:I}", "field", field, "text", text, "score", (json_int_t)score));
 }
 
 /* How much of the query stands in this text, of 1000. A single one of many words says nothing. */
@@ -198,8 +198,7 @@ static long share(const struct query *q, const char *folded)
 }
 
 /* Calls one for a string, each language of a text, each item of a list. */
-static void each_text(struct hit *hit, const json_t *value, void (*one)(struct hit *, const char *, void *),
-                      void *user)
+static void each_text(struct hit *hit, const json_t *value, void (*one)(struct hit *, const char *, void *), void *user)
 {
     size_t i;
     const char *key;
@@ -207,12 +206,10 @@ static void each_text(struct hit *hit, const json_t *value, void (*one)(struct h
     if (json_is_string(value)) {
         one(hit, json_string_value(value), user);
     }
-    json_array_foreach((json_t *)value, i, item)
-    {
+    json_array_foreach((json_t *)value, i, item) {
         each_text(hit, item, one, user);
     }
-    json_object_foreach((json_t *)value, key, item)
-    {
+    json_object_foreach((json_t *)value, key, item) {
         each_text(hit, json_is_string(item) ? item : NULL, one, user);
     }
 }
@@ -313,8 +310,7 @@ static void judge_blocks(struct hit *hit, const json_t *list, const char *name, 
     static const char *const said[] = {"title", "advice", "by_hand", "why"};
     size_t i;
     json_t *block;
-    json_array_foreach((json_t *)list, i, block)
-    {
+    json_array_foreach((json_t *)list, i, block) {
         for (size_t j = 0; j < sizeof said / sizeof *said; j++) {
             each_text(hit, json_object_get(block, said[j]), alike, &field);
         }
@@ -373,15 +369,14 @@ json_t *rb_catalog_search(const json_t *loaded, const char *query)
     json_t *hits = json_array(), *entry, *list;
     size_t i;
     parse(q, query);
-    json_array_foreach((json_t *)loaded, i, entry)
-    {
+    json_array_foreach((json_t *)loaded, i, entry) {
         struct hit hit = {.query = q, .why = json_array()};
         if (q->text[0] && strcmp(rb_json_str(entry, "status", ""), "shadowed")) {
             judge(&hit, entry);
         }
         if (hit.score > 0) {
-            json_array_append_new(hits, json_pack("{s:O, s:I, s:O}", "id", json_object_get(entry, "id"),
-                                                  "score", (json_int_t)hit.score, "why", hit.why));
+            json_array_append_new(hits, json_pack("{s:O, s:I, s:O}", "id", json_object_get(entry, "id"), "score",
+                                                  (json_int_t)hit.score, "why", hit.why));
         }
         json_decref(hit.why);
     }

@@ -141,7 +141,8 @@ static int add_file(const struct set *set, json_t *files, const struct wanted *w
     struct rb_err own = {0};
     json_t *text = read_text(wanted->folder, wanted->below, set->checked, &own);
     if (text) {
-        json_array_append_new(files, json_pack("{s:s, s:s, s:o}", "role", wanted->role, "path", wanted->shown, "text", text));
+        json_array_append_new(files,
+                              json_pack("{s:s, s:s, s:o}", "role", wanted->role, "path", wanted->shown, "text", text));
         return 0;
     }
     if (own.code == RB_ENOT_FOUND) {
@@ -196,8 +197,8 @@ static void add_drills(const struct set *set, json_t *files, const struct wanted
     struct rb_err err = {0};
     int rc = add_file(set, files, wanted, &err);
     if (rc && rc != RB_ENOT_FOUND) {
-        json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:s}", "role", wanted->role, "path", wanted->shown, "text", "",
-                                               "bad", err.text));
+        json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:s}", "role", wanted->role, "path", wanted->shown,
+                                               "text", "", "bad", err.text));
     }
 }
 
@@ -229,12 +230,10 @@ static void hash_files(const json_t *files, char out[RB_HEX_SIZE])
     size_t i;
     json_t *file;
     rb_buf_init(&list, 65536);
-    json_array_foreach((json_t *)files, i, file)
-    {
+    json_array_foreach((json_t *)files, i, file) {
         const json_t *text = json_object_get(file, "text");
         rb_hash_hex(json_string_value(text), json_string_length(text), out);
-        (void)rb_buf_addf(&list, "%s  %s\n", out,
-                          rb_json_str(file, "role", "")); /* at most some hundred lines */
+        (void)rb_buf_addf(&list, "%s  %s\n", out, rb_json_str(file, "role", "")); /* at most some hundred lines */
     }
     if (json_array_size(files) > 1) {
         rb_hash_hex(rb_buf_str(&list), list.len, out);
@@ -253,6 +252,6 @@ json_t *rb_folders_runbook(const struct rb_folders *folders, size_t number, cons
         return NULL;
     }
     hash_files(files, hash);
-    return json_pack("{s:s, s:o, s:s, s:o}", "id", id, "file",
-                     json_sprintf("%s/%s.lua", folders->path[number], id), "sha256", hash, "files", files);
+    return json_pack("{s:s, s:o, s:s, s:o}", "id", id, "file", json_sprintf("%s/%s.lua", folders->path[number], id),
+                     "sha256", hash, "files", files);
 }

@@ -46,7 +46,7 @@ static void put_tap(struct rb_cli *c, const json_t *cases)
     size_t i;
     json_t *one;
     rb_put(c, RB_OUT, RB_PLAIN, "TAP version 14\n1..%zu\n", json_array_size(cases));
-    json_array_foreach ((json_t *)cases, i, one) {
+    json_array_foreach((json_t *)cases, i, one) {
         bool ok = rb_json_bool(one, "ok", false), skipped = rb_json_bool(one, "skipped", false);
         const char *text = rb_word(c, rb_json_str(one, "text", ""));
         rb_put(c, RB_OUT, RB_PLAIN, "%sok %zu - %s%s%s\n", ok || skipped ? "" : "not ", i + 1,
@@ -79,14 +79,14 @@ static void junit(struct rb_cli *c, struct rb_buf *out, const char *suite, const
     size_t i;
     json_t *one;
     int failures = 0, skipped = 0;
-    json_array_foreach ((json_t *)cases, i, one) {
+    json_array_foreach((json_t *)cases, i, one) {
         skipped += rb_json_bool(one, "skipped", false);
         failures += !rb_json_bool(one, "ok", false) && !rb_json_bool(one, "skipped", false);
     }
     rb_buf_adds(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     rb_buf_addf(out, "<testsuite name=\"%s\" tests=\"%zu\" failures=\"%d\" skipped=\"%d\">\n", suite,
                 json_array_size(cases), failures, skipped);
-    json_array_foreach ((json_t *)cases, i, one) {
+    json_array_foreach((json_t *)cases, i, one) {
         junit_case(c, out, suite, one);
     }
     rb_buf_adds(out, "</testsuite>\n</testsuites>\n");

@@ -35,7 +35,8 @@ int rb_cli_loop(struct rb_cli *c, struct rb_err *err)
 
 struct rb_engine rb_cli_engine(struct rb_cli *c)
 {
-    return (struct rb_engine){.loop = &c->loop, .spawner = c->spawner, .journal = c->journal, .turn = c->turn, .second = c->record};
+    return (struct rb_engine){
+        .loop = &c->loop, .spawner = c->spawner, .journal = c->journal, .turn = c->turn, .second = c->record};
 }
 
 int rb_cli_catalog_at(struct rb_catalog **out, const char *folder, struct rb_err *err)
@@ -202,7 +203,8 @@ static int unknown_command(struct rb_cli *c, const char *name)
         }
     }
     json_t *file = rb_cli_catalog_to_show(c, &ignored) == 0
-                       ? rb_catalog_find_file(c->catalog, &c->loop, c->spawner, name, &ignored) : NULL;
+                       ? rb_catalog_find_file(c->catalog, &c->loop, c->spawner, name, &ignored)
+                       : NULL;
     const char *near = rb_utf8_nearest(name, names, n);
     if (file != NULL) {
         rb_err_hint(&err, RB_T_cli_mean_exec, name);

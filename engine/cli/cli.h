@@ -21,7 +21,16 @@ struct rb_turn;
 enum rb_sink { RB_OUT, RB_ERR }; /* results / the rest */
 /* RB_COMMAND is a line to be copied: it is never broken into two. */
 enum rb_style { RB_PLAIN, RB_BOLD, RB_DIM, RB_GOOD, RB_BAD, RB_WARN, RB_COMMAND };
-enum rb_format { RB_FORMAT_TEXT, RB_FORMAT_JSON, RB_FORMAT_JSONL, RB_FORMAT_MD, RB_FORMAT_JUNIT, RB_FORMAT_TAP, RB_FORMAT_HTML, RB_FORMAT_MERMAID };
+enum rb_format {
+    RB_FORMAT_TEXT,
+    RB_FORMAT_JSON,
+    RB_FORMAT_JSONL,
+    RB_FORMAT_MD,
+    RB_FORMAT_JUNIT,
+    RB_FORMAT_TAP,
+    RB_FORMAT_HTML,
+    RB_FORMAT_MERMAID
+};
 
 struct rb_cli {
     const char *program; /* how to call us again: "runbook" or an absolute path */
@@ -33,8 +42,8 @@ struct rb_cli {
     bool color[2]; /* by sink */
     bool tty[2];
     struct rb_wrap line[2]; /* where each stands */
-    bool redraws;    /* stderr is a terminal that can rewrite a line … */
-    bool status_on;  /* … and one stands there now */
+    bool redraws;           /* stderr is a terminal that can rewrite a line … */
+    bool status_on;         /* … and one stands there now */
     bool ascii, quiet, verbose, debug, no_input;
     uv_loop_t loop;
     bool loop_open;
@@ -44,16 +53,16 @@ struct rb_cli {
     const char *record;  /* the folder of the second journal (record.c), NULL = none */
     bool listed, again;  /* guide: the runbook was chosen from a list; it is to be chosen again */
     const char *instead; /* why the second one is written and not the usual one; NULL = it is not */
-    json_t *config; /* of rb_config_load; NULL until asked for */
-    int lost;     /* errno of the first failed write of results */
-    json_t *pool; /* words kept until the command ends */
+    json_t *config;      /* of rb_config_load; NULL until asked for */
+    int lost;            /* errno of the first failed write of results */
+    json_t *pool;        /* words kept until the command ends */
 };
 
 struct rb_command {
     const char *name, *alias; /* alias may be NULL */
     bool hidden;
     enum rb_text_id summary;
-    const char *usage; /* after "runbook NAME" */
+    const char *usage;    /* after "runbook NAME" */
     enum rb_text_id help; /* details and examples; RB_T_none when there are none */
     int (*run)(struct rb_cli *c);
 };
@@ -87,12 +96,14 @@ json_t *rb_cli_repeat(const struct rb_cli *c);
 
 /* record.c. write: create it when missing, for runs. Else a missing journal gives 0 and c->journal NULL. */
 int rb_cli_journal(struct rb_cli *c, bool write, struct rb_err *err);
-/* From here on c->journal is the one that has this run, to be written: what is about a run is recorded where the run is. */
+/* From here on c->journal is the one that has this run, to be written: what is about a run is recorded where the run
+ * is. */
 int rb_cli_journal_of(struct rb_cli *c, const char *run, struct rb_err *err);
 /* Says that the second one has the record, if so. */
 void rb_cli_journal_tell(struct rb_cli *c);
 
-/* term.c: every byte is cleaned; newlines stay, colours are ours. On a terminal, lines that are too wide go on below. */
+/* term.c: every byte is cleaned; newlines stay, colours are ours. On a terminal, lines that are too wide go on below.
+ */
 void rb_put(struct rb_cli *c, enum rb_sink sink, enum rb_style style, const char *fmt, ...) RB_PRINTF(4, 5);
 /* How wide the terminal is now; 0: not a terminal, nothing is wrapped. */
 int rb_columns(const struct rb_cli *c, enum rb_sink sink);

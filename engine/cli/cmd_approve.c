@@ -49,7 +49,8 @@ static const char *state_word(const char *state)
     return strcmp(state, "waiting") == 0    ? TX_TRUST(s_waiting)
            : strcmp(state, "granted") == 0  ? TX_TRUST(s_granted)
            : strcmp(state, "rejected") == 0 ? TX_TRUST(s_rejected)
-           : strcmp(state, "used") == 0     ? TX_TRUST(s_used) : TX_TRUST(s_expired);
+           : strcmp(state, "used") == 0     ? TX_TRUST(s_used)
+                                            : TX_TRUST(s_expired);
 }
 
 /* The object of machine output: times as times. New reference. */
@@ -71,11 +72,13 @@ static void put_list(struct rb_cli *c, const json_t *list)
 {
     json_t *rows = json_array(), *headings = json_array(), *a;
     size_t i;
-    rb_row(headings, TX(col_id), TX_TRUST(col_risk), TX(col_what), TX_TRUST(col_asked_by), TX_TRUST(col_age), TX_TRUST(col_state), NULL);
-    json_array_foreach ((json_t *)list, i, a) {
+    rb_row(headings, TX(col_id), TX_TRUST(col_risk), TX(col_what), TX_TRUST(col_asked_by), TX_TRUST(col_age),
+           TX_TRUST(col_state), NULL);
+    json_array_foreach((json_t *)list, i, a) {
         const char *state = rb_json_str(a, "state", "");
         char left[64];
-        snprintf(left, sizeof left, TX_TRUST(left), (int)rb_json_int(a, "left", 1), when_word(c, rb_json_int(a, "expires", 0)));
+        snprintf(left, sizeof left, TX_TRUST(left), (int)rb_json_int(a, "left", 1),
+                 when_word(c, rb_json_int(a, "expires", 0)));
         rb_row(rows, rb_json_str(a, "id", "?"), rb_risk_word(c, rb_json_str(a, "risk", "")), what_of(c, a),
                requester_of(c, a), age_word(c, rb_json_int(a, "asked", 0)),
                strcmp(state, "waiting") == 0 ? left : state_word(state), NULL);
@@ -93,15 +96,17 @@ int rb_cmd_approvals(struct rb_cli *c)
 {
     struct rb_err err = {0};
     int rc = rb_cli_journal(c, false, &err);
-    json_t *list = rc != 0 ? NULL : c->journal == NULL ? json_array()
-                                  : rb_approvals(c->journal, rb_options_has(&c->options, RB_O_ALL), &err), *a;
+    json_t *list = rc != 0              ? NULL
+                   : c->journal == NULL ? json_array()
+                                        : rb_approvals(c->journal, rb_options_has(&c->options, RB_O_ALL), &err),
+           *a;
     if (list == NULL) {
         return rb_cli_fail(c, &err);
     }
     if (c->format == RB_FORMAT_JSON) {
         json_t *out = json_array();
         size_t i;
-        json_array_foreach (list, i, a) {
+        json_array_foreach(list, i, a) {
             json_array_append_new(out, public_form(a));
         }
         rb_put_json(c, json_pack("{s:s, s:o}", "schema", "runbook.approvals/1", "approvals", out));
@@ -124,13 +129,14 @@ static void put_request(struct rb_cli *c, enum rb_sink sink, const json_t *a)
            rb_risk_word(c, rb_json_str(a, "risk", "")));
     rb_put(c, sink, RB_PLAIN, TX_TRUST(asked_line), rb_word(c, rb_json_str(a, "plan", "?")),
            rb_word(c, rb_json_str(a, "target", "")), requester_of(c, a), when_word(c, rb_json_int(a, "expires", 0)));
-    rb_put(c, sink, RB_PLAIN, "%s%s%s\n", reason[0] != '\0' ? "  \"" : "", rb_word(c, reason), reason[0] != '\0' ? "\"" : "");
+    rb_put(c, sink, RB_PLAIN, "%s%s%s\n", reason[0] != '\0' ? "  \"" : "", rb_word(c, reason),
+           reason[0] != '\0' ? "\"" : "");
     if (outside != NULL) {
         rb_put(c, sink, RB_WARN, "  ");
         rb_put(c, sink, RB_WARN, TX_TRUST(outside), rb_word(c, outside));
         rb_put(c, sink, RB_PLAIN, "\n");
     }
-    json_array_foreach (json_object_get(a, "writes"), i, write) {
+    json_array_foreach(json_object_get(a, "writes"), i, write) {
         rb_put(c, sink, RB_PLAIN, "  %s\n", rb_effect_line(c, write));
     }
     if (rb_json_bool(a, "open", false)) {
@@ -220,7 +226,9 @@ static int answer(struct rb_cli *c, bool yes)
     if (c->nargs == 0) {
         return rb_cmd_approvals(c);
     }
-    int rc = c->nargs == 1 && word.reason != NULL ? 0 : rb_err_set(&err, RB_EUSAGE, yes ? RB_T_trust_approve_what : RB_T_trust_reject_what);
+    int rc = c->nargs == 1 && word.reason != NULL
+                 ? 0
+                 : rb_err_set(&err, RB_EUSAGE, yes ? RB_T_trust_approve_what : RB_T_trust_reject_what);
     rc = rc != 0 ? rc : rb_cli_loop(c, &err);
     rc = rc != 0 ? rc : rb_cli_config(c, &config, &err);
     rc = rc != 0 ? rc : rb_exec_journal(c, &err);
@@ -228,8 +236,9 @@ static int answer(struct rb_cli *c, bool yes)
     json_t *a = rc == 0 ? rb_approval_find(c->journal, c->args[0], &err) : NULL, *after = NULL;
     if (a != NULL && rb_cli_journal_of(c, rb_json_str(a, "run", ""), &err) == 0) {
         put_request(c, RB_ERR, a);
-        after = yes && !typed_plan(c, a) ? (rb_err_set(&err, RB_EUSAGE, RB_T_trust_not_typed, rb_json_str(a, "plan", "?")), NULL)
-                                         : rb_approval_answer(c->journal, a, &word, &err);
+        after = yes && !typed_plan(c, a)
+                    ? (rb_err_set(&err, RB_EUSAGE, RB_T_trust_not_typed, rb_json_str(a, "plan", "?")), NULL)
+                    : rb_approval_answer(c->journal, a, &word, &err);
     }
     int code = 0;
     if (after == NULL) {

@@ -31,7 +31,7 @@ const char *rb_actor_word(struct rb_cli *c, const json_t *actor)
 
 struct audit {
     struct rb_cli *c;
-    json_t *rows;  /* the newest limit ones */
+    json_t *rows; /* the newest limit ones */
     json_t *events;
     size_t limit;
     int64_t since;
@@ -73,13 +73,15 @@ static void say_block_ended(struct rb_cli *c, const json_t *body, struct rb_buf 
 
 static void say_call(struct rb_cli *c, const json_t *body, struct rb_buf *out)
 {
-    rb_buf_addf(out, "%s%s", rb_effect_line(c, body), json_is_false(json_object_get(body, "ok")) ? TX(audit_failed) : "");
+    rb_buf_addf(out, "%s%s", rb_effect_line(c, body),
+                json_is_false(json_object_get(body, "ok")) ? TX(audit_failed) : "");
 }
 
 static void say_resolved(struct rb_cli *c, const json_t *body, struct rb_buf *out)
 {
     const char *said = rb_json_bool(body, "done", false) ? "said_done" : "said_not_done";
-    rb_buf_addf(out, "%s  %s  %s", rb_effect_line(c, body), rb_report_word("report_r", said), rb_json_str(body, "reason", ""));
+    rb_buf_addf(out, "%s  %s  %s", rb_effect_line(c, body), rb_report_word("report_r", said),
+                rb_json_str(body, "reason", ""));
 }
 
 static void say_approval(struct rb_cli *c, const json_t *body, struct rb_buf *out)
@@ -88,7 +90,8 @@ static void say_approval(struct rb_cli *c, const json_t *body, struct rb_buf *ou
     const char *reason = rb_json_str(body, "reason", "");
     (void)c;
     rb_buf_addf(out, "%s%s%s%s%s", rb_json_str(body, "id", "?"), yes != NULL ? "  " : "",
-                yes == NULL ? "" : rb_report_word("report_a", json_is_true(yes) ? "yes" : "no"), *reason ? "  " : "", reason);
+                yes == NULL ? "" : rb_report_word("report_a", json_is_true(yes) ? "yes" : "no"), *reason ? "  " : "",
+                reason);
 }
 
 static void say_plan_used(struct rb_cli *c, const json_t *body, struct rb_buf *out)
@@ -200,9 +203,9 @@ static int take_event(const struct rb_event *e, void *user)
         rb_row(row, id, rb_word_time(c, e->utc_us), e->run, rb_actor_word(c, actor), e->kind, what(c, kind, body),
                NULL);
         keep(a, a->rows, json_incref(json_array_get(row, 0)));
-        keep(a, a->events, json_pack("{s:I, s:s, s:s, s:I, s:s, s:O?, s:O?, s:s}", "id", (json_int_t)e->id, "at", at, "run",
-                                     e->run, "seq", (json_int_t)e->seq, "t", e->kind, "actor", actor, "body", body,
-                                     "hash", e->hash));
+        keep(a, a->events,
+             json_pack("{s:I, s:s, s:s, s:I, s:s, s:O?, s:O?, s:s}", "id", (json_int_t)e->id, "at", at, "run", e->run,
+                       "seq", (json_int_t)e->seq, "t", e->kind, "actor", actor, "body", body, "hash", e->hash));
         json_decref(row);
         json_decref(actor);
     }
@@ -219,7 +222,7 @@ static void put_audit(struct rb_cli *c, const struct audit *a)
     } else if (c->format == RB_FORMAT_JSONL) {
         size_t i;
         json_t *event;
-        json_array_foreach (a->events, i, event) {
+        json_array_foreach(a->events, i, event) {
             rb_put_jsonl(c, event);
         }
     } else if (json_array_size(a->rows) == 0) {
@@ -268,8 +271,8 @@ static json_t *verify_json(const struct rb_verify *v)
     snprintf(last, sizeof last, "sha256:%s", v->last);
     if (v->ok) {
         return json_pack("{s:s, s:b, s:I, s:s, s:I, s:I, s:I, s:s}", "schema", "runbook.verify/1", "ok", 1, "events",
-                         (json_int_t)v->events, "last", last, "seals", (json_int_t)v->seals, "sealed", (json_int_t)v->sealed,
-                         "early", (json_int_t)v->early, "key", v->key);
+                         (json_int_t)v->events, "last", last, "seals", (json_int_t)v->seals, "sealed",
+                         (json_int_t)v->sealed, "early", (json_int_t)v->early, "key", v->key);
     }
     return json_pack("{s:s, s:b, s:I, s:{s:s, s:I, s:I}, s:s}", "schema", "runbook.verify/1", "ok", 0, "events",
                      (json_int_t)v->events, "event", "run", v->run, "seq", (json_int_t)v->seq, "id", (json_int_t)v->id,
@@ -350,9 +353,10 @@ static int audit_verify(struct rb_cli *c)
 /* One line an event, with every byte that its hash protects: actor and body are texts, not objects. */
 static int export_event(const struct rb_event *e, void *user)
 {
-    json_t *line = json_pack("{s:I, s:s, s:I, s:I, s:I, s:s, s:s, s:s?, s:s, s:s}", "id", (json_int_t)e->id, "run", e->run, "seq",
-                             (json_int_t)e->seq, "utc", (json_int_t)e->utc_us, "mono", (json_int_t)e->mono_ns, "kind", e->kind,
-                             "actor", e->actor, "body", e->body, "digest", e->digest, "hash", e->hash);
+    json_t *line =
+        json_pack("{s:I, s:s, s:I, s:I, s:I, s:s, s:s, s:s?, s:s, s:s}", "id", (json_int_t)e->id, "run", e->run, "seq",
+                  (json_int_t)e->seq, "utc", (json_int_t)e->utc_us, "mono", (json_int_t)e->mono_ns, "kind", e->kind,
+                  "actor", e->actor, "body", e->body, "digest", e->digest, "hash", e->hash);
     rb_put_jsonl(user, line);
     json_decref(line);
     return 0;

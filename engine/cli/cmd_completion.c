@@ -50,7 +50,8 @@ int rb_cmd_completion(struct rb_cli *c)
     const char *shell = c->nargs == 1 ? c->args[0] : "";
     const char *script = strcmp(shell, "bash") == 0   ? bash_script
                          : strcmp(shell, "zsh") == 0  ? zsh_script
-                         : strcmp(shell, "fish") == 0 ? fish_script : NULL;
+                         : strcmp(shell, "fish") == 0 ? fish_script
+                                                      : NULL;
     if (script == NULL) {
         rb_err_set(&err, RB_EUSAGE, RB_T_cli_completion_what);
         return rb_cli_fail(c, &err);
@@ -110,16 +111,16 @@ static void offer_runbooks(struct rb_cli *c, const char *prefix, bool drills)
 {
     size_t i, k;
     json_t *entry, *item;
-    json_array_foreach ((json_t *)loaded_or_null(c), i, entry) {
+    json_array_foreach((json_t *)loaded_or_null(c), i, entry) {
         const char *id = rb_json_str(entry, "id", ""), *title = rb_word_text(c, rb_entry_meta(entry, "title"));
         if (strcmp(rb_json_str(entry, "status", ""), "shadowed") == 0) {
             continue;
         }
         offer(c, prefix, id, title);
-        json_array_foreach (rb_entry_meta(entry, "alias"), k, item) {
+        json_array_foreach(rb_entry_meta(entry, "alias"), k, item) {
             offer(c, prefix, json_is_string(item) ? json_string_value(item) : "", title);
         }
-        json_array_foreach (rb_entry_meta(entry, "drills"), k, item) {
+        json_array_foreach(rb_entry_meta(entry, "drills"), k, item) {
             char name[512];
             snprintf(name, sizeof name, "%s/%s", id, rb_json_str(item, "id", ""));
             if (drills) {
@@ -136,7 +137,7 @@ static void offer_approvals(struct rb_cli *c, const char *prefix)
     json_t *one;
     bool there = rb_cli_journal(c, false, &ignored) == 0 && c->journal != NULL;
     json_t *waiting = there ? rb_approvals(c->journal, false, &ignored) : NULL;
-    json_array_foreach (waiting, i, one) {
+    json_array_foreach(waiting, i, one) {
         offer(c, prefix, rb_json_str(one, "id", ""), rb_word_text(c, json_object_get(one, "what")));
     }
     json_decref(waiting);
@@ -151,7 +152,7 @@ static void offer_runs(struct rb_cli *c, const char *prefix)
         return;
     }
     json_t *runs = rb_journal_runs(c->journal, NULL, RUNS_OFFERED, &ignored);
-    json_array_foreach (runs, i, run) {
+    json_array_foreach(runs, i, run) {
         char text[512];
         snprintf(text, sizeof text, "%s %s", rb_json_str(run, "runbook", ""),
                  rb_result_word(c, rb_json_str(run, "result", "")));
@@ -169,7 +170,7 @@ static void offer_params(struct rb_cli *c, const char *prefix, const char *runbo
     const json_t *params = rb_entry_meta(entry, "params");
     size_t i, k;
     json_t *name, *choice;
-    json_array_foreach (json_object_get(params, "order"), i, name) {
+    json_array_foreach(json_object_get(params, "order"), i, name) {
         char word[512];
         const char *text = json_is_string(name) ? json_string_value(name) : "";
         const json_t *param = json_object_get(params, text), *choices = json_object_get(param, "choices");
@@ -178,7 +179,7 @@ static void offer_params(struct rb_cli *c, const char *prefix, const char *runbo
             offer(c, prefix, word, rb_word_text(c, json_object_get(param, "title")));
             continue;
         }
-        json_array_foreach (choices, k, choice) {
+        json_array_foreach(choices, k, choice) {
             snprintf(word, sizeof word, "%s=%s", text, rb_word_json(c, choice, 200));
             offer(c, prefix, word, "");
         }
@@ -192,8 +193,9 @@ static const char *command_in(const struct rb_cli *c, const char **first)
     *first = NULL;
     for (int i = 0; i + 1 < c->nargs; i++) {
         const char *a = c->args[i];
-        const struct rb_option *o = a[0] == '-' && a[1] == '-' ? rb_option_find(a + 2, strlen(a + 2))
-                                    : a[0] == '-' && a[2] == '\0' ? rb_option_letter(a[1]) : NULL;
+        const struct rb_option *o = a[0] == '-' && a[1] == '-'    ? rb_option_find(a + 2, strlen(a + 2))
+                                    : a[0] == '-' && a[2] == '\0' ? rb_option_letter(a[1])
+                                                                  : NULL;
         if (o != NULL && o->arg != NULL) {
             i++;
         } else if (a[0] != '-' && command == NULL) {
@@ -244,8 +246,7 @@ static void offer_arguments(struct rb_cli *c, const char *prefix, const char *co
 static const struct rb_option *option_of(const char *word)
 {
     size_t dashes = strspn(word, "-"), len = strlen(word);
-    return dashes == 2 ? rb_option_find(word + 2, len - 2)
-           : dashes == 1 && len == 2 ? rb_option_letter(word[1]) : NULL;
+    return dashes == 2 ? rb_option_find(word + 2, len - 2) : dashes == 1 && len == 2 ? rb_option_letter(word[1]) : NULL;
 }
 
 int rb_cmd_complete(struct rb_cli *c)

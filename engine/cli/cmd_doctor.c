@@ -96,7 +96,8 @@ static void look_at_second(struct doctor *d)
     rc = rc != 0 ? rc : rb_journal_open(&second, path, &err);
     rc = rc != 0 ? rc : rb_journal_try(second, &err);
     rb_journal_close(second);
-    bool same = rc == 0 && d->c->journal != NULL && d->c->instead == NULL && same_disk(rb_journal_path(d->c->journal), path);
+    bool same =
+        rc == 0 && d->c->journal != NULL && d->c->instead == NULL && same_disk(rb_journal_path(d->c->journal), path);
     snprintf(text, sizeof text, same ? TX(doctor_record_same) : "%s", rc != 0 ? err.text : path);
     rb_doctor_item(d, "record", TX(doctor_record), rc != 0 ? RB_BAD : same ? RB_WARN : RB_GOOD, text);
 }
@@ -108,7 +109,8 @@ static void look_at_kernel(struct doctor *d)
     bool notify = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
     long fd = syscall(SYS_pidfd_open, getpid(), 0);
     rb_doctor_item(d, "kernel", TX(doctor_kernel), RB_GOOD, uname(&u) == 0 ? u.release : "?");
-    rb_doctor_item(d, "seccomp_notify", TX(doctor_notify), notify ? RB_GOOD : RB_BAD, notify ? TX(yes) : TX(doctor_no_notify));
+    rb_doctor_item(d, "seccomp_notify", TX(doctor_notify), notify ? RB_GOOD : RB_BAD,
+                   notify ? TX(yes) : TX(doctor_no_notify));
     rb_doctor_item(d, "pidfd", TX(doctor_pidfd), fd >= 0 ? RB_GOOD : RB_BAD, fd >= 0 ? TX(yes) : TX(no));
     if (fd >= 0) {
         close((int)fd);
@@ -145,14 +147,15 @@ static void look_at_runbooks(struct doctor *d)
     if (rb_cli_catalog_load(d->c, &loaded, &err) != 0) {
         rb_doctor_item(d, "runbooks", TX(doctor_runbooks), RB_BAD, err.text);
     }
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         root_of(entry, root);
         broken += strcmp(rb_json_str(entry, "status", ""), "broken") == 0;
         json_object_set_new(counts, root, json_integer(rb_json_int(counts, root, 0) + 1));
     }
-    json_object_foreach (counts, folder, count) {
+    json_object_foreach(counts, folder, count) {
         char line[PATH_MAX + 64];
-        snprintf(text, sizeof text, rb_text_n(RB_T_cli_doctor_count, json_integer_value(count)), (int)json_integer_value(count));
+        snprintf(text, sizeof text, rb_text_n(RB_T_cli_doctor_count, json_integer_value(count)),
+                 (int)json_integer_value(count));
         snprintf(line, sizeof line, "%s  %s", folder, text);
         rb_doctor_item(d, "runbooks", TX(doctor_runbooks), RB_GOOD, line);
     }

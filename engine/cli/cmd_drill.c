@@ -19,16 +19,16 @@ struct kind {
     enum rb_text_id none, no_such, what;
 };
 
-static const struct kind drills = {RB_MODE_DRILL, "drill", "drills", "runbook.drill/1", RB_T_cli_no_drills,
-                                   RB_T_cli_no_drill, RB_T_cli_drill_what};
-static const struct kind tests = {RB_MODE_TEST, "test", "tests", "runbook.test/1", RB_T_cli_no_tests,
-                                  RB_T_cli_no_test, RB_T_cli_test_what};
+static const struct kind drills = {RB_MODE_DRILL,      "drill",           "drills",           "runbook.drill/1",
+                                   RB_T_cli_no_drills, RB_T_cli_no_drill, RB_T_cli_drill_what};
+static const struct kind tests = {RB_MODE_TEST,      "test",           "tests",           "runbook.test/1",
+                                  RB_T_cli_no_tests, RB_T_cli_no_test, RB_T_cli_test_what};
 
 struct drill {
     struct rb_cli *c;
     const struct kind *kind;
     struct rb_run *run;
-    json_t *result;  /* of the drill that runs, NULL while it does */
+    json_t *result; /* of the drill that runs, NULL while it does */
     json_t *rows, *out, *cases;
     int failed, skipped, count;
     int stop_signal; /* Ctrl-C: the running one is cleaned up, no other begins */
@@ -173,8 +173,13 @@ static int run_drill(struct drill *d, const json_t *file, const char *id, const 
     json_t *params = params_of(block), *repeat = rb_cli_repeat(c);
     struct rb_engine engine = rb_cli_engine(c);
     engine.journal = d->kind == &drills ? c->journal : NULL;
-    struct rb_run_options o = {.file = file, .params = params, .mode = d->kind->mode, .drill = name, .no_input = true,
-                               .timeout = d->timeout, .repeat = repeat};
+    struct rb_run_options o = {.file = file,
+                               .params = params,
+                               .mode = d->kind->mode,
+                               .drill = name,
+                               .no_input = true,
+                               .timeout = d->timeout,
+                               .repeat = repeat};
     char text[512];
     snprintf(text, sizeof text, "  %s/%s", id, name);
     rb_status(c, rb_word(c, text));
@@ -213,7 +218,7 @@ static const char *left_out_for(const struct drill *d, const json_t *block)
     const char *without = rb_options_get(&d->c->options, RB_O_WITHOUT);
     size_t i;
     json_t *need;
-    json_array_foreach (json_object_get(block, "needs"), i, need) {
+    json_array_foreach(json_object_get(block, "needs"), i, need) {
         const char *word = json_string_value(need);
         if (without != NULL && word != NULL && listed(without, word)) {
             return word;
@@ -254,7 +259,7 @@ static int run_entry(struct drill *d, const json_t *entry, const char *only, str
     if (file == NULL) {
         return err->code;
     }
-    json_array_foreach ((json_t *)blocks, i, block) {
+    json_array_foreach((json_t *)blocks, i, block) {
         const char *name = rb_json_str(block, "id", "");
         const char *need = left_out_for(d, block);
         if (rc != 0 || d->stop_signal != 0 || (only != NULL && strcmp(only, name) != 0)) {
@@ -278,7 +283,7 @@ static int loads(const json_t *entry, struct rb_err *err)
 {
     size_t i;
     json_t *p;
-    json_array_foreach (json_object_get(entry, "problems"), i, p) {
+    json_array_foreach(json_object_get(entry, "problems"), i, p) {
         if (strcmp(rb_json_str(p, "level", "error"), "error") == 0) {
             char place[512];
             snprintf(place, sizeof place, "%s:%d", rb_json_str(p, "file", "?"), (int)rb_json_int(p, "line", 1));
@@ -286,7 +291,9 @@ static int loads(const json_t *entry, struct rb_err *err)
         }
     }
     bool broken = strcmp(rb_json_str(entry, "status", ""), "broken") == 0;
-    return !broken ? 0 : rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(entry, "file", "?"), rb_text(RB_T_cli_lint_broken));
+    return !broken ? 0
+                   : rb_err_set(err, RB_ELOAD, RB_T_catalog_bad_file, rb_json_str(entry, "file", "?"),
+                                rb_text(RB_T_cli_lint_broken));
 }
 
 /* "ID", "alias", or either with "/DRILL" behind it. */
@@ -298,7 +305,8 @@ static int run_name(struct drill *d, const json_t *loaded, const char *name, str
     if (entry != NULL) {
         bool any = json_array_size(rb_entry_meta(entry, d->kind->many)) > 0;
         return loads(entry, err) != 0 ? err->code
-               : any                  ? run_entry(d, entry, NULL, err) : rb_err_set(err, RB_EUSAGE, d->kind->none, name);
+               : any                  ? run_entry(d, entry, NULL, err)
+                                      : rb_err_set(err, RB_EUSAGE, d->kind->none, name);
     }
     if (slash != NULL && slash != name) {
         json_t *id = json_stringn(name, (size_t)(slash - name));
@@ -317,7 +325,7 @@ static int run_all(struct drill *d, const json_t *loaded, struct rb_err *err)
     size_t i;
     json_t *entry;
     int rc = 0;
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         const char *status = rb_json_str(entry, "status", "");
         struct rb_err why = {0};
         if (rc != 0 || d->stop_signal != 0 || (strcmp(status, "ok") != 0 && strcmp(status, "broken") != 0)) {
@@ -387,8 +395,8 @@ static void put_summary(struct drill *d)
             rb_row(headings, TX(col_runbook), TX(col_drill), TX(col_found), TX(col_repaired), TX(col_result), NULL);
         }
         rb_put_listing(c, headings, d->rows, 0);
-        rb_put(c, RB_OUT, d->failed > 0 ? RB_BAD : RB_PLAIN, TX(drill_count),
-               d->count - d->failed - d->skipped, d->failed, d->skipped);
+        rb_put(c, RB_OUT, d->failed > 0 ? RB_BAD : RB_PLAIN, TX(drill_count), d->count - d->failed - d->skipped,
+               d->failed, d->skipped);
         rb_put(c, RB_OUT, RB_PLAIN, "\n");
     }
     json_decref(headings);

@@ -97,10 +97,10 @@ static int collect_params(const struct rb_cli *c, json_t *params, struct rb_err 
     size_t i;
     json_t *item;
     int rc = 0;
-    json_array_foreach (c->options.values[RB_O_PARAM_FILE], i, item) {
+    json_array_foreach(c->options.values[RB_O_PARAM_FILE], i, item) {
         rc = rc != 0 ? rc : add_param_file(params, json_string_value(item), err);
     }
-    json_array_foreach (c->options.values[RB_O_PARAM], i, item) {
+    json_array_foreach(c->options.values[RB_O_PARAM], i, item) {
         rc = rc != 0 ? rc : rb_exec_add_pair(params, json_string_value(item), "name=value", err);
     }
     for (int k = names_runbook(c) ? 1 : 0; k < c->nargs && rc == 0; k++) {
@@ -117,7 +117,7 @@ static int collect_answers(const struct rb_cli *c, json_t *answers, struct rb_er
     size_t i;
     json_t *item;
     int rc = 0;
-    json_array_foreach (c->options.values[RB_O_ANSWER], i, item) {
+    json_array_foreach(c->options.values[RB_O_ANSWER], i, item) {
         rc = rc != 0 ? rc : rb_exec_add_pair(answers, json_string_value(item), "--answer NAME=VALUE", err);
     }
     return rc;
@@ -126,7 +126,8 @@ static int collect_answers(const struct rb_cli *c, json_t *answers, struct rb_er
 static enum rb_run_mode mode_of(const struct rb_options *o)
 {
     return rb_options_has(o, RB_O_DRY_RUN)    ? RB_MODE_DRY_RUN
-           : rb_options_has(o, RB_O_DIAGNOSE) ? RB_MODE_DIAGNOSE : RB_MODE_EXEC;
+           : rb_options_has(o, RB_O_DIAGNOSE) ? RB_MODE_DIAGNOSE
+                                              : RB_MODE_EXEC;
 }
 
 int rb_exec_consent(const struct rb_cli *c, struct rb_run_options *o, json_t *answers, struct rb_err *err)
@@ -179,10 +180,16 @@ static void jsonl_event(void *user, const char *kind, const json_t *body)
 
 static const struct rb_run_view *view_of(const struct rb_cli *c, bool guided)
 {
-    static const struct rb_run_view paced = {.event = rb_guide_event, .output = rb_exec_output,
-                                             .progress = rb_exec_progress, .ask = rb_guide_ask, .ended = on_ended};
-    static const struct rb_run_view text = {.event = rb_exec_event, .output = rb_exec_output,
-                                            .progress = rb_exec_progress, .ask = rb_exec_ask, .ended = on_ended};
+    static const struct rb_run_view paced = {.event = rb_guide_event,
+                                             .output = rb_exec_output,
+                                             .progress = rb_exec_progress,
+                                             .ask = rb_guide_ask,
+                                             .ended = on_ended};
+    static const struct rb_run_view text = {.event = rb_exec_event,
+                                            .output = rb_exec_output,
+                                            .progress = rb_exec_progress,
+                                            .ask = rb_exec_ask,
+                                            .ended = on_ended};
     static const struct rb_run_view lines = {.event = jsonl_event, .ask = rb_exec_ask, .ended = on_ended};
     static const struct rb_run_view whole = {.ask = rb_exec_ask, .ended = on_ended};
     return guided ? &paced : c->format == RB_FORMAT_TEXT ? &text : c->format == RB_FORMAT_JSONL ? &lines : &whole;
@@ -308,9 +315,9 @@ int rb_exec_watch(struct rb_cli *c, struct rb_run_options *o, const char *resume
     if (w.e.dry_run && c->format == RB_FORMAT_TEXT) {
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", TX(dry_run_start));
     }
-    int rc = o->undo       ? rb_run_undo(&w.e.run, &engine, resume, o, view_of(c, guided), &w.e, err)
+    int rc = o->undo          ? rb_run_undo(&w.e.run, &engine, resume, o, view_of(c, guided), &w.e, err)
              : resume != NULL ? rb_run_resume(&w.e.run, &engine, resume, o, view_of(c, guided), &w.e, err)
-                            : rb_run_start(&w.e.run, &engine, o, view_of(c, guided), &w.e, err);
+                              : rb_run_start(&w.e.run, &engine, o, view_of(c, guided), &w.e, err);
     while (rc == 0 && (w.e.result == NULL || w.e.telling > 0)) {
         uv_run(&c->loop, UV_RUN_ONCE);
     }

@@ -26,11 +26,14 @@ static const char *field_word(struct rb_cli *c, const char *field)
         const char *field;
         enum rb_text_id word;
     } words[] = {
-        {"symptom", RB_T_cli_field_symptom}, {"symptoms", RB_T_cli_field_symptom}, {"code", RB_T_cli_field_code},
-        {"codes", RB_T_cli_field_code},      {"alert", RB_T_cli_field_alert},      {"alerts", RB_T_cli_field_alert},
-        {"title", RB_T_cli_field_title},     {"tag", RB_T_cli_field_tag},          {"tags", RB_T_cli_field_tag},
-        {"source", RB_T_cli_field_source},   {"id", RB_T_cli_field_id},            {"alias", RB_T_cli_field_id},
-        {"finding", RB_T_cli_field_finding}, {"findings", RB_T_cli_field_finding}, {"body", RB_T_cli_field_body},
+        {"symptom", RB_T_cli_field_symptom}, {"symptoms", RB_T_cli_field_symptom},
+        {"code", RB_T_cli_field_code},       {"codes", RB_T_cli_field_code},
+        {"alert", RB_T_cli_field_alert},     {"alerts", RB_T_cli_field_alert},
+        {"title", RB_T_cli_field_title},     {"tag", RB_T_cli_field_tag},
+        {"tags", RB_T_cli_field_tag},        {"source", RB_T_cli_field_source},
+        {"id", RB_T_cli_field_id},           {"alias", RB_T_cli_field_id},
+        {"finding", RB_T_cli_field_finding}, {"findings", RB_T_cli_field_finding},
+        {"body", RB_T_cli_field_body},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strcmp(words[i].field, field) == 0) {
@@ -45,7 +48,7 @@ void rb_put_why(struct rb_cli *c, enum rb_sink sink, const json_t *entry, const 
     const char *title = rb_text_json(rb_entry_meta(entry, "title"));
     size_t i;
     json_t *why;
-    json_array_foreach (json_object_get(hit, "why"), i, why) {
+    json_array_foreach(json_object_get(hit, "why"), i, why) {
         bool said = strcmp(rb_text_json(json_object_get(why, "text")), title) == 0; /* it stands one line above */
         if (i < most && !said) {
             rb_put(c, sink, RB_DIM, "     %s  ", field_word(c, rb_json_str(why, "field", "")));
@@ -69,7 +72,7 @@ static int put_hits(struct rb_cli *c, const json_t *loaded, const json_t *hits)
     size_t i;
     json_t *hit;
     struct rb_err ignored = {0};
-    json_array_foreach ((json_t *)hits, i, hit) {
+    json_array_foreach((json_t *)hits, i, hit) {
         const json_t *entry = rb_entry_find(loaded, rb_json_str(hit, "id", ""), &ignored);
         if (entry != NULL && i < SHOWN_MAX) {
             put_hit(c, entry, hit, (int)i + 1);
@@ -95,7 +98,7 @@ static int put_hits_json(struct rb_cli *c, const json_t *loaded, const json_t *h
     struct rb_err ignored = {0};
     size_t i;
     json_t *hit;
-    json_array_foreach ((json_t *)hits, i, hit) {
+    json_array_foreach((json_t *)hits, i, hit) {
         const json_t *entry = rb_entry_find(loaded, rb_json_str(hit, "id", ""), &ignored);
         json_t *one = rb_entry_json(entry, last);
         json_object_set(one, "score", json_object_get(hit, "score"));

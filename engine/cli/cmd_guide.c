@@ -36,8 +36,8 @@ static char *ask_for_runbook(struct rb_cli *c, const char *first)
     return id;
 }
 
-/* The file of the runbook the line or the person names; NULL: they left, or err says why. again: the line's words led to
- * the wrong one. New reference. */
+/* The file of the runbook the line or the person names; NULL: they left, or err says why. again: the line's words led
+ * to the wrong one. New reference. */
 static json_t *find_file(struct rb_cli *c, bool again, struct rb_err *err)
 {
     json_t *file = NULL;

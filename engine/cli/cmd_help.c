@@ -15,9 +15,9 @@ static int help_exit_codes(struct rb_cli *c)
         const char *code;
         enum rb_text_id text;
     } codes[] = {
-        {"0", RB_T_cli_x_0},   {"1", RB_T_cli_x_1},   {"2", RB_T_cli_x_2},     {"3", RB_T_cli_x_3},
-        {"4", RB_T_cli_x_4},   {"5", RB_T_cli_x_5},   {"6", RB_T_cli_x_6},     {"7", RB_T_cli_x_7},
-        {"8", RB_T_cli_x_8},   {"9", RB_T_cli_x_9},   {"10", RB_T_cli_x_10},   {"124", RB_T_cli_x_124},
+        {"0", RB_T_cli_x_0},     {"1", RB_T_cli_x_1},     {"2", RB_T_cli_x_2},   {"3", RB_T_cli_x_3},
+        {"4", RB_T_cli_x_4},     {"5", RB_T_cli_x_5},     {"6", RB_T_cli_x_6},   {"7", RB_T_cli_x_7},
+        {"8", RB_T_cli_x_8},     {"9", RB_T_cli_x_9},     {"10", RB_T_cli_x_10}, {"124", RB_T_cli_x_124},
         {"130", RB_T_cli_x_130}, {"143", RB_T_cli_x_143},
     };
     json_t *rows = json_array();
@@ -36,12 +36,12 @@ static int help_environment(struct rb_cli *c)
         const char *name;
         enum rb_text_id text;
     } names[] = {
-        {"RUNBOOK_PATH", RB_T_cli_e_path},         {"RUNBOOK_STATE", RB_T_cli_e_state},
-        {"RUNBOOK_RECORD", RB_T_cli_e_record},     {"RUNBOOK_SEALS", RB_T_cli_e_seals},
-        {"RUNBOOK_LANG", RB_T_cli_e_lang},         {"LC_ALL LC_MESSAGES LANG", RB_T_cli_e_locale},
-        {"NO_COLOR", RB_T_cli_e_no_color},         {"CLICOLOR_FORCE FORCE_COLOR", RB_T_cli_e_force},
-        {"TERM=dumb", RB_T_cli_e_dumb},            {"XDG_CONFIG_HOME", RB_T_cli_e_config},
-        {"XDG_STATE_HOME", RB_T_cli_e_xdg_state},  {"XDG_CACHE_HOME", RB_T_cli_e_cache},
+        {"RUNBOOK_PATH", RB_T_cli_e_path},        {"RUNBOOK_STATE", RB_T_cli_e_state},
+        {"RUNBOOK_RECORD", RB_T_cli_e_record},    {"RUNBOOK_SEALS", RB_T_cli_e_seals},
+        {"RUNBOOK_LANG", RB_T_cli_e_lang},        {"LC_ALL LC_MESSAGES LANG", RB_T_cli_e_locale},
+        {"NO_COLOR", RB_T_cli_e_no_color},        {"CLICOLOR_FORCE FORCE_COLOR", RB_T_cli_e_force},
+        {"TERM=dumb", RB_T_cli_e_dumb},           {"XDG_CONFIG_HOME", RB_T_cli_e_config},
+        {"XDG_STATE_HOME", RB_T_cli_e_xdg_state}, {"XDG_CACHE_HOME", RB_T_cli_e_cache},
     };
     json_t *rows = json_array();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -81,7 +81,8 @@ static int help_verbs(struct rb_cli *c)
         for (const struct rb_verb *v = rb_bindings[i]->verbs; v->name != NULL; v++) {
             char name[128];
             snprintf(name, sizeof name, "%s.%s", rb_bindings[i]->name, v->name);
-            rb_row(rows, name, rb_effect_name(v->effect), first_sentence(c, rb_text_lang() == RB_LANG_ZH ? v->zh : v->en), NULL);
+            rb_row(rows, name, rb_effect_name(v->effect),
+                   first_sentence(c, rb_text_lang() == RB_LANG_ZH ? v->zh : v->en), NULL);
         }
     }
     rb_put_table(c, RB_OUT, rows, 0);
@@ -94,7 +95,10 @@ static const struct {
     const char *name;
     int (*show)(struct rb_cli *c);
 } topics[] = {
-    {"exit-codes", help_exit_codes}, {"blocks", help_blocks}, {"verbs", help_verbs}, {"environment", help_environment},
+    {"exit-codes", help_exit_codes},
+    {"blocks", help_blocks},
+    {"verbs", help_verbs},
+    {"environment", help_environment},
 };
 
 static int help_runbook(struct rb_cli *c, const char *name, bool *found)

@@ -42,7 +42,7 @@ static json_t *filtered(const struct rb_cli *c, json_t *runs, int limit, double 
     const char *status = rb_options_get(&c->options, RB_O_STATUS);
     size_t i;
     json_t *run;
-    json_array_foreach (runs, i, run) {
+    json_array_foreach(runs, i, run) {
         if ((int)json_array_size(out) < limit && recent(run, last) &&
             status_wanted(status, rb_json_str(run, "result", ""))) {
             json_array_append(out, run);
@@ -57,7 +57,7 @@ static const char *fixes_of(struct rb_cli *c, const json_t *run)
     size_t i;
     json_t *fix;
     rb_buf_init(&b, 4096);
-    json_array_foreach (json_object_get(run, "fixes"), i, fix) {
+    json_array_foreach(json_object_get(run, "fixes"), i, fix) {
         const char *id = json_is_string(fix) ? json_string_value(fix) : rb_json_str(fix, "id", "?");
         rb_buf_addf(&b, "%s%s", i > 0 ? ", " : "", id);
     }
@@ -86,7 +86,7 @@ static void put_runs(struct rb_cli *c, const json_t *runs)
     json_t *run;
     rb_row(headings, TX(col_run), TX(col_when), TX(col_runbook), TX(col_target), TX(col_who), TX(col_result),
            TX(col_took), TX(col_fix), NULL);
-    json_array_foreach ((json_t *)runs, i, run) {
+    json_array_foreach((json_t *)runs, i, run) {
         int64_t started;
         bool known = rb_clock_parse(rb_json_str(run, "started", ""), &started) == 0;
         rb_row(rows, rb_json_str(run, "run", "?"), known ? rb_word_time(c, started) : "?",
@@ -111,15 +111,16 @@ static const char *runbook_id(struct rb_cli *c)
     if (c->nargs == 0) {
         return NULL;
     }
-    const json_t *entry = rb_cli_catalog_list(c, &loaded, &ignored) == 0
-                              ? rb_entry_find(loaded, c->args[0], &ignored) : NULL;
+    const json_t *entry =
+        rb_cli_catalog_list(c, &loaded, &ignored) == 0 ? rb_entry_find(loaded, c->args[0], &ignored) : NULL;
     return entry != NULL ? rb_json_str(entry, "id", c->args[0]) : c->args[0];
 }
 
 int rb_cmd_history(struct rb_cli *c)
 {
     struct rb_err err = {0};
-    const char *limit_text = rb_options_get(&c->options, RB_O_LIMIT), *last_text = rb_options_get(&c->options, RB_O_LAST);
+    const char *limit_text = rb_options_get(&c->options, RB_O_LIMIT),
+               *last_text = rb_options_get(&c->options, RB_O_LAST);
     char *end = NULL;
     long limit = limit_text != NULL ? strtol(limit_text, &end, 10) : LIMIT_STANDARD;
     double last = 0;
@@ -150,7 +151,7 @@ int rb_cmd_history(struct rb_cli *c)
     } else if (c->format == RB_FORMAT_JSONL) {
         size_t i;
         json_t *run;
-        json_array_foreach (shown, i, run) {
+        json_array_foreach(shown, i, run) {
             rb_put_jsonl(c, run);
         }
     } else {

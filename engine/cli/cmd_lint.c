@@ -31,7 +31,7 @@ static void lint_entry(struct rb_cli *c, const json_t *entry, struct tally *t)
     size_t i;
     json_t *p;
     const char *first = "";
-    json_array_foreach (json_object_get(entry, "problems"), i, p) {
+    json_array_foreach(json_object_get(entry, "problems"), i, p) {
         bool error = strcmp(rb_json_str(p, "level", "error"), "error") == 0;
         first = error && first[0] == '\0' ? rb_json_str(p, "text", "") : first;
         t->errors += error;
@@ -82,7 +82,7 @@ static bool lint_below(struct rb_cli *c, const json_t *loaded, const char *path,
     int before = t->files;
     size_t i;
     json_t *entry;
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (starts_with_folder(rb_json_str(entry, "file", ""), path)) {
             lint_entry(c, entry, t);
         }
@@ -124,7 +124,8 @@ static int lint_config(struct rb_cli *c, const char *path, struct tally *t, stru
     json_t *loaded = rc == 0 ? rb_config_load_files(json_incref(files), &c->loop, c->spawner, err) : NULL;
     rc = rc == 0 && loaded == NULL ? err->code : rc;
     if (rc == 0) {
-        json_t *entry = json_pack("{s:s, s:s, s:O}", "id", path, "file", path, "problems", json_object_get(loaded, "problems"));
+        json_t *entry =
+            json_pack("{s:s, s:s, s:O}", "id", path, "file", path, "problems", json_object_get(loaded, "problems"));
         lint_entry(c, entry, t);
         json_decref(entry);
     }
@@ -161,7 +162,7 @@ static int lint_all(struct rb_cli *c, struct tally *t, struct rb_err *err)
     size_t i;
     json_t *entry;
     int rc = rb_cli_catalog_load(c, &loaded, err);
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (strcmp(rb_json_str(entry, "status", ""), "shadowed") != 0) {
             lint_entry(c, entry, t);
         }
@@ -185,14 +186,15 @@ static void put_tally(struct rb_cli *c, const struct tally *t)
     } else if (c->format == RB_FORMAT_JSONL) {
         size_t i;
         json_t *p;
-        json_array_foreach (t->problems, i, p) {
+        json_array_foreach(t->problems, i, p) {
             rb_put_jsonl(c, p);
         }
     } else if (c->format == RB_FORMAT_TAP || c->format == RB_FORMAT_JUNIT) {
         rb_put_cases(c, "lint", t->cases);
     } else {
-        rb_put(c, RB_OUT, t->errors > 0 ? RB_BAD : RB_PLAIN, TX(lint_count), counted(c, RB_T_cli_lint_errors, t->errors),
-               counted(c, RB_T_cli_lint_warnings, t->warnings), counted(c, RB_T_cli_lint_files, t->files));
+        rb_put(c, RB_OUT, t->errors > 0 ? RB_BAD : RB_PLAIN, TX(lint_count),
+               counted(c, RB_T_cli_lint_errors, t->errors), counted(c, RB_T_cli_lint_warnings, t->warnings),
+               counted(c, RB_T_cli_lint_files, t->files));
         rb_put(c, RB_OUT, RB_PLAIN, "\n");
     }
 }

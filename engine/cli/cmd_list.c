@@ -26,7 +26,7 @@ json_t *rb_last_runs(struct rb_cli *c)
     json_t *runs = rb_journal_runs(c->journal, NULL, RUNS_LOOKED_AT, &ignored);
     size_t i;
     json_t *run;
-    json_array_foreach (runs, i, run) {
+    json_array_foreach(runs, i, run) {
         const char *id = rb_json_str(run, "runbook", "");
         const char *slot = strcmp(rb_json_str(run, "mode", ""), "drill") == 0 ? "drill" : "run";
         json_t *of = json_object_get(last, id);
@@ -81,7 +81,7 @@ static bool list_has(const json_t *list, const char *word)
 {
     size_t i;
     json_t *item;
-    json_array_foreach ((json_t *)list, i, item) {
+    json_array_foreach((json_t *)list, i, item) {
         if (json_is_string(item) && strcasecmp(json_string_value(item), word) == 0) {
             return true;
         }
@@ -103,7 +103,7 @@ static bool matches_word(const json_t *entry, const char *word)
     if (json_is_string(title)) {
         return strcasestr(json_string_value(title), word) != NULL;
     }
-    json_object_foreach ((json_t *)title, key, text) {
+    json_object_foreach((json_t *)title, key, text) {
         if (json_is_string(text) && strcasestr(json_string_value(text), word) != NULL) {
             return true;
         }
@@ -144,7 +144,7 @@ static const char *changes(struct rb_cli *c, const json_t *entry)
     size_t n;
     json_t *block;
     for (size_t i = 0; i < 2; i++) {
-        json_array_foreach (rb_entry_meta(entry, lists[i]), n, block) {
+        json_array_foreach(rb_entry_meta(entry, lists[i]), n, block) {
             const char *risk = rb_json_str(block, "risk", NULL);
             highest = risk_level(risk) > risk_level(highest) ? risk : highest;
         }
@@ -161,7 +161,7 @@ static const char *name_of(struct rb_cli *c, const json_t *entry)
     const char *id = rb_json_str(entry, "id", "?"), *slash = strrchr(id, '/'), *between = " (";
     rb_buf_init(&b, 4096);
     rb_buf_adds(&b, id);
-    json_array_foreach (rb_entry_meta(entry, "alias"), i, alias) {
+    json_array_foreach(rb_entry_meta(entry, "alias"), i, alias) {
         const char *word = json_is_string(alias) ? json_string_value(alias) : "";
         if (strcmp(word, slash != NULL ? slash + 1 : id) != 0) {
             rb_buf_addf(&b, "%s%s", between, word);
@@ -190,7 +190,7 @@ static bool drills_broken(const json_t *entry)
 {
     size_t i;
     json_t *problem;
-    json_array_foreach (json_object_get(entry, "problems"), i, problem) {
+    json_array_foreach(json_object_get(entry, "problems"), i, problem) {
         if (strcmp(rb_json_str(problem, "level", "error"), "error") == 0) {
             return true;
         }
@@ -202,15 +202,17 @@ static void add_row(struct rb_cli *c, json_t *rows, const json_t *entry, const j
 {
     const json_t *of = json_object_get(last, rb_json_str(entry, "id", ""));
     const char *status = rb_json_str(entry, "status", "ok");
-    const char *mark = strcmp(status, "draft") == 0     ? TX(status_draft)
-                       : strcmp(status, "retired") == 0 ? TX(status_retired)
+    const char *mark = strcmp(status, "draft") == 0      ? TX(status_draft)
+                       : strcmp(status, "retired") == 0  ? TX(status_retired)
                        : strcmp(status, "shadowed") == 0 ? TX(status_shadowed)
-                       : drills_broken(entry)            ? TX(status_drills) : "";
+                       : drills_broken(entry)            ? TX(status_drills)
+                                                         : "";
     char title[1024];
     snprintf(title, sizeof title, "%s%s%s", rb_word_text(c, rb_entry_meta(entry, "title")), *mark ? "  " : "", mark);
     const json_t *severity = rb_entry_meta(entry, "severity");
     rb_row(rows, name_of(c, entry), json_is_string(severity) ? json_string_value(severity) : "-", title,
-           changes(c, entry), last_word(c, json_object_get(of, "run")), last_word(c, json_object_get(of, "drill")), NULL);
+           changes(c, entry), last_word(c, json_object_get(of, "run")), last_word(c, json_object_get(of, "drill")),
+           NULL);
 }
 
 static void put_broken(struct rb_cli *c, const json_t *entry)
@@ -218,7 +220,7 @@ static void put_broken(struct rb_cli *c, const json_t *entry)
     const json_t *problem = json_array_get(json_object_get(entry, "problems"), 0);
     size_t i;
     json_t *p;
-    json_array_foreach (json_object_get(entry, "problems"), i, p) {
+    json_array_foreach(json_object_get(entry, "problems"), i, p) {
         if (strcmp(rb_json_str(p, "level", "error"), "error") == 0) {
             problem = p;
             break;
@@ -251,7 +253,7 @@ static void put_list(struct rb_cli *c, const json_t *loaded, const json_t *last)
     json_t *entry;
     int shown = 0;
     rb_row(headings, TX(col_id), TX(col_sev), TX(col_title), TX(col_changes), TX(col_last), TX(col_proved), NULL);
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (wanted(c, entry) && strcmp(rb_json_str(entry, "status", ""), "broken") != 0) {
             add_row(c, rows, entry, last);
             shown++;
@@ -260,7 +262,7 @@ static void put_list(struct rb_cli *c, const json_t *loaded, const json_t *last)
     if (shown > 0) {
         rb_put_listing(c, headings, rows, 2);
     }
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (wanted(c, entry) && strcmp(rb_json_str(entry, "status", ""), "broken") == 0) {
             put_broken(c, entry);
         }
@@ -283,7 +285,7 @@ static void put_list_md(struct rb_cli *c, const json_t *loaded)
     json_t *entry;
     rb_put(c, RB_OUT, RB_PLAIN, "| %s | %s | %s | %s |\n| --- | --- | --- | --- |\n", TX(col_id), TX(col_sev),
            TX(col_title), TX(col_changes));
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (wanted(c, entry)) {
             const json_t *severity = rb_entry_meta(entry, "severity");
             rb_put(c, RB_OUT, RB_PLAIN, "| `%s` | %s | %s | %s |\n", rb_word(c, rb_json_str(entry, "id", "?")),
@@ -304,7 +306,7 @@ int rb_cmd_list(struct rb_cli *c)
     json_t *out = json_array();
     size_t i;
     json_t *entry;
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (wanted(c, entry)) {
             json_array_append_new(out, rb_entry_json(entry, last));
         }
@@ -312,7 +314,7 @@ int rb_cmd_list(struct rb_cli *c)
     if (c->format == RB_FORMAT_JSON) {
         rb_put_json(c, json_pack("{s:s, s:O}", "schema", "runbook.list/1", "runbooks", out));
     } else if (c->format == RB_FORMAT_JSONL) {
-        json_array_foreach (out, i, entry) {
+        json_array_foreach(out, i, entry) {
             rb_put_jsonl(c, entry);
         }
     } else if (c->format == RB_FORMAT_MD) {

@@ -131,7 +131,7 @@ int rb_cmd_logs(struct rb_cli *c)
     if (rb_journal_find_run(c->journal, c->args[0], f.run, &err) != 0) {
         return rb_cli_fail(c, &err);
     }
-    int rc = rb_options_has(&c->options, RB_O_FOLLOW)
-                 ? follow(&f) : rb_journal_read(c->journal, f.run, 0, put_event, &f, &err);
+    int rc = rb_options_has(&c->options, RB_O_FOLLOW) ? follow(&f)
+                                                      : rb_journal_read(c->journal, f.run, 0, put_event, &f, &err);
     return rc != 0 ? rb_cli_fail(c, &err) : 0;
 }

@@ -1,5 +1,5 @@
-/* runbook notify test CHANNEL: one message through a channel, with what was sent and what came back. It is a run of a small
- * runbook of our own, so that the secrets, the record and the redaction are those of any other message. */
+/* runbook notify test CHANNEL: one message through a channel, with what was sent and what came back. It is a run of a
+ * small runbook of our own, so that the secrets, the record and the redaction are those of any other message. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,8 @@ static void on_event(void *user, const char *kind, const json_t *body)
     if (strcmp(kind, "call.outcome") != 0 || strncmp(verb, "notify.", 7) != 0) {
         return;
     }
-    json_t **kept = strcmp(verb, "notify.preview") == 0 ? &t->request : &t->reply, *value = json_object_get(body, "value");
+    json_t **kept = strcmp(verb, "notify.preview") == 0 ? &t->request : &t->reply,
+           *value = json_object_get(body, "value");
     if (value) {
         json_decref(*kept);
         *kept = json_incref(value);
@@ -77,7 +78,7 @@ static void put_request(struct rb_cli *c, const json_t *request)
     json_t *value;
     rb_put(c, RB_OUT, RB_BOLD, "%s", rb_text(RB_T_notify_request));
     rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_word(c, rb_json_str(request, "url", "")));
-    json_object_foreach (json_object_get(request, "headers"), name, value) {
+    json_object_foreach(json_object_get(request, "headers"), name, value) {
         put_field(c, rb_word(c, name), value);
     }
     put_field(c, "from", json_object_get(request, "from"));
@@ -160,8 +161,8 @@ static int put_trial(struct trial *t, bool print)
     bool sent = t->reply != NULL, good = sent || (print && t->request != NULL && t->error == NULL);
     if (c->format != RB_FORMAT_TEXT) {
         rb_put_json(c, json_pack("{s:s, s:O?, s:O?, s:b, s:O?, s:O?}", "schema", "runbook.notify/1", "run",
-                                 json_object_get(t->result, "run"), "request", t->request, "sent", sent, "reply", t->reply,
-                                 "error", good ? NULL : error));
+                                 json_object_get(t->result, "run"), "request", t->request, "sent", sent, "reply",
+                                 t->reply, "error", good ? NULL : error));
         return good ? 0 : 1;
     }
     put_text(t, print);
@@ -179,8 +180,13 @@ static int try_channel(struct rb_cli *c, const char *channel, const json_t *conf
     json_t *params = json_pack("{s:s, s:s}", "channel", channel, "message", message != NULL ? message : "");
     json_t *file = rb_catalog_own_file("runbook/notify-test", test_runbook), *repeat = rb_cli_repeat(c);
     const struct rb_engine engine = rb_cli_engine(c);
-    const struct rb_run_options o = {.file = file, .params = params, .config = config, .no_input = true, .allow = "low",
-                                     .mode = print ? RB_MODE_DRY_RUN : RB_MODE_EXEC, .repeat = repeat};
+    const struct rb_run_options o = {.file = file,
+                                     .params = params,
+                                     .config = config,
+                                     .no_input = true,
+                                     .allow = "low",
+                                     .mode = print ? RB_MODE_DRY_RUN : RB_MODE_EXEC,
+                                     .repeat = repeat};
     struct rb_run *run;
     int rc = rb_run_start(&run, &engine, &o, &view, &t, err);
     while (rc == 0 && t.result == NULL) {

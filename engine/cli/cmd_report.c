@@ -23,14 +23,17 @@ static const struct {
     enum rb_format format;
     const char *suffix;
     int (*print)(const json_t *story, struct rb_buf *out);
-} prints[] = {{RB_FORMAT_MD, ".md", rb_story_markdown}, {RB_FORMAT_HTML, ".html", rb_story_html}, {RB_FORMAT_JSON, ".json", as_json}};
+} prints[] = {{RB_FORMAT_MD, ".md", rb_story_markdown},
+              {RB_FORMAT_HTML, ".html", rb_story_html},
+              {RB_FORMAT_JSON, ".json", as_json}};
 
 /* As asked for with -o; else as the file is named; else Markdown. */
 static size_t print_of(const struct rb_cli *c, const char *path)
 {
     const char *dot = path != NULL ? strrchr(path, '.') : NULL;
     for (size_t i = 0; i < sizeof prints / sizeof *prints; i++) {
-        if (c->format == prints[i].format || (c->format == RB_FORMAT_TEXT && dot != NULL && strcmp(dot, prints[i].suffix) == 0)) {
+        if (c->format == prints[i].format ||
+            (c->format == RB_FORMAT_TEXT && dot != NULL && strcmp(dot, prints[i].suffix) == 0)) {
             return i;
         }
     }

@@ -61,9 +61,9 @@ int rb_exec_resume(struct rb_cli *c, const char *prefix, struct rb_run_options *
     struct rb_err err = {0};
     char run[RB_ID_MAX];
     json_t *entry = rb_cli_loop(c, &err) == 0 ? find_run(c, prefix, true, run, &err) : NULL;
-    int code = entry == NULL                              ? rb_cli_fail(c, &err)
+    int code = entry == NULL                                    ? rb_cli_fail(c, &err)
                : !json_is_null(json_object_get(entry, "ended")) ? show_end(c, run, entry)
-                                                          : rb_exec_watch(c, o, run, &err);
+                                                                : rb_exec_watch(c, o, run, &err);
     json_decref(entry);
     return code;
 }
@@ -117,10 +117,10 @@ static void put_resolved(struct rb_cli *c, const char *run, const json_t *told, 
     json_t *argv = next_resume(c, run), *intent;
     size_t i;
     if (c->format == RB_FORMAT_JSON) {
-        rb_put_json(c, json_pack("{s:s, s:s, s:b, s:O, s:[{s:O}]}", "schema", "runbook.resolve/1", "run", run, "done", done,
-                                 "calls", told, "next", "argv", argv));
+        rb_put_json(c, json_pack("{s:s, s:s, s:b, s:O, s:[{s:O}]}", "schema", "runbook.resolve/1", "run", run, "done",
+                                 done, "calls", told, "next", "argv", argv));
     } else {
-        json_array_foreach ((json_t *)told, i, intent) {
+        json_array_foreach((json_t *)told, i, intent) {
             rb_put(c, RB_OUT, RB_PLAIN, "%s  %s\n", done ? TX(resolved_done) : TX(resolved_not_done),
                    rb_effect_line(c, intent));
         }
@@ -236,8 +236,8 @@ static int put_stopped(struct rb_cli *c, const char *run, const json_t *entry)
 {
     const char *result = rb_json_str(entry, "result", "?");
     if (c->format == RB_FORMAT_JSON) {
-        rb_put_json(c, json_pack("{s:s, s:s, s:s, s:O*}", "schema", "runbook.stop/1", "run", run, "result", result, "exit",
-                                 json_object_get(entry, "exit")));
+        rb_put_json(c, json_pack("{s:s, s:s, s:s, s:O*}", "schema", "runbook.stop/1", "run", run, "result", result,
+                                 "exit", json_object_get(entry, "exit")));
     } else {
         rb_put(c, RB_OUT, RB_PLAIN, "%s  %s\n", run, rb_result_word(c, result));
     }

@@ -47,7 +47,8 @@ static int read_next(const struct rb_cli *c, struct rb_zones *zones, struct next
         n->zone = rb_zones_get(zones, rb_options_get(&c->options, RB_O_TZ), err);
         rc = n->zone != NULL ? 0 : err->code;
     }
-    return rc != 0 ? rc : rb_moment_parse(from != NULL ? from : "now", n->zone, rb_clock_utc_us() / 1000000, &n->from, err);
+    return rc != 0 ? rc
+                   : rb_moment_parse(from != NULL ? from : "now", n->zone, rb_clock_utc_us() / 1000000, &n->from, err);
 }
 
 static const char *rule_name(enum rb_local how)
@@ -62,7 +63,9 @@ static void put_firing(struct rb_cli *c, const struct next *n, int64_t at, enum 
     rb_moment_format(at, n->zone, local);
     rb_clock_format(at * 1000000, 0, utc);
     rb_put(c, RB_OUT, RB_PLAIN, "%s  %s%s%s\n", utc, local, how == RB_LOCAL_ONCE ? "" : "  ",
-           how == RB_LOCAL_GAP ? ST(rule_gap) : how == RB_LOCAL_TWICE ? ST(rule_first) : "");
+           how == RB_LOCAL_GAP     ? ST(rule_gap)
+           : how == RB_LOCAL_TWICE ? ST(rule_first)
+                                   : "");
 }
 
 static json_t *firing_json(const struct next *n, int64_t at, enum rb_local how)
@@ -83,7 +86,8 @@ static int cmd_next(struct rb_cli *c)
     json_t *next = json_array(), *firings = json_array();
     enum rb_local how;
     int64_t at = n.from;
-    for (long i = 0; rc == 0 && i < n.count && (at = rb_cron_next(&n.cron, n.zone, at, &how)) != RB_NEVER && at < YEAR_10000; i++) {
+    for (long i = 0;
+         rc == 0 && i < n.count && (at = rb_cron_next(&n.cron, n.zone, at, &how)) != RB_NEVER && at < YEAR_10000; i++) {
         char utc[RB_TIME_MAX];
         rb_clock_format(at * 1000000, 0, utc);
         json_array_append_new(next, json_string(utc));
@@ -185,20 +189,21 @@ static const char *state_word(struct rb_cli *c, const json_t *one)
         return rb_word(c, text);
     }
     return strcmp(state, "on") == 0        ? ST(state_on)
-           : strcmp(state, "tripped") == 0 ? ST(state_tripped) : rb_word(c, rb_json_str(one, "problem", ST(state_broken)));
+           : strcmp(state, "tripped") == 0 ? ST(state_tripped)
+                                           : rb_word(c, rb_json_str(one, "problem", ST(state_broken)));
 }
 
 static void put_list(struct rb_cli *c, const json_t *list, int64_t now)
 {
     json_t *rows = json_array(), *headings = json_array(), *one;
     size_t i;
-    rb_row(headings, ST(col_next), ST(col_left), ST(col_last), ST(col_passed), ST(col_result), ST(col_name), ST(col_mode),
-           ST(col_state), NULL);
-    json_array_foreach ((json_t *)list, i, one) {
+    rb_row(headings, ST(col_next), ST(col_left), ST(col_last), ST(col_passed), ST(col_result), ST(col_name),
+           ST(col_mode), ST(col_state), NULL);
+    json_array_foreach((json_t *)list, i, one) {
         const json_t *last = json_object_get(one, "last"), *started = json_object_get(last, "started");
         const char *result = rb_json_str(last, "result", NULL);
-        rb_row(rows, when(c, json_object_get(one, "next")), left(c, json_object_get(one, "next"), now), when(c, started),
-               json_is_string(started) ? rb_word_ago(c, json_string_value(started)) : "-",
+        rb_row(rows, when(c, json_object_get(one, "next")), left(c, json_object_get(one, "next"), now),
+               when(c, started), json_is_string(started) ? rb_word_ago(c, json_string_value(started)) : "-",
                result != NULL ? rb_result_word(c, result) : "-", rb_json_str(one, "name", "?"),
                rb_json_str(one, "mode", "diagnose"), state_word(c, one), NULL);
     }
@@ -265,17 +270,16 @@ static const struct {
     enum rb_text_id text;
     enum rb_style style;
 } reasons[] = {
-    {"planned", RB_T_schedule_w_planned, RB_PLAIN},       {"closed", RB_T_schedule_w_closed, RB_DIM},
-    {"overdue", RB_T_schedule_w_overdue, RB_WARN},        {"unknown", RB_T_schedule_w_unknown, RB_DIM},
-    {"due", RB_T_schedule_w_due, RB_PLAIN},               {"queued", RB_T_schedule_w_queued, RB_PLAIN},
-    {"running", RB_T_schedule_w_running, RB_PLAIN},       {"ended", RB_T_schedule_w_ended, RB_GOOD},
-    {"missed", RB_T_schedule_w_missed, RB_WARN},          {"skipped", RB_T_schedule_w_skipped, RB_DIM},
-    {"down", RB_T_schedule_r_down, RB_PLAIN},             {"late", RB_T_schedule_r_late, RB_PLAIN},
-    {"paused", RB_T_schedule_r_paused, RB_PLAIN},         {"window", RB_T_schedule_r_window, RB_PLAIN},
-    {"blackout", RB_T_schedule_r_blackout, RB_PLAIN},     {"overlap", RB_T_schedule_r_overlap, RB_PLAIN},
-    {"gap", RB_T_schedule_rule_gap, RB_PLAIN},
-    {"first", RB_T_schedule_rule_first, RB_PLAIN},        {"gone", RB_T_schedule_r_gone, RB_PLAIN},
-    {"drained", RB_T_schedule_r_drained, RB_PLAIN},
+    {"planned", RB_T_schedule_w_planned, RB_PLAIN},   {"closed", RB_T_schedule_w_closed, RB_DIM},
+    {"overdue", RB_T_schedule_w_overdue, RB_WARN},    {"unknown", RB_T_schedule_w_unknown, RB_DIM},
+    {"due", RB_T_schedule_w_due, RB_PLAIN},           {"queued", RB_T_schedule_w_queued, RB_PLAIN},
+    {"running", RB_T_schedule_w_running, RB_PLAIN},   {"ended", RB_T_schedule_w_ended, RB_GOOD},
+    {"missed", RB_T_schedule_w_missed, RB_WARN},      {"skipped", RB_T_schedule_w_skipped, RB_DIM},
+    {"down", RB_T_schedule_r_down, RB_PLAIN},         {"late", RB_T_schedule_r_late, RB_PLAIN},
+    {"paused", RB_T_schedule_r_paused, RB_PLAIN},     {"window", RB_T_schedule_r_window, RB_PLAIN},
+    {"blackout", RB_T_schedule_r_blackout, RB_PLAIN}, {"overlap", RB_T_schedule_r_overlap, RB_PLAIN},
+    {"gap", RB_T_schedule_rule_gap, RB_PLAIN},        {"first", RB_T_schedule_rule_first, RB_PLAIN},
+    {"gone", RB_T_schedule_r_gone, RB_PLAIN},         {"drained", RB_T_schedule_r_drained, RB_PLAIN},
 };
 
 const char *rb_schedule_word(struct rb_cli *c, const char *word, enum rb_style *style)

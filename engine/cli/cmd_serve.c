@@ -16,14 +16,22 @@ static const struct {
     enum rb_text_id text;
     enum rb_style style;
 } kinds[] = {
-    {"service.started", RB_T_schedule_f_started, RB_BOLD},    {"service.loaded", RB_T_schedule_f_loaded, RB_PLAIN},
-    {"service.draining", RB_T_schedule_f_draining, RB_WARN},  {"service.stopped", RB_T_schedule_f_stopped, RB_BOLD},
-    {"run.started", RB_T_schedule_f_run, RB_DIM},             {"schedule.missed", RB_T_schedule_w_missed, RB_WARN},
-    {"schedule.skipped", RB_T_schedule_w_skipped, RB_DIM},    {"schedule.tripped", RB_T_schedule_f_tripped, RB_BAD},
-    {"schedule.broken", RB_T_schedule_f_broken, RB_BAD},      {"runbook.broken", RB_T_schedule_f_runbook, RB_BAD},
-    {"store.failed", RB_T_schedule_f_store, RB_BAD},          {"store.works", RB_T_schedule_f_works, RB_GOOD},
-    {"clock.set", RB_T_schedule_f_clock, RB_WARN},            {"load.failed", RB_T_schedule_f_load, RB_BAD},
-    {"watch.failed", RB_T_schedule_f_watch, RB_WARN},         {"tell.failed", RB_T_schedule_f_tell, RB_BAD},
+    {"service.started", RB_T_schedule_f_started, RB_BOLD},
+    {"service.loaded", RB_T_schedule_f_loaded, RB_PLAIN},
+    {"service.draining", RB_T_schedule_f_draining, RB_WARN},
+    {"service.stopped", RB_T_schedule_f_stopped, RB_BOLD},
+    {"run.started", RB_T_schedule_f_run, RB_DIM},
+    {"schedule.missed", RB_T_schedule_w_missed, RB_WARN},
+    {"schedule.skipped", RB_T_schedule_w_skipped, RB_DIM},
+    {"schedule.tripped", RB_T_schedule_f_tripped, RB_BAD},
+    {"schedule.broken", RB_T_schedule_f_broken, RB_BAD},
+    {"runbook.broken", RB_T_schedule_f_runbook, RB_BAD},
+    {"store.failed", RB_T_schedule_f_store, RB_BAD},
+    {"store.works", RB_T_schedule_f_works, RB_GOOD},
+    {"clock.set", RB_T_schedule_f_clock, RB_WARN},
+    {"load.failed", RB_T_schedule_f_load, RB_BAD},
+    {"watch.failed", RB_T_schedule_f_watch, RB_WARN},
+    {"tell.failed", RB_T_schedule_f_tell, RB_BAD},
     {"escalated", RB_T_guide_f_escalated, RB_BAD},
     {"run.continued", RB_T_trust_f_continued, RB_DIM},
     {"journal.pruned", RB_T_schedule_f_pruned, RB_DIM},
@@ -44,15 +52,16 @@ static void put_kind(struct rb_cli *c, const char *kind, const json_t *fact)
 /* Everything else of a fact, in the order in which people look for it. */
 static void put_rest(struct rb_cli *c, const json_t *fact)
 {
-    static const char *const shown[] = {"schedule", "runbook", "run", "reason", "schedules", "runs", "running",
-                                        "events",   "folder",  "file", "line",  "text",      "hint"};
+    static const char *const shown[] = {"schedule", "runbook", "run",  "reason", "schedules", "runs", "running",
+                                        "events",   "folder",  "file", "line",   "text",      "hint"};
     enum rb_style style;
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
         const json_t *value = json_object_get(fact, shown[i]);
         if (json_is_string(value) && json_string_value(value)[0] != '\0') {
             bool reason = strcmp(shown[i], "reason") == 0;
-            rb_put(c, RB_OUT, RB_PLAIN, "  %s", reason ? rb_schedule_word(c, json_string_value(value), &style)
-                                                       : rb_word(c, json_string_value(value)));
+            rb_put(c, RB_OUT, RB_PLAIN, "  %s",
+                   reason ? rb_schedule_word(c, json_string_value(value), &style)
+                          : rb_word(c, json_string_value(value)));
         } else if (json_is_integer(value)) {
             rb_put(c, RB_OUT, RB_PLAIN, "  %lld", (long long)json_integer_value(value));
         }
@@ -122,7 +131,7 @@ static json_t *repeat_for_people(const struct rb_cli *c)
 {
     json_t *argv = rb_cli_repeat(c), *out = json_array(), *word;
     size_t i;
-    json_array_foreach (argv, i, word) {
+    json_array_foreach(argv, i, word) {
         bool output = strcmp(json_string_value(word), "--output") == 0;
         if (!output && strcmp(json_string_value(word), "--json") != 0) {
             json_array_append(out, word);
@@ -138,8 +147,11 @@ int rb_cmd_serve(struct rb_cli *c)
     char folder[PATH_MAX];
     struct rb_err err = {0};
     json_t *repeat = repeat_for_people(c);
-    struct rb_service_options o = {
-        .folder = folder, .runbooks = rb_options_get(&c->options, RB_O_RUNBOOKS), .repeat = repeat, .say = say, .user = c};
+    struct rb_service_options o = {.folder = folder,
+                                   .runbooks = rb_options_get(&c->options, RB_O_RUNBOOKS),
+                                   .repeat = repeat,
+                                   .say = say,
+                                   .user = c};
     int rc = read_options(c, &o, &err);
     rc = rc != 0 ? rc : rb_files_state_dir(folder, &err);
     rc = rc != 0 ? rc : rb_cli_loop(c, &err);

@@ -14,7 +14,7 @@ static bool has_alias(const json_t *entry, const char *name)
 {
     size_t i;
     json_t *alias;
-    json_array_foreach (rb_entry_meta(entry, "alias"), i, alias) {
+    json_array_foreach(rb_entry_meta(entry, "alias"), i, alias) {
         if (json_is_string(alias) && strcmp(json_string_value(alias), name) == 0) {
             return true;
         }
@@ -34,7 +34,7 @@ static int not_found(const json_t *loaded, const char *name, struct rb_err *err)
     const char *names[1024];
     size_t n = 0, i;
     json_t *entry;
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         const char *id = rb_json_str(entry, "id", ""), *slash = strrchr(id, '/');
         if (n + 2 <= sizeof names / sizeof *names) {
             names[n++] = id;
@@ -51,7 +51,7 @@ const json_t *rb_entry_find(const json_t *loaded, const char *name, struct rb_er
     const json_t *found = NULL;
     size_t i;
     json_t *entry;
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (strcmp(rb_json_str(entry, "status", ""), "shadowed") == 0) {
             continue;
         }
@@ -91,7 +91,7 @@ static void put_when(struct rb_cli *c, const json_t *entry)
     const char *label = TX(show_when);
     size_t i;
     json_t *text;
-    json_array_foreach (rb_entry_meta(entry, "symptoms"), i, text) {
+    json_array_foreach(rb_entry_meta(entry, "symptoms"), i, text) {
         put_field(c, label, rb_word_text(c, text));
         label = "";
     }
@@ -110,7 +110,8 @@ static void put_rows(struct rb_cli *c, const char *label, json_t *rows)
     json_decref(rows);
 }
 
-/* The parameters as exec would use them; a configuration that does not load is told, and hides nothing. New reference. */
+/* The parameters as exec would use them; a configuration that does not load is told, and hides nothing. New reference.
+ */
 static json_t *params_now(struct rb_cli *c, const json_t *entry)
 {
     struct rb_err err = {0};
@@ -140,7 +141,7 @@ static const char *from_word(struct rb_cli *c, const json_t *now)
     } else if (strcmp(from, "default") != 0) {
         rb_buf_addf(&b, from_format(from), rb_json_str(now, "profile", ""));
     }
-    json_object_foreach ((json_t *)uses, name, of) {
+    json_object_foreach((json_t *)uses, name, of) {
         if (strcmp(json_string_value(of), "default") != 0) {
             snprintf(who, sizeof who, from_format(json_string_value(of)), rb_json_str(now, "profile", ""));
             rb_buf_addf(&b, TX(from_also), name, who);
@@ -157,12 +158,13 @@ static void put_params(struct rb_cli *c, const json_t *entry)
     json_t *rows = json_array(), *shown = params_now(c, entry);
     size_t i;
     json_t *name;
-    json_array_foreach (json_object_get(params, "order"), i, name) {
+    json_array_foreach(json_object_get(params, "order"), i, name) {
         const char *id = json_is_string(name) ? json_string_value(name) : "";
         const json_t *param = json_object_get(params, id), *now = json_object_get(shown, id);
         const json_t *value = json_object_get(now, "value");
         const char *word = value != NULL                            ? rb_word_json(c, value, 80)
-                           : rb_json_bool(param, "required", false) ? TX(show_required) : "-";
+                           : rb_json_bool(param, "required", false) ? TX(show_required)
+                                                                    : "-";
         const char *title = rb_word_text(c, json_object_get(param, "title")), *from = from_word(c, now);
         char told[1024], note[512] = "";
         snprintf(note, sizeof note, from[0] != '\0' ? TX(from_note) : "%s", from);
@@ -178,7 +180,7 @@ static void put_checks(struct rb_cli *c, const json_t *entry)
     json_t *rows = json_array();
     size_t i;
     json_t *block;
-    json_array_foreach (rb_entry_meta(entry, "checks"), i, block) {
+    json_array_foreach(rb_entry_meta(entry, "checks"), i, block) {
         rb_row(rows, rb_json_str(block, "id", "?"), rb_word_text(c, json_object_get(block, "title")), NULL);
     }
     put_rows(c, TX(show_checks), rows);
@@ -189,7 +191,7 @@ static void put_findings(struct rb_cli *c, const json_t *entry)
     json_t *rows = json_array();
     size_t i;
     json_t *block;
-    json_array_foreach (rb_entry_meta(entry, "findings"), i, block) {
+    json_array_foreach(rb_entry_meta(entry, "findings"), i, block) {
         char extra[512] = "";
         const char *explains = rb_json_str(block, "explains", NULL);
         if (explains != NULL) {
@@ -230,7 +232,7 @@ static void put_writing(struct rb_cli *c, const json_t *entry, const char *list,
     json_t *rows = json_array();
     size_t i;
     json_t *block;
-    json_array_foreach (rb_entry_meta(entry, list), i, block) {
+    json_array_foreach(rb_entry_meta(entry, list), i, block) {
         const char *risk = rb_json_str(block, "risk", NULL);
         char risk_text[64] = "", when[256] = "";
         const json_t *findings = json_object_get(block, "when");
@@ -250,10 +252,10 @@ static void put_named(struct rb_cli *c, const json_t *entry, const char *list, c
     json_t *rows = json_array();
     size_t i;
     json_t *block;
-    json_array_foreach (rb_entry_meta(entry, list), i, block) {
+    json_array_foreach(rb_entry_meta(entry, list), i, block) {
         const json_t *text = json_object_get(block, field);
-        rb_row(rows, rb_json_str(block, "id", "?"),
-               json_is_array(text) ? joined(c, text) : rb_word_text(c, text), NULL);
+        rb_row(rows, rb_json_str(block, "id", "?"), json_is_array(text) ? joined(c, text) : rb_word_text(c, text),
+               NULL);
     }
     put_rows(c, label, rows);
 }
@@ -262,7 +264,7 @@ static void put_problems(struct rb_cli *c, const json_t *entry)
 {
     size_t i;
     json_t *p;
-    json_array_foreach (json_object_get(entry, "problems"), i, p) {
+    json_array_foreach(json_object_get(entry, "problems"), i, p) {
         bool error = strcmp(rb_json_str(p, "level", "error"), "error") == 0;
         rb_put_mark(c, RB_OUT, error ? RB_BAD : RB_WARN);
         rb_put(c, RB_OUT, RB_PLAIN, "%s:%d: %s\n", rb_word(c, rb_json_str(p, "file", "?")),
@@ -361,7 +363,7 @@ static void put_item(struct rb_cli *c, const json_t *item)
            rb_word(c, key));
     rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s %s\n", rb_plan_word(rb_json_str(item, "state", "will_change")), TX(risk),
            rb_risk_word(c, rb_json_str(item, "risk", "low")));
-    json_array_foreach (json_object_get(item, "writes"), i, write) {
+    json_array_foreach(json_object_get(item, "writes"), i, write) {
         rb_put(c, RB_OUT, RB_PLAIN, "    %s\n", rb_effect_line(c, write));
     }
     if (rb_json_bool(item, "open", false)) {
@@ -378,11 +380,11 @@ static void put_plan(struct rb_cli *c, const json_t *plan)
            rb_word_text(c, json_object_get(plan, "title")), TX(run), rb_word(c, rb_json_str(plan, "run", "?")));
     rb_put(c, RB_OUT, RB_DIM, "%s  %s\n", TX(params), rb_evidence_line(c, json_object_get(plan, "params")));
     rb_put(c, RB_OUT, RB_DIM, "%s  %s\n", TX(col_target), rb_word(c, rb_json_str(plan, "target", "?")));
-    json_array_foreach (json_object_get(plan, "findings"), i, one) {
+    json_array_foreach(json_object_get(plan, "findings"), i, one) {
         rb_put(c, RB_OUT, RB_PLAIN, "  ! %s %s  %s\n", rb_word(c, rb_json_str(one, "id", "?")),
                rb_word(c, rb_json_str(one, "key", "")), rb_evidence_line(c, json_object_get(one, "evidence")));
     }
-    json_array_foreach (json_object_get(plan, "items"), i, one) {
+    json_array_foreach(json_object_get(plan, "items"), i, one) {
         put_item(c, one);
     }
 }

@@ -72,7 +72,8 @@ enum rb_style rb_result_style(const char *result);
 /* Good, bad, or neither. */
 enum rb_style rb_result_mark(const char *result);
 const char *rb_error_word(struct rb_cli *c, const json_t *error);
-/* What a check or block that ended has to say: its error, and where in the runbook when that is wrong; else its text. */
+/* What a check or block that ended has to say: its error, and where in the runbook when that is wrong; else its text.
+ */
 const char *rb_said_word(struct rb_cli *c, const json_t *body);
 /* One "label  value" line for each field of the evidence. */
 void rb_put_evidence(struct rb_cli *c, const json_t *evidence, int indent);

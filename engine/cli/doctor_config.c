@@ -1,5 +1,6 @@
 /* The configuration, tried out: each connection is asked something harmless, each secret is read and for each channel a
- * message is made that is not sent, by a small runbook of our own, so that gate, read accounts and redaction are the same as in any check. */
+ * message is made that is not sent, by a small runbook of our own, so that gate, read accounts and redaction are the
+ * same as in any check. */
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -27,10 +28,12 @@ static const struct way {
     {"postgres", "sql", "sql", "sql(p.c):value(\"SELECT 1\")"},
     {"mysql", "sql", "sql", "sql(p.c):value(\"SELECT 1\")"},
     {"redis", "redis", "redis", "redis(p.c):ask(\"PING\")"},
-    {"rpc", "rpc", "rpc", "local _, err = try(function() return rpc(p.c):ask(\"web3_clientVersion\") end)\n"
-                          "  if err and err.code ~= \"rpc\" then fail(err.message) end"},
-    {"ws", "ws", "string", "local w = ws.read(p.c, { listen = \"100ms\" })\n"
-                       "  if w.status ~= 101 then fail(\"HTTP \" .. tostring(w.status)) end"},
+    {"rpc", "rpc", "rpc",
+     "local _, err = try(function() return rpc(p.c):ask(\"web3_clientVersion\") end)\n"
+     "  if err and err.code ~= \"rpc\" then fail(err.message) end"},
+    {"ws", "ws", "string",
+     "local w = ws.read(p.c, { listen = \"100ms\" })\n"
+     "  if w.status ~= 101 then fail(\"HTTP \" .. tostring(w.status)) end"},
     {"channel", "notify", "string", "notify.preview(p.c, \"doctor\")"},
     {"secret", "secret", "secret", "if secret.inspect(p.c).short then found(\"short\") end"},
 };
@@ -57,7 +60,8 @@ struct probing {
 static int open_journal(struct probing *all, struct rb_err *err)
 {
     const char *base = getenv("TMPDIR");
-    snprintf(all->folder, sizeof all->folder, "%s/runbook-doctor-XXXXXX", base != NULL && base[0] == '/' ? base : "/tmp");
+    snprintf(all->folder, sizeof all->folder, "%s/runbook-doctor-XXXXXX",
+             base != NULL && base[0] == '/' ? base : "/tmp");
     if (mkdtemp(all->folder) == NULL) {
         all->folder[0] = '\0';
         return rb_err_set(err, RB_EIO, RB_T_config_doctor_no_folder);
@@ -120,7 +124,8 @@ static void start_probe(struct probing *all, struct probe *probe)
     engine.second = NULL;
     struct rb_err err = {0};
     json_t *file = file_of(probe->way, probe->name), *params = json_pack("{s:s}", "c", probe->name);
-    struct rb_run_options options = {.file = file, .params = params, .config = all->config, .mode = RB_MODE_DIAGNOSE, .no_input = true};
+    struct rb_run_options options = {
+        .file = file, .params = params, .config = all->config, .mode = RB_MODE_DIAGNOSE, .no_input = true};
     probe->started_ns = rb_clock_mono_ns();
     if (rb_run_start(&probe->run, &engine, &options, &view, probe, &err) != 0) {
         probe->result = json_pack("{s:s, s:s}", "result", "failed", "error", err.text);
@@ -150,8 +155,9 @@ static void driver_of(const json_t *fields, char out[32])
     const char *driver = rb_json_str(fields, "driver", NULL), *url = rb_json_str(fields, "url", "");
     size_t scheme = strcspn(url, ":");
     snprintf(out, 32, "%.*s", driver != NULL ? 31 : (int)(scheme < 31 ? scheme : 31), driver != NULL ? driver : url);
-    static const char *const same[][2] = {{"postgresql", "postgres"}, {"mariadb", "mysql"}, {"rediss", "redis"},
-                                          {"http", "rpc"}, {"https", "rpc"}, {"tcp", "rpc"}, {"unix", "rpc"}, {"wss", "ws"}};
+    static const char *const same[][2] = {
+        {"postgresql", "postgres"}, {"mariadb", "mysql"}, {"rediss", "redis"}, {"http", "rpc"},
+        {"https", "rpc"},           {"tcp", "rpc"},       {"unix", "rpc"},     {"wss", "ws"}};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         if (strcmp(out, same[i][0]) == 0) {
             snprintf(out, 32, "%s", same[i][1]);
@@ -163,15 +169,15 @@ static void start_all(struct probing *all)
 {
     const char *name;
     json_t *fields;
-    json_object_foreach (json_object_get(all->config, "secret"), name, fields) {
+    json_object_foreach(json_object_get(all->config, "secret"), name, fields) {
         add_probe(all, "secret", name, "secret");
     }
-    json_object_foreach (json_object_get(all->config, "connection"), name, fields) {
+    json_object_foreach(json_object_get(all->config, "connection"), name, fields) {
         char driver[32];
         driver_of(fields, driver);
         add_probe(all, "connection", name, driver);
     }
-    json_object_foreach (json_object_get(all->config, "channel"), name, fields) {
+    json_object_foreach(json_object_get(all->config, "channel"), name, fields) {
         add_probe(all, "channel", name, "channel");
     }
 }
@@ -205,7 +211,8 @@ static void put_result(struct probing *all, const struct probe *probe)
     char label[160];
     const char *result = rb_json_str(probe->result, "result", "failed");
     const json_t *check = json_array_get(json_object_get(probe->result, "checks"), 0);
-    const char *error = rb_json_str(check, "error", rb_json_str(check, "text", rb_json_str(probe->result, "error", "?")));
+    const char *error =
+        rb_json_str(check, "error", rb_json_str(check, "text", rb_json_str(probe->result, "error", "?")));
     snprintf(label, sizeof label, "%s %s", probe->kind, probe->name);
     if (strcmp(result, "healthy") == 0) {
         put_good(all, probe, label);
@@ -238,7 +245,8 @@ static void try_all(struct doctor *d, const json_t *config)
 
 static bool anything_to_try(const json_t *config)
 {
-    return json_object_get(config, "secret") || json_object_get(config, "connection") || json_object_get(config, "channel");
+    return json_object_get(config, "secret") || json_object_get(config, "connection") ||
+           json_object_get(config, "channel");
 }
 
 static void put_problem(struct doctor *d, const json_t *problem)
@@ -246,8 +254,8 @@ static void put_problem(struct doctor *d, const json_t *problem)
     char text[2048];
     const char *hint = rb_json_str(problem, "hint", "");
     bool error = strcmp(rb_json_str(problem, "level", "error"), "error") == 0;
-    snprintf(text, sizeof text, "%s:%d: %s%s%s", rb_json_str(problem, "file", "?"), (int)rb_json_int(problem, "line", 0),
-             rb_json_str(problem, "text", ""), hint[0] != '\0' ? "; " : "", hint);
+    snprintf(text, sizeof text, "%s:%d: %s%s%s", rb_json_str(problem, "file", "?"),
+             (int)rb_json_int(problem, "line", 0), rb_json_str(problem, "text", ""), hint[0] != '\0' ? "; " : "", hint);
     rb_doctor_item(d, "config_file", "config.lua", error ? RB_BAD : RB_WARN, text);
 }
 
@@ -256,7 +264,7 @@ static void put_files(struct doctor *d, const json_t *files)
     char folder[PATH_MAX], text[PATH_MAX + 128];
     size_t i;
     json_t *file;
-    json_array_foreach ((json_t *)files, i, file) {
+    json_array_foreach((json_t *)files, i, file) {
         rb_doctor_item(d, "config_file", "config.lua", RB_GOOD, json_string_value(file));
     }
     if (json_array_size(files) == 0 && rb_files_config_dir(folder, NULL) == 0) {
@@ -277,7 +285,7 @@ void rb_doctor_config(struct doctor *d)
         return;
     }
     put_files(d, json_object_get(d->c->config, "files"));
-    json_array_foreach (json_object_get(d->c->config, "problems"), i, problem) {
+    json_array_foreach(json_object_get(d->c->config, "problems"), i, problem) {
         put_problem(d, problem);
     }
     if (rc == 0 && anything_to_try(config)) {

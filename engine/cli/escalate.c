@@ -40,7 +40,7 @@ static void put(struct rb_exec *e, const json_t *body)
     if (nobody && words[0] != '\0') {
         rb_put(c, RB_ERR, RB_PLAIN, "  %s\n", words);
     }
-    json_array_foreach (json_object_get(body, "contacts"), i, contact) {
+    json_array_foreach(json_object_get(body, "contacts"), i, contact) {
         put_contact(c, contact);
     }
 }
@@ -50,7 +50,8 @@ static json_t *message(struct rb_exec *e, const json_t *body)
 {
     json_t *texts[2] = {json_object(), json_object()}, *argv = rb_cli_repeat(e->c);
     char within[RB_TIME_MAX], after[RB_TIME_MAX];
-    const char *severity = rb_json_str(body, "severity", "?"), *runbook = rb_json_str(body, "runbook", "?"), *run = rb_json_str(body, "run", "?");
+    const char *severity = rb_json_str(body, "severity", "?"), *runbook = rb_json_str(body, "runbook", "?"),
+               *run = rb_json_str(body, "run", "?");
     rb_duration_format(json_number_value(json_object_get(body, "within")), within);
     rb_duration_format(json_number_value(json_object_get(body, "after")), after);
     json_array_append_new(argv, json_string("show"));
@@ -58,8 +59,9 @@ static json_t *message(struct rb_exec *e, const json_t *body)
     for (int lang = 0; lang < RB_LANG_COUNT; lang++) {
         const char *key = lang == RB_LANG_ZH ? "zh" : "en";
         json_object_set_new(texts[0], key, json_sprintf(rb_text_in(RB_T_guide_tell_title, lang), severity, runbook));
-        json_object_set_new(texts[1], key, json_sprintf(rb_text_in(RB_T_guide_tell_text, lang), run, runbook, after, within,
-                                                        rb_word_argv(e->c, argv)));
+        json_object_set_new(texts[1], key,
+                            json_sprintf(rb_text_in(RB_T_guide_tell_text, lang), run, runbook, after, within,
+                                         rb_word_argv(e->c, argv)));
     }
     json_decref(argv);
     return json_pack("{s:o, s:o, s:s}", "title", texts[0], "text", texts[1], "level", severity);
@@ -70,7 +72,8 @@ static void on_told(void *user, const json_t *report)
     struct rb_exec *e = user;
     e->telling--;
     if (strcmp(rb_json_str(report, "result", ""), "done") == 0) {
-        rb_put(e->c, RB_ERR, RB_DIM, rb_text(RB_T_guide_told), rb_json_str(json_object_get(report, "params"), "channel", "?"));
+        rb_put(e->c, RB_ERR, RB_DIM, rb_text(RB_T_guide_told),
+               rb_json_str(json_object_get(report, "params"), "channel", "?"));
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
     } else {
         rb_exec_error(e->c, report);
@@ -84,7 +87,7 @@ void rb_exec_escalated(struct rb_exec *e, const json_t *body)
     size_t i;
     json_t *contact, *text = message(e, body);
     put(e, body);
-    json_array_foreach (json_object_get(body, "contacts"), i, contact) {
+    json_array_foreach(json_object_get(body, "contacts"), i, contact) {
         const char *channel = rb_json_str(contact, "channel", NULL);
         struct rb_err err = {0};
         struct rb_tell tell = {.channel = channel, .message = text, .config = e->config};

@@ -23,21 +23,22 @@ struct rb_exec {
     int round;              /* of diagnosis, from 1 */
     int stops;              /* Ctrl-C so far */
     int64_t started_ns, progress_ns;
-    const json_t *config;   /* borrowed */
-    int telling;            /* messages on their way */
-    bool brief;             /* findings by their words alone: the evidence is a key away */
-    bool begun;             /* run.started was seen */
-    bool interactive;       /* a person watches: the looks of a terminal */
+    const json_t *config;    /* borrowed */
+    int telling;             /* messages on their way */
+    bool brief;              /* findings by their words alone: the evidence is a key away */
+    bool begun;              /* run.started was seen */
+    bool interactive;        /* a person watches: the looks of a terminal */
     bool dry_run, line_open; /* line_open: live output ended without a newline */
-    struct rb_guide *guide; /* NULL when nobody paces the run */
+    struct rb_guide *guide;  /* NULL when nobody paces the run */
     /* the question that waits */
     json_t *question, *answers;
     const char *ask_name;
     void *ask_iter;
 };
 
-/* cmd_exec.c: name=value into object; the runbook's file by its name; the flags that agree and answer; the journal for writing, with who acts; and one run, started or (resume:
- * its id) taken up again, until it ended. Returns the exit code. */
+/* cmd_exec.c: name=value into object; the runbook's file by its name; the flags that agree and answer; the journal for
+ * writing, with who acts; and one run, started or (resume: its id) taken up again, until it ended. Returns the exit
+ * code. */
 int rb_exec_add_pair(json_t *object, const char *pair, const char *what, struct rb_err *err);
 int rb_exec_prepare(struct rb_cli *c, const char *name, json_t **file, struct rb_err *err);
 int rb_exec_consent(const struct rb_cli *c, struct rb_run_options *o, json_t *answers, struct rb_err *err);

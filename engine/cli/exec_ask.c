@@ -36,7 +36,8 @@ void rb_exec_offer(struct rb_exec *e, const json_t *offer, int n)
     snprintf(name, sizeof name, "%s%s%s", rb_json_str(offer, "fix", "?"), key[0] != '\0' ? "=" : "", key);
     rb_put(c, RB_ERR, RB_BOLD, grey[0] != '\0' ? "  -  " : "  %d  ", n);
     rb_put(c, RB_ERR, grey[0] != '\0' ? RB_DIM : RB_PLAIN, "%s  %s  %s %s\n", rb_word_pad(c, rb_word(c, name), 22),
-           rb_word_text(c, json_object_get(offer, "title")), TX(risk), rb_risk_word(c, rb_json_str(offer, "risk", "low")));
+           rb_word_text(c, json_object_get(offer, "title")), TX(risk),
+           rb_risk_word(c, rb_json_str(offer, "risk", "low")));
     if (grey[0] != '\0') {
         rb_put(c, RB_ERR, RB_DIM, "       %s  %s\n", TX(not_now_because), grey);
     }
@@ -55,7 +56,7 @@ const json_t *rb_exec_nth(const json_t *offers, long n)
 {
     size_t i;
     json_t *offer;
-    json_array_foreach ((json_t *)offers, i, offer) {
+    json_array_foreach((json_t *)offers, i, offer) {
         if (rb_word_is_empty(json_object_get(offer, "grey")) && --n == 0) {
             return offer;
         }
@@ -92,7 +93,8 @@ static void chosen(const char *line, void *user)
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
     }
     if (offer != NULL && n > 0) {
-        rb_exec_answer(e, json_pack("{s:O, s:O}", "fix", json_object_get(offer, "fix"), "key", json_object_get(offer, "key")));
+        rb_exec_answer(
+            e, json_pack("{s:O, s:O}", "fix", json_object_get(offer, "fix"), "key", json_object_get(offer, "key")));
     } else if (end == NULL || (*end == '\0' && n == count + 1)) {
         rb_exec_answer(e, json_object());
     } else {
@@ -109,7 +111,7 @@ static void ask_choose(struct rb_exec *e)
     int n = 0;
     json_t *offer;
     rb_put(e->c, RB_ERR, RB_BOLD, "\n%s\n", TX(choose_head));
-    json_array_foreach ((json_t *)offers, i, offer) {
+    json_array_foreach((json_t *)offers, i, offer) {
         n += rb_word_is_empty(json_object_get(offer, "grey"));
         rb_exec_offer(e, offer, n);
     }
@@ -131,7 +133,8 @@ static void confirmed(const char *line, void *user)
         rb_put(e->c, RB_ERR, RB_WARN, TX(confirm_other), rb_word(e->c, wanted));
         rb_put(e->c, RB_ERR, RB_PLAIN, "\n");
     }
-    rb_exec_answer(e, line != NULL && line[0] != '\0' ? json_pack("{s:s%}", "typed", line, strlen(line)) : json_object());
+    rb_exec_answer(e,
+                   line != NULL && line[0] != '\0' ? json_pack("{s:s%}", "typed", line, strlen(line)) : json_object());
 }
 
 static void ask_confirm(struct rb_exec *e)
@@ -172,7 +175,7 @@ static bool choice_value(const json_t *choices, const char *line, json_t **value
     json_t *choice;
     char *end = NULL;
     long n = strtol(line, &end, 10);
-    json_array_foreach ((json_t *)choices, i, choice) {
+    json_array_foreach((json_t *)choices, i, choice) {
         const json_t *own = json_is_object(choice) ? json_object_get(choice, "value") : choice;
         bool by_name = json_is_string(own) && strcmp(json_string_value(own), line) == 0;
         if (by_name || (*end == '\0' && end != line && n == (long)i + 1)) {
@@ -227,7 +230,7 @@ static void put_choices(struct rb_cli *c, const json_t *choices)
 {
     size_t i;
     json_t *choice;
-    json_array_foreach ((json_t *)choices, i, choice) {
+    json_array_foreach((json_t *)choices, i, choice) {
         const json_t *value = json_is_object(choice) ? json_object_get(choice, "value") : choice;
         rb_put(c, RB_ERR, RB_PLAIN, "  %d  %s  %s\n", (int)i + 1, rb_word_json(c, value, 200),
                json_is_object(choice) ? rb_word_text(c, json_object_get(choice, "text")) : "");

@@ -11,10 +11,10 @@ const char *rb_exec_sentence(const char *result)
         const char *result;
         enum rb_text_id text;
     } sentences[] = {
-        {"healthy", RB_T_cli_end_healthy}, {"found", RB_T_cli_end_found},       {"fixed", RB_T_cli_end_fixed},
-        {"done", RB_T_cli_end_done},       {"failed", RB_T_cli_end_failed},     {"unknown", RB_T_cli_end_unknown},
-        {"waiting", RB_T_cli_end_waiting}, {"rejected", RB_T_cli_end_rejected}, {"aborted", RB_T_cli_end_aborted},
-        {"timed_out", RB_T_cli_end_timed_out}, {"denied", RB_T_cli_end_denied}, {"busy", RB_T_cli_end_busy},
+        {"healthy", RB_T_cli_end_healthy},     {"found", RB_T_cli_end_found},       {"fixed", RB_T_cli_end_fixed},
+        {"done", RB_T_cli_end_done},           {"failed", RB_T_cli_end_failed},     {"unknown", RB_T_cli_end_unknown},
+        {"waiting", RB_T_cli_end_waiting},     {"rejected", RB_T_cli_end_rejected}, {"aborted", RB_T_cli_end_aborted},
+        {"timed_out", RB_T_cli_end_timed_out}, {"denied", RB_T_cli_end_denied},     {"busy", RB_T_cli_end_busy},
     };
     for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++) {
         if (strcmp(sentences[i].result, result) == 0) {
@@ -75,7 +75,7 @@ static void put_next(struct rb_exec *e, const json_t *result)
     struct rb_cli *c = e->c;
     size_t i;
     json_t *next;
-    json_array_foreach (json_object_get(result, "next"), i, next) {
+    json_array_foreach(json_object_get(result, "next"), i, next) {
         rb_put(c, RB_ERR, RB_PLAIN, "%s  ", e->interactive ? TX(next) : TX(next_plain));
         rb_put(c, RB_ERR, RB_COMMAND, "%s", rb_word_argv(c, json_object_get(next, "argv")));
         rb_put(c, RB_ERR, RB_DIM, "    # %s\n", rb_word_text(c, json_object_get(next, "why")));
@@ -86,7 +86,7 @@ static void put_advice(struct rb_cli *c, const json_t *result)
 {
     size_t i;
     json_t *one;
-    json_array_foreach (json_object_get(result, "advice"), i, one) {
+    json_array_foreach(json_object_get(result, "advice"), i, one) {
         rb_put(c, RB_OUT, RB_PLAIN, "%s  %s  %s\n", TX(advice), rb_word(c, rb_json_str(one, "id", "")),
                rb_word_text(c, json_object_get(one, "text")));
     }
@@ -97,7 +97,7 @@ static void put_by_hand(struct rb_cli *c, const json_t *result)
 {
     size_t i;
     json_t *one;
-    json_array_foreach (json_object_get(result, "by_hand"), i, one) {
+    json_array_foreach(json_object_get(result, "by_hand"), i, one) {
         rb_put(c, RB_OUT, RB_BOLD, "%s  %s\n", TX(by_hand), rb_word_text(c, json_object_get(one, "title")));
         rb_put_block(c, RB_OUT, 2, json_object_get(one, "text"));
     }

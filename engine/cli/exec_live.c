@@ -65,7 +65,8 @@ void rb_exec_progress(void *user, const json_t *body)
     int64_t now = rb_clock_mono_ns();
     size_t mark = rb_word_mark(c);
     const json_t *total = json_object_get(body, "total");
-    const char *what = rb_word_text(c, json_object_get(body, "text")), *unit = rb_word(c, rb_json_str(body, "unit", ""));
+    const char *what = rb_word_text(c, json_object_get(body, "text")),
+               *unit = rb_word(c, rb_json_str(body, "unit", ""));
     bool known = json_is_number(total) && json_number_value(total) > 0;
     double done = json_number_value(json_object_get(body, "done"));
     if (known) {

@@ -45,8 +45,8 @@ static void run_started(struct rb_exec *e, const json_t *body)
     const char *severity = rb_word(c, rb_json_str(body, "severity", "-"));
     rb_put(c, RB_OUT, RB_BOLD, "%s", id);
     if (!e->interactive) {
-        rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s  %s %s%s%s\n", severity, title, TX(run), run, params[0] != '\0' ? "  " : "",
-               params);
+        rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s  %s %s%s%s\n", severity, title, TX(run), run,
+               params[0] != '\0' ? "  " : "", params);
         return;
     }
     const char *source = rb_word_text(c, json_object_get(body, "source"));
@@ -139,7 +139,7 @@ static void put_tree(struct rb_exec *e, const json_t *standing, const char *pare
     size_t i;
     json_t *s;
     const char *last = "";
-    json_array_foreach ((json_t *)standing, i, s) {
+    json_array_foreach((json_t *)standing, i, s) {
         const json_t *f = json_object_get(e->found, instance_key(e, s));
         const char *explains = rb_json_str(f, "explains", "");
         bool root = explains[0] == '\0' || !rb_json_find(standing, "id", explains);
@@ -176,7 +176,7 @@ static void put_still(struct rb_exec *e, const json_t *standing)
         rb_put(c, RB_OUT, RB_PLAIN, "%s\n", TX(nothing_stands));
         return;
     }
-    json_array_foreach ((json_t *)standing, i, s) {
+    json_array_foreach((json_t *)standing, i, s) {
         rb_put(c, RB_OUT, RB_PLAIN, "%s", e->interactive ? "  " : "");
         if (e->interactive) {
             rb_put_mark(c, RB_OUT, RB_WARN);
@@ -194,8 +194,8 @@ void rb_exec_learn(struct rb_exec *e, const json_t *report)
 {
     size_t i, k;
     json_t *check, *one;
-    json_array_foreach (json_object_get(report, "checks"), i, check) {
-        json_array_foreach (json_object_get(check, "findings"), k, one) {
+    json_array_foreach(json_object_get(report, "checks"), i, check) {
+        json_array_foreach(json_object_get(check, "findings"), k, one) {
             finding(e, one);
         }
     }
@@ -233,7 +233,8 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
 {
     struct rb_cli *c = e->c;
     char name[1024];
-    const char *fix = rb_json_str(plan, "fix", rb_json_str(plan, "id", "?")), *key = rb_json_str(plan, "typed", rb_json_str(plan, "key", ""));
+    const char *fix = rb_json_str(plan, "fix", rb_json_str(plan, "id", "?")),
+               *key = rb_json_str(plan, "typed", rb_json_str(plan, "key", ""));
     size_t i;
     json_t *write;
     bool undo = strcmp(rb_json_str(plan, "phase", ""), "undo") == 0;
@@ -245,10 +246,13 @@ void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes)
     free(e->plan_shown);
     e->plan_shown = rb_xstrdup(name);
     rb_status(c, NULL);
-    rb_put(c, RB_OUT, RB_BOLD, "%s%s", e->interactive ? "\n" : "", e->dry_run ? TX(would) : undo ? TX(will_undo) : TX(will));
+    rb_put(c, RB_OUT, RB_BOLD, "%s%s", e->interactive ? "\n" : "",
+           e->dry_run ? TX(would)
+           : undo     ? TX(will_undo)
+                      : TX(will));
     rb_put(c, RB_OUT, RB_PLAIN, " %s  %s  %s %s\n", rb_word(c, name), rb_word_text(c, json_object_get(plan, "title")),
            TX(risk), rb_risk_word(c, rb_json_str(plan, "risk", "low")));
-    json_array_foreach ((json_t *)writes, i, write) {
+    json_array_foreach((json_t *)writes, i, write) {
         rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_effect_line(c, write));
     }
     if (rb_json_bool(plan, "open", false)) {
@@ -272,8 +276,11 @@ static void answered(struct rb_exec *e, const json_t *body)
 static const char *phase_word(struct rb_cli *c, const char *phase)
 {
     return strcmp(phase, "fix") == 0 || strcmp(phase, "step") == 0 ? TX(ph_run)
-           : strcmp(phase, "verify") == 0 ? TX(ph_verify) : strcmp(phase, "undo") == 0 ? TX(ph_undo)
-           : strcmp(phase, "inject") == 0 ? TX(ph_inject) : strcmp(phase, "guard") == 0 ? TX(ph_guard) : rb_word(c, phase);
+           : strcmp(phase, "verify") == 0                          ? TX(ph_verify)
+           : strcmp(phase, "undo") == 0                            ? TX(ph_undo)
+           : strcmp(phase, "inject") == 0                          ? TX(ph_inject)
+           : strcmp(phase, "guard") == 0                           ? TX(ph_guard)
+                                                                   : rb_word(c, phase);
 }
 
 static void block_started(struct rb_exec *e, const json_t *body)
@@ -294,8 +301,8 @@ static void block_ended(struct rb_exec *e, const json_t *body)
     const char *text = rb_said_word(c, body);
     const char *ms = rb_word_ms(c, rb_json_int(body, "ms", 0));
     if (!e->interactive) {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", rb_word(c, phase), name_of(e, body), rb_result_word(c, result),
-               text[0] != '\0' ? "  " : "", text, ms);
+        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", rb_word(c, phase), name_of(e, body),
+               rb_result_word(c, result), text[0] != '\0' ? "  " : "", text, ms);
         return;
     }
     rb_put(c, RB_OUT, RB_PLAIN, "  ");
@@ -309,7 +316,7 @@ static void put_remarks(struct rb_exec *e, const json_t *body)
 {
     size_t i;
     json_t *remark;
-    json_array_foreach (json_object_get(body, "remarks"), i, remark) {
+    json_array_foreach(json_object_get(body, "remarks"), i, remark) {
         if (e->round == 0 || e->c->verbose) {
             rb_put(e->c, RB_ERR, RB_DIM, "    %s: %s: %s\n", rb_word(e->c, rb_json_str(body, "verb", "")),
                    rb_word(e->c, rb_json_str(remark, "kind", "")), rb_word(e->c, rb_json_str(remark, "text", "")));
@@ -404,7 +411,8 @@ static void undo_ended(struct rb_exec *e, const json_t *body)
     const char *result = rb_json_str(body, "result", "?"), *why = rb_error_word(c, json_object_get(body, "why"));
     if (strcmp(result, "done") != 0) {
         rb_put(c, RB_OUT, RB_WARN, "%s %s  %s%s%s\n", TX(ph_undo), name_of(e, body),
-               strcmp(result, "no_undo") == 0 ? TX(show_no_undo) : rb_result_word(c, result), why[0] != '\0' ? "  " : "", why);
+               strcmp(result, "no_undo") == 0 ? TX(show_no_undo) : rb_result_word(c, result),
+               why[0] != '\0' ? "  " : "", why);
     }
 }
 
@@ -413,7 +421,7 @@ static void plan_made(struct rb_exec *e, const json_t *body)
 {
     size_t i, acts = 0;
     json_t *item;
-    json_array_foreach (json_object_get(body, "items"), i, item) {
+    json_array_foreach(json_object_get(body, "items"), i, item) {
         acts += json_array_size(json_object_get(item, "writes")) > 0;
     }
     rb_put(e->c, RB_OUT, RB_BOLD, acts > 0 ? TX_TRUST(plan_line) : TX_TRUST(plan_nothing),
@@ -438,15 +446,25 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         void (*show)(struct rb_exec *e, const json_t *body);
         bool quiet; /* -q leaves it out */
     } rules[] = {
-        {"run.started", run_started, true},   {"check.started", check_started, true},
-        {"check.ended", check_ended, false},  {"finding", finding, false},
-        {"diagnosis", diagnosis, false},      {"plan", plan, true},
-        {"block.started", block_started, true}, {"block.ended", block_ended, false},
-        {"confirm.answered", answered, true}, {"call.outcome", call_outcome, false}, {"note", note, true},
-        {"attachment", attachment, true},      {"run.resumed", run_resumed, true},
-        {"run.interrupted", run_interrupted, false}, {"plan.made", plan_made, false},
-        {"approval.asked", approval_asked, false}, {"escalated", rb_exec_escalated, false},
-        {"undo.started", undo_started, false}, {"undo.ended", undo_ended, false},
+        {"run.started", run_started, true},
+        {"check.started", check_started, true},
+        {"check.ended", check_ended, false},
+        {"finding", finding, false},
+        {"diagnosis", diagnosis, false},
+        {"plan", plan, true},
+        {"block.started", block_started, true},
+        {"block.ended", block_ended, false},
+        {"confirm.answered", answered, true},
+        {"call.outcome", call_outcome, false},
+        {"note", note, true},
+        {"attachment", attachment, true},
+        {"run.resumed", run_resumed, true},
+        {"run.interrupted", run_interrupted, false},
+        {"plan.made", plan_made, false},
+        {"approval.asked", approval_asked, false},
+        {"escalated", rb_exec_escalated, false},
+        {"undo.started", undo_started, false},
+        {"undo.ended", undo_ended, false},
     };
     struct rb_exec *e = user;
     e->begun = e->begun || strcmp(kind, "run.started") == 0 || strcmp(kind, "run.resumed") == 0;

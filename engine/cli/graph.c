@@ -15,8 +15,9 @@
  * "kind:name", the root "runbook". */
 static json_t *add_node(json_t *graph, const char *kind, const json_t *block)
 {
-    json_t *node = json_pack("{s:o, s:s, s:O?, s:O?}", "id", json_sprintf("%s:%s", kind, rb_json_str(block, "id", "?")), "kind", kind,
-                             "name", json_object_get(block, "id"), "title", json_object_get(block, "title"));
+    json_t *node =
+        json_pack("{s:o, s:s, s:O?, s:O?}", "id", json_sprintf("%s:%s", kind, rb_json_str(block, "id", "?")), "kind",
+                  kind, "name", json_object_get(block, "id"), "title", json_object_get(block, "title"));
     static const char *const kept[] = {"severity", "risk", "advice", "blocks", "by_hand"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         json_t *value = json_object_get(block, kept[i]);
@@ -28,12 +29,14 @@ static json_t *add_node(json_t *graph, const char *kind, const json_t *block)
     return node;
 }
 
-static void add_edge(json_t *graph, const char *from, const char *from_name, const char *to, const char *to_name, const char *why)
+static void add_edge(json_t *graph, const char *from, const char *from_name, const char *to, const char *to_name,
+                     const char *why)
 {
     char ids[2][NODE_MAX];
     snprintf(ids[0], NODE_MAX, "%s%s%s", from, from_name[0] != '\0' ? ":" : "", from_name);
     snprintf(ids[1], NODE_MAX, "%s:%s", to, to_name);
-    json_array_append_new(json_object_get(graph, "edges"), json_pack("{s:s, s:s, s:s*}", "from", ids[0], "to", ids[1], "if", why));
+    json_array_append_new(json_object_get(graph, "edges"),
+                          json_pack("{s:s, s:s, s:s*}", "from", ids[0], "to", ids[1], "if", why));
 }
 
 /* A cause that the same check finds with what it explains hangs below that. */
@@ -41,7 +44,7 @@ static void add_found(json_t *graph, const json_t *meta, const char *check, cons
 {
     size_t i;
     json_t *id;
-    json_array_foreach ((json_t *)ids, i, id) {
+    json_array_foreach((json_t *)ids, i, id) {
         const char *name = json_string_value(id);
         const char *explains = rb_json_str(rb_json_find(json_object_get(meta, "findings"), "id", name), "explains", "");
         if (rb_json_lists(ids, explains)) {
@@ -56,15 +59,16 @@ static void add_checks(json_t *graph, const json_t *meta, const json_t *file, js
 {
     size_t i, k;
     json_t *check, *id;
-    json_array_foreach (json_object_get(meta, "checks"), i, check) {
+    json_array_foreach(json_object_get(meta, "checks"), i, check) {
         const char *name = rb_json_str(check, "id", "?");
         const json_t *when = json_object_get(check, "when");
         const char *first = json_is_array(when) ? json_string_value(json_array_get(when, 0)) : json_string_value(when);
-        json_t *reach = rb_reach(rb_reach_text(file, check), (int)rb_json_int(check, "line", 1), json_object_get(meta, "findings"));
+        json_t *reach =
+            rb_reach(rb_reach_text(file, check), (int)rb_json_int(check, "line", 1), json_object_get(meta, "findings"));
         add_node(graph, "check", check);
         add_edge(graph, first != NULL ? "finding" : "runbook", first != NULL ? first : "", "check", name, NULL);
         add_found(graph, meta, name, json_object_get(reach, "findings"));
-        json_array_foreach (json_object_get(reach, "findings"), k, id) {
+        json_array_foreach(json_object_get(reach, "findings"), k, id) {
             json_object_set_new(reached, json_string_value(id), json_true());
         }
         json_decref(reach);
@@ -75,7 +79,7 @@ static void add_findings(json_t *graph, const json_t *meta, const json_t *reache
 {
     size_t i;
     json_t *finding;
-    json_array_foreach (json_object_get(meta, "findings"), i, finding) {
+    json_array_foreach(json_object_get(meta, "findings"), i, finding) {
         const char *name = rb_json_str(finding, "id", "?");
         const char *explains = rb_json_str(finding, "explains", "");
         add_node(graph, "finding", finding);
@@ -91,9 +95,9 @@ static void add_fixes(json_t *graph, const json_t *meta)
 {
     size_t i, k;
     json_t *fix, *finding;
-    json_array_foreach (json_object_get(meta, "fixes"), i, fix) {
+    json_array_foreach(json_object_get(meta, "fixes"), i, fix) {
         add_node(graph, "fix", fix);
-        json_array_foreach (json_object_get(meta, "findings"), k, finding) {
+        json_array_foreach(json_object_get(meta, "findings"), k, finding) {
             const char *name = rb_json_str(finding, "id", "");
             if (rb_json_lists(json_object_get(fix, "when"), name)) {
                 add_edge(graph, "finding", name, "fix", rb_json_str(fix, "id", "?"), NULL);
@@ -108,11 +112,11 @@ static void add_steps(json_t *graph, const json_t *meta)
     const char *last = NULL;
     size_t i, k;
     json_t *step, *id;
-    json_array_foreach (json_object_get(meta, "steps"), i, step) {
+    json_array_foreach(json_object_get(meta, "steps"), i, step) {
         const char *name = rb_json_str(step, "id", "?");
         const json_t *when = json_object_get(step, "when");
         add_node(graph, "step", step);
-        json_array_foreach (json_object_get(meta, "when"), k, id) {
+        json_array_foreach(json_object_get(meta, "when"), k, id) {
             if (last == NULL) {
                 add_edge(graph, "finding", json_string_value(id), "step", name, NULL);
             }
@@ -130,7 +134,8 @@ static void add_steps(json_t *graph, const json_t *meta)
 static json_t *graph_of(const json_t *entry, const json_t *file)
 {
     const json_t *meta = json_object_get(entry, "meta");
-    json_t *graph = json_pack("{s:s, s:O?, s:[], s:[]}", "schema", "runbook.graph/1", "runbook", json_object_get(entry, "id"), "nodes", "edges");
+    json_t *graph = json_pack("{s:s, s:O?, s:[], s:[]}", "schema", "runbook.graph/1", "runbook",
+                              json_object_get(entry, "id"), "nodes", "edges");
     json_t *reached = json_object();
     add_checks(graph, meta, file, reached);
     add_findings(graph, meta, reached);
@@ -152,7 +157,8 @@ static const char *kind_word(const char *kind)
 {
     return rb_text(strcmp(kind, "check") == 0     ? RB_T_guide_graph_check
                    : strcmp(kind, "finding") == 0 ? RB_T_guide_graph_finding
-                   : strcmp(kind, "fix") == 0     ? RB_T_guide_graph_fix : RB_T_guide_graph_step);
+                   : strcmp(kind, "fix") == 0     ? RB_T_guide_graph_fix
+                                                  : RB_T_guide_graph_step);
 }
 
 /* Its severity or risk, and what else is said of it in a word. */
@@ -192,11 +198,13 @@ static void put_node(struct tree *t, const json_t *edge, const char *prefix, boo
     if (why[0] != '\0' && !cause && strcmp(why, "running") != 0) {
         rb_put(c, RB_OUT, RB_DIM, "%s %s: ", rb_text(RB_T_guide_graph_if), rb_word(c, why));
     }
-    rb_put(c, RB_OUT, RB_DIM, "%s ", cause ? rb_text(RB_T_guide_graph_cause) : kind_word(rb_json_str(node, "kind", "")));
+    rb_put(c, RB_OUT, RB_DIM, "%s ",
+           cause ? rb_text(RB_T_guide_graph_cause) : kind_word(rb_json_str(node, "kind", "")));
     c->line[RB_OUT].indent = c->line[RB_OUT].at;
     rb_put(c, RB_OUT, RB_BOLD, "%s", rb_word(c, rb_json_str(node, "name", "?")));
-    rb_put(c, RB_OUT, RB_PLAIN, "%s  %s%s%s\n", facts_of(c, node), rb_screen_unfilled(c, json_object_get(node, "title")),
-           seen ? "  " : "", seen ? rb_text(RB_T_guide_graph_above) : "");
+    rb_put(c, RB_OUT, RB_PLAIN, "%s  %s%s%s\n", facts_of(c, node),
+           rb_screen_unfilled(c, json_object_get(node, "title")), seen ? "  " : "",
+           seen ? rb_text(RB_T_guide_graph_above) : "");
     if (seen || depth >= DEPTH_MAX) {
         return;
     }
@@ -215,7 +223,7 @@ static size_t count_children(const json_t *graph, const char *id)
 {
     size_t i, n = 0;
     json_t *edge;
-    json_array_foreach (json_object_get(graph, "edges"), i, edge) {
+    json_array_foreach(json_object_get(graph, "edges"), i, edge) {
         n += strcmp(rb_json_str(edge, "from", ""), id) == 0;
     }
     return n;
@@ -225,9 +233,10 @@ static void put_children(struct tree *t, const char *id, const char *prefix, int
 {
     size_t i, left = count_children(t->graph, id);
     json_t *edge;
-    json_array_foreach (json_object_get(t->graph, "edges"), i, edge) {
+    json_array_foreach(json_object_get(t->graph, "edges"), i, edge) {
         if (strcmp(rb_json_str(edge, "from", ""), id) == 0) {
-            bool goes_on = strncmp(rb_json_str(edge, "to", ""), "step:", 5) == 0 && count_children(t->graph, rb_json_str(edge, "to", "")) > 0;
+            bool goes_on = strncmp(rb_json_str(edge, "to", ""), "step:", 5) == 0 &&
+                           count_children(t->graph, rb_json_str(edge, "to", "")) > 0;
             put_node(t, edge, prefix, --left == 0 && !goes_on, depth);
         }
     }
@@ -288,8 +297,8 @@ static void put_mermaid_node(struct rb_cli *c, const json_t *node)
         shape++;
     }
     const char *facts = facts_of(c, node);
-    rb_put(c, RB_OUT, RB_PLAIN, "    %s%s%s%s<br/>%s%s\n", mermaid_id(c, rb_json_str(node, "id", "?")), shapes[shape][1],
-           mermaid_text(c, rb_json_str(node, "name", "?")), mermaid_text(c, facts),
+    rb_put(c, RB_OUT, RB_PLAIN, "    %s%s%s%s<br/>%s%s\n", mermaid_id(c, rb_json_str(node, "id", "?")),
+           shapes[shape][1], mermaid_text(c, rb_json_str(node, "name", "?")), mermaid_text(c, facts),
            mermaid_text(c, rb_screen_unfilled(c, json_object_get(node, "title"))), shapes[shape][2]);
 }
 
@@ -297,15 +306,18 @@ static void put_mermaid(struct rb_cli *c, const json_t *entry, const json_t *gra
 {
     size_t i;
     json_t *node, *edge;
-    rb_put(c, RB_OUT, RB_PLAIN, "flowchart TD\n    runbook([\"%s<br/>%s\"])\n", mermaid_text(c, rb_json_str(entry, "id", "?")),
+    rb_put(c, RB_OUT, RB_PLAIN, "flowchart TD\n    runbook([\"%s<br/>%s\"])\n",
+           mermaid_text(c, rb_json_str(entry, "id", "?")),
            mermaid_text(c, rb_word_text(c, rb_entry_meta(entry, "title"))));
-    json_array_foreach (json_object_get(graph, "nodes"), i, node) {
+    json_array_foreach(json_object_get(graph, "nodes"), i, node) {
         put_mermaid_node(c, node);
     }
-    json_array_foreach (json_object_get(graph, "edges"), i, edge) {
+    json_array_foreach(json_object_get(graph, "edges"), i, edge) {
         const char *why = rb_json_str(edge, "if", NULL);
-        const char *word = why == NULL ? NULL : strcmp(why, "cause") == 0 ? rb_text(RB_T_guide_graph_cause)
-                           : strcmp(why, "running") == 0 ? rb_text(RB_T_guide_graph_elsewhere) : why;
+        const char *word = why == NULL                   ? NULL
+                           : strcmp(why, "cause") == 0   ? rb_text(RB_T_guide_graph_cause)
+                           : strcmp(why, "running") == 0 ? rb_text(RB_T_guide_graph_elsewhere)
+                                                         : why;
         rb_put(c, RB_OUT, RB_PLAIN, "    %s -->", mermaid_id(c, rb_json_str(edge, "from", "?")));
         if (word != NULL) {
             rb_put(c, RB_OUT, RB_PLAIN, "|\"%s\"|", mermaid_text(c, word));

@@ -18,8 +18,12 @@ bool rb_guide_accessible(void)
 
 struct rb_screen rb_guide_screen(const struct rb_guide *g)
 {
-    return (struct rb_screen){.e = g->e, .meta = rb_run_meta(g->e->run), .file = rb_run_file(g->e->run),
-                              .question = g->e->question, .params = g->params, .passed_over = g->passed_over};
+    return (struct rb_screen){.e = g->e,
+                              .meta = rb_run_meta(g->e->run),
+                              .file = rb_run_file(g->e->run),
+                              .question = g->e->question,
+                              .params = g->params,
+                              .passed_over = g->passed_over};
 }
 
 void rb_guide_leave(struct rb_guide *g)
@@ -126,7 +130,8 @@ static enum kind kind_of(const char *kind, const json_t *question)
     return strcmp(kind, "begin") == 0     ? ON_BEGIN
            : strcmp(kind, "pace") == 0    ? check ? ON_CHECK : ON_SEEN
            : strcmp(kind, "choose") == 0  ? ON_CHOOSE
-           : strcmp(kind, "confirm") == 0 ? ON_CONFIRM : ON_HAND;
+           : strcmp(kind, "confirm") == 0 ? ON_CONFIRM
+                                          : ON_HAND;
 }
 
 /* The next one is shown in full. */
@@ -165,8 +170,10 @@ void rb_guide_ask(void *user, struct rb_run *run, const char *kind, const json_t
     g->kind = kind_of(kind, question);
     put_time(g);
     struct rb_screen s = rb_guide_screen(g);
-    static void (*const screens[])(const struct rb_screen *s) = {
-        [ON_BEGIN] = rb_screen_begin, [ON_CHECK] = rb_screen_step, [ON_SEEN] = rb_screen_seen, [ON_CHOOSE] = rb_screen_choices};
+    static void (*const screens[])(const struct rb_screen *s) = {[ON_BEGIN] = rb_screen_begin,
+                                                                 [ON_CHECK] = rb_screen_step,
+                                                                 [ON_SEEN] = rb_screen_seen,
+                                                                 [ON_CHOOSE] = rb_screen_choices};
     if (g->kind == ON_HAND) {
         ask_hand(g);
     } else if (g->kind == ON_CONFIRM) {
@@ -185,7 +192,7 @@ static void put_fresh(struct rb_guide *g)
 {
     size_t i;
     json_t *finding;
-    json_array_foreach (g->fresh, i, finding) {
+    json_array_foreach(g->fresh, i, finding) {
         rb_exec_finding(g->e, finding, 4);
     }
     json_array_clear(g->fresh);
@@ -275,7 +282,7 @@ void rb_guide_take_up(struct rb_guide *g, const json_t *report)
         g->started_us = 0;
     }
     rb_exec_learn(g->e, report);
-    json_array_foreach (json_object_get(report, "checks"), i, check) {
+    json_array_foreach(json_object_get(report, "checks"), i, check) {
         if (strcmp(rb_json_str(check, "result", ""), "skipped") == 0) {
             json_object_set(g->passed_over, rb_json_str(check, "id", "?"), json_object_get(check, "text"));
         }

@@ -32,8 +32,8 @@ static void put_saw(struct rb_cli *c, const json_t *report)
     size_t i, k, n = 0;
     json_t *check, *one;
     head(c, RB_T_guide_end_saw);
-    json_array_foreach (json_object_get(report, "checks"), i, check) {
-        json_array_foreach (json_object_get(check, "findings"), k, one) {
+    json_array_foreach(json_object_get(report, "checks"), i, check) {
+        json_array_foreach(json_object_get(check, "findings"), k, one) {
             put_finding(c, one);
             n++;
         }
@@ -53,7 +53,8 @@ static bool was_done(const json_t *act)
 static const char *title_of(struct rb_exec *e, const json_t *act)
 {
     const char *title = rb_word_text(e->c, json_object_get(act, "title"));
-    const json_t *block = title[0] == '\0' ? rb_screen_block(rb_guide_meta(e->guide), rb_json_str(act, "id", "")) : NULL;
+    const json_t *block =
+        title[0] == '\0' ? rb_screen_block(rb_guide_meta(e->guide), rb_json_str(act, "id", "")) : NULL;
     return block != NULL ? rb_screen_unfilled(e->c, json_object_get(block, "title")) : title;
 }
 
@@ -62,7 +63,8 @@ static void put_act(struct rb_exec *e, const json_t *act, const char *word, cons
     struct rb_cli *c = e->c;
     const char *title = title_of(e, act);
     rb_put(c, RB_OUT, RB_PLAIN, "  %s", rb_word(c, rb_json_str(act, "id", "?")));
-    rb_put(c, RB_OUT, RB_PLAIN, "%s%s  %s%s%s\n", title[0] != '\0' ? "  " : "", title, word, why[0] != '\0' ? ": " : "", why);
+    rb_put(c, RB_OUT, RB_PLAIN, "%s%s  %s%s%s\n", title[0] != '\0' ? "  " : "", title, word, why[0] != '\0' ? ": " : "",
+           why);
 }
 
 static size_t put_done(struct rb_exec *e, const json_t *list)
@@ -70,12 +72,12 @@ static size_t put_done(struct rb_exec *e, const json_t *list)
     struct rb_cli *c = e->c;
     size_t i, k, n = 0;
     json_t *act, *effect;
-    json_array_foreach ((json_t *)list, i, act) {
+    json_array_foreach((json_t *)list, i, act) {
         if (was_done(act)) {
             n++;
             put_act(e, act, rb_result_word(c, rb_json_str(act, "result", "?")), "");
         }
-        json_array_foreach (json_object_get(act, "effects"), k, effect) {
+        json_array_foreach(json_object_get(act, "effects"), k, effect) {
             rb_put(c, RB_OUT, RB_DIM, "    %s\n", rb_effect_line(c, effect));
         }
     }
@@ -89,7 +91,7 @@ static void put_notes(struct rb_cli *c, const json_t *report)
     if (json_array_size(json_object_get(report, "notes")) > 0) {
         head(c, RB_T_guide_md_notes);
     }
-    json_array_foreach (json_object_get(report, "notes"), i, note) {
+    json_array_foreach(json_object_get(report, "notes"), i, note) {
         rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_word_text(c, json_object_get(note, "text")));
     }
 }
@@ -99,10 +101,12 @@ static size_t put_not_done(struct rb_exec *e, const json_t *list)
     struct rb_cli *c = e->c;
     size_t i, n = 0;
     json_t *act;
-    json_array_foreach ((json_t *)list, i, act) {
+    json_array_foreach((json_t *)list, i, act) {
         if (!was_done(act)) {
             const json_t *confirmed = json_object_get(act, "confirmed");
-            const char *word = strcmp(rb_json_str(confirmed, "answer", ""), "no") == 0 ? "declined" : rb_json_str(act, "result", "declined");
+            const char *word = strcmp(rb_json_str(confirmed, "answer", ""), "no") == 0
+                                   ? "declined"
+                                   : rb_json_str(act, "result", "declined");
             put_act(e, act, rb_result_word(c, word), rb_word(c, rb_json_str(confirmed, "reason", "")));
             n++;
         }
@@ -115,7 +119,7 @@ static size_t put_not_looked(struct rb_exec *e, const json_t *report)
     struct rb_cli *c = e->c;
     size_t i, n = 0;
     json_t *check;
-    json_array_foreach (json_object_get(report, "checks"), i, check) {
+    json_array_foreach(json_object_get(report, "checks"), i, check) {
         const char *result = rb_json_str(check, "result", "");
         if (strcmp(result, "skipped") == 0 || strcmp(result, "failed") == 0) {
             const char *text = rb_word_text(c, json_object_get(check, "text"));
@@ -130,7 +134,7 @@ static size_t put_left(struct rb_cli *c, const json_t *result)
 {
     size_t i;
     json_t *next;
-    json_array_foreach (json_object_get(result, "next"), i, next) {
+    json_array_foreach(json_object_get(result, "next"), i, next) {
         rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_word_text(c, json_object_get(next, "why")));
     }
     return json_array_size(json_object_get(result, "next"));
@@ -142,7 +146,7 @@ static void put_prevent(struct rb_exec *e)
     size_t i;
     json_t *one;
     bool headed = false;
-    json_array_foreach (json_object_get(rb_guide_meta(e->guide), "prevents"), i, one) {
+    json_array_foreach(json_object_get(rb_guide_meta(e->guide), "prevents"), i, one) {
         const char *text = rb_word_text(c, json_object_get(one, "by_hand"));
         if (text[0] != '\0') {
             if (!headed) {
@@ -169,7 +173,7 @@ static void put_next(struct rb_exec *e)
 {
     size_t i;
     json_t *next;
-    json_array_foreach (json_object_get(e->result, "next"), i, next) {
+    json_array_foreach(json_object_get(e->result, "next"), i, next) {
         rb_put(e->c, RB_ERR, RB_PLAIN, "%s  ", TX(next));
         rb_put(e->c, RB_ERR, RB_COMMAND, "%s\n", rb_word_argv(e->c, json_object_get(next, "argv")));
     }
@@ -180,7 +184,7 @@ static bool was_left(const json_t *result)
     const json_t *next = json_array_get(json_object_get(result, "next"), 0);
     size_t i;
     json_t *word;
-    json_array_foreach (json_object_get(next, "argv"), i, word) {
+    json_array_foreach(json_object_get(next, "argv"), i, word) {
         if (json_is_string(word) && strcmp(json_string_value(word), "--resume") == 0) {
             return true;
         }
@@ -210,7 +214,8 @@ void rb_guide_end(struct rb_exec *e)
         put_saw(c, e->result);
     }
     head(c, RB_T_guide_end_did);
-    nothing(c, put_done(e, json_object_get(e->result, "fixes")) + put_done(e, json_object_get(e->result, "steps")) == 0);
+    nothing(c,
+            put_done(e, json_object_get(e->result, "fixes")) + put_done(e, json_object_get(e->result, "steps")) == 0);
     head(c, RB_T_guide_end_did_not);
     size_t steps = put_not_done(e, json_object_get(e->result, "steps"));
     size_t n = put_not_done(e, json_object_get(e->result, "fixes")) + steps + put_not_looked(e, e->result);
@@ -223,7 +228,8 @@ void rb_guide_end(struct rb_exec *e)
         put_prevent(e);
     }
     put_next(e);
-    put_command(e, rb_text(RB_T_guide_end_ticket), (const char *const[]){"show", run != NULL ? run : "?", "-o", "md", NULL});
+    put_command(e, rb_text(RB_T_guide_end_ticket),
+                (const char *const[]){"show", run != NULL ? run : "?", "-o", "md", NULL});
 }
 
 void rb_guide_so_far(struct rb_exec *e, const json_t *report)
@@ -235,7 +241,7 @@ void rb_guide_so_far(struct rb_exec *e, const json_t *report)
     rb_put(c, RB_ERR, RB_PLAIN, "  %s  %s\n", rb_word(c, rb_json_str(report, "severity", "-")),
            rb_word_text(c, json_object_get(report, "title")));
     rb_put(c, RB_ERR, RB_PLAIN, "%s\n", rb_text(RB_T_guide_resumed));
-    json_array_foreach (json_object_get(report, "checks"), i, check) {
+    json_array_foreach(json_object_get(report, "checks"), i, check) {
         const char *result = rb_json_str(check, "result", "?");
         rb_put(c, RB_ERR, RB_PLAIN, "  ");
         rb_put_mark(c, RB_ERR, strcmp(result, "failed") == 0 ? RB_BAD : strcmp(result, "ok") == 0 ? RB_GOOD : RB_WARN);

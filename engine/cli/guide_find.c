@@ -73,7 +73,7 @@ static json_t *all_of(const json_t *loaded)
 {
     json_t *hits = json_array(), *entry;
     size_t i;
-    json_array_foreach ((json_t *)loaded, i, entry) {
+    json_array_foreach((json_t *)loaded, i, entry) {
         if (strcmp(rb_json_str(entry, "status", ""), "ok") == 0) {
             json_array_append_new(hits, json_pack("{s:O}", "id", json_object_get(entry, "id")));
         }
@@ -87,7 +87,7 @@ static void put_candidates(struct rb_cli *c, const json_t *loaded, const json_t 
     size_t i, count = json_array_size(hits), shown = all ? count : SHOWN_MAX;
     json_t *hit;
     rb_put(c, RB_ERR, RB_BOLD, "\n%s\n", rb_text(all ? RB_T_guide_all : RB_T_guide_candidates));
-    json_array_foreach ((json_t *)hits, i, hit) {
+    json_array_foreach((json_t *)hits, i, hit) {
         if (i < shown) {
             put_candidate(c, loaded, hit, (int)i + 1);
         }

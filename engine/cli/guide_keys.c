@@ -371,4 +371,3 @@ void rb_guide_keys(struct rb_guide *g)
     }
     rb_guide_read(g, key_given);
 }
-

@@ -18,8 +18,8 @@ struct rb_guide {
     enum kind kind;
     struct option options[OPTIONS_MAX];
     int count;
-    int64_t started_us; /* of the run, also across a break */
-    double within;      /* seconds somebody has to decide in; 0 = none */
+    int64_t started_us;                          /* of the run, also across a break */
+    double within;                               /* seconds somebody has to decide in; 0 = none */
     json_t *meta, *params, *passed_over, *fresh; /* fresh: findings of the check that runs */
     uv_timer_t settle;
     bool skips;        /* the check that ends now was passed over */

@@ -94,9 +94,10 @@ static void put_params(const struct rb_screen *s)
     const json_t *declared = json_object_get(s->meta, "params"), *values = json_object_get(s->question, "params");
     size_t i;
     json_t *name;
-    json_array_foreach (json_object_get(declared, "order"), i, name) {
+    json_array_foreach(json_object_get(declared, "order"), i, name) {
         const char *key = json_string_value(name);
-        const json_t *own = json_object_get(values, key), *value = own != NULL ? own : json_object_get(json_object_get(declared, key), "default");
+        const json_t *own = json_object_get(values, key),
+                     *value = own != NULL ? own : json_object_get(json_object_get(declared, key), "default");
         const char *title = rb_word_text(c, json_object_get(json_object_get(declared, key), "title"));
         const char *shown = param_word(c, value, rb_json_str(json_object_get(declared, key), "type", ""));
         rb_put(c, RB_ERR, RB_DIM, "  %s ", rb_word_pad(c, rb_word(c, key), 16));
@@ -150,9 +151,10 @@ static void put_reads(const struct rb_screen *s, const json_t *reach, const json
     const json_t *calls = json_object_get(reach, "calls");
     rb_buf_init(&b, 1u << 16);
     rb_buf_adds(&b, json_array_size(calls) > 0 ? rb_word_json(c, calls, 200) : "");
-    json_array_foreach (json_object_get(reach, "params"), i, name) {
+    json_array_foreach(json_object_get(reach, "params"), i, name) {
         const json_t *value = json_object_get(params, json_string_value(name));
-        const json_t *type = json_object_get(json_object_get(json_object_get(s->meta, "params"), json_string_value(name)), "type");
+        const json_t *type =
+            json_object_get(json_object_get(json_object_get(s->meta, "params"), json_string_value(name)), "type");
         if (json_is_string(type) && strcmp(json_string_value(type), "path") == 0 && json_is_string(value)) {
             rb_buf_addf(&b, "%s%s", b.len > 0 ? "  " : "", rb_word_json(c, value, 200));
         }
@@ -170,7 +172,7 @@ static void put_learn(const struct rb_screen *s, const json_t *reach)
     char more[128];
     size_t i, count = json_array_size(ids);
     json_t *id;
-    json_array_foreach ((json_t *)ids, i, id) {
+    json_array_foreach((json_t *)ids, i, id) {
         const json_t *finding = rb_json_find(json_object_get(s->meta, "findings"), "id", json_string_value(id));
         if (i < LEARN_MAX) {
             rb_screen_field(c, label, rb_screen_unfilled(c, json_object_get(finding, "title")));
@@ -204,9 +206,11 @@ void rb_screen_step(const struct rb_screen *s)
 {
     struct rb_cli *c = s->e->c;
     const json_t *block = asked_block(s);
-    json_t *reach = rb_reach(rb_reach_text(s->file, block), (int)rb_json_int(block, "line", 1), json_object_get(s->meta, "findings"));
+    json_t *reach = rb_reach(rb_reach_text(s->file, block), (int)rb_json_int(block, "line", 1),
+                             json_object_get(s->meta, "findings"));
     rb_put(c, RB_ERR, RB_BOLD, "\n");
-    rb_put(c, RB_ERR, RB_BOLD, rb_text(RB_T_guide_step), (int)rb_json_int(s->question, "n", 0), (int)rb_json_int(s->question, "of", 0));
+    rb_put(c, RB_ERR, RB_BOLD, rb_text(RB_T_guide_step), (int)rb_json_int(s->question, "n", 0),
+           (int)rb_json_int(s->question, "of", 0));
     rb_put(c, RB_ERR, RB_BOLD, "  %s", rb_word_text(c, json_object_get(s->question, "title")));
     rb_put(c, RB_ERR, RB_DIM, "  (%s)\n", rb_word(c, asked_id(s)));
     rb_screen_field(c, rb_text(RB_T_guide_why), rb_word_text(c, json_object_get(s->question, "why")));
@@ -222,7 +226,7 @@ static void put_passed_over(const struct rb_screen *s)
 {
     const char *id;
     json_t *reason;
-    json_object_foreach ((json_t *)s->passed_over, id, reason) {
+    json_object_foreach((json_t *)s->passed_over, id, reason) {
         rb_put(s->e->c, RB_OUT, RB_PLAIN, "  %s %s  %s\n", rb_text(RB_T_guide_passed_over), rb_word(s->e->c, id),
                rb_word_text(s->e->c, reason));
     }
@@ -250,7 +254,7 @@ void rb_screen_choices(const struct rb_screen *s)
     int n = 0;
     json_t *offer;
     rb_put(s->e->c, RB_ERR, RB_BOLD, "\n%s\n", rb_text(RB_T_guide_choices));
-    json_array_foreach (json_object_get(s->question, "offers"), i, offer) {
+    json_array_foreach(json_object_get(s->question, "offers"), i, offer) {
         n += rb_word_is_empty(json_object_get(offer, "grey"));
         rb_exec_offer(s->e, offer, n);
     }
@@ -288,9 +292,10 @@ void rb_screen_code(const struct rb_screen *s)
     int line = (int)rb_json_int(block, "line", 1);
     size_t i;
     json_t *text, *code = block != NULL ? rb_reach_code(rb_reach_text(s->file, block), line) : json_array();
-    rb_put(c, RB_ERR, RB_DIM, "  %s:%d  sha256:%.12s\n", rb_word(c, rb_json_str(block != NULL ? block : s->meta, "file", rb_json_str(s->file, "file", "?"))),
-           line, rb_json_str(s->file, "sha256", ""));
-    json_array_foreach (code, i, text) {
+    rb_put(c, RB_ERR, RB_DIM, "  %s:%d  sha256:%.12s\n",
+           rb_word(c, rb_json_str(block != NULL ? block : s->meta, "file", rb_json_str(s->file, "file", "?"))), line,
+           rb_json_str(s->file, "sha256", ""));
+    json_array_foreach(code, i, text) {
         rb_put(c, RB_ERR, RB_PLAIN, "  %s\n", rb_word(c, json_string_value(text)));
     }
     json_decref(code);
@@ -303,7 +308,7 @@ void rb_screen_evidence(const struct rb_screen *s)
     if (json_object_size(s->e->found) == 0) {
         rb_put(s->e->c, RB_OUT, RB_PLAIN, "  %s\n", rb_text(RB_T_guide_end_nothing));
     }
-    json_object_foreach (s->e->found, name, finding) {
+    json_object_foreach(s->e->found, name, finding) {
         rb_exec_finding(s->e, finding, 2);
     }
 }

@@ -32,7 +32,8 @@ static void put_options(struct rb_cli *c, const char *command)
         if (o->letter != 0) {
             snprintf(letter, sizeof letter, "-%c,", o->letter);
         }
-        snprintf(name, sizeof name, "%s --%s%s%s", letter, o->name, o->arg != NULL ? " " : "", o->arg != NULL ? o->arg : "");
+        snprintf(name, sizeof name, "%s --%s%s%s", letter, o->name, o->arg != NULL ? " " : "",
+                 o->arg != NULL ? o->arg : "");
         snprintf(help, sizeof help, o->values != NULL ? "%s (%s)" : "%s", rb_text(o->help), o->values);
         rb_row(rows, name, help, NULL);
     }
@@ -61,8 +62,9 @@ static void put_commands(struct rb_cli *c)
 int rb_help_all(struct rb_cli *c)
 {
     rb_put(c, RB_OUT, RB_PLAIN, "%s\n\n", TX(help_what));
-    rb_put(c, RB_OUT, RB_PLAIN, "  runbook find \"database is locked\"\n  runbook exec db-locked --diagnose\n"
-                                "  runbook exec db-locked --dry-run\n  runbook history\n");
+    rb_put(c, RB_OUT, RB_PLAIN,
+           "  runbook find \"database is locked\"\n  runbook exec db-locked --diagnose\n"
+           "  runbook exec db-locked --dry-run\n  runbook history\n");
     put_commands(c);
     put_options(c, NULL);
     rb_put(c, RB_OUT, RB_PLAIN, "\n%s\n", TX(help_topics));

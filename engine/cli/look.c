@@ -83,10 +83,11 @@ void rb_look_apply(struct rb_cli *c)
     c->verbose = rb_options_has(&c->options, RB_O_VERBOSE);
     c->debug = rb_options_has(&c->options, RB_O_DEBUG);
     /* Machine formats never prompt, and a prompt nobody can see is none. */
-    c->no_input = rb_options_has(&c->options, RB_O_NO_INPUT) || c->format != RB_FORMAT_TEXT ||
-                  !isatty(STDIN_FILENO) || !c->tty[RB_ERR];
+    c->no_input = rb_options_has(&c->options, RB_O_NO_INPUT) || c->format != RB_FORMAT_TEXT || !isatty(STDIN_FILENO) ||
+                  !c->tty[RB_ERR];
     const char *term = getenv("TERM");
-    c->redraws = c->tty[RB_ERR] && term != NULL && strcmp(term, "dumb") != 0 && !c->quiet && c->format == RB_FORMAT_TEXT;
+    c->redraws =
+        c->tty[RB_ERR] && term != NULL && strcmp(term, "dumb") != 0 && !c->quiet && c->format == RB_FORMAT_TEXT;
     c->color[RB_OUT] = color_wanted(c, RB_OUT);
     c->color[RB_ERR] = color_wanted(c, RB_ERR);
 }

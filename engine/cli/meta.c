@@ -13,14 +13,15 @@
 
 #define TEXT_MAX (8u << 20)
 
-static const char LUARC[] = "{\n"
-                            "  \"$schema\": \"https://raw.githubusercontent.com/LuaLS/vscode-lua/master/setting/schema.json\",\n"
-                            "  \"runtime.version\": \"Lua 5.4\",\n"
-                            "  \"workspace.library\": [\".runbook/meta\"],\n"
-                            "  \"workspace.checkThirdParty\": false,\n"
-                            "  \"type.checkTableShape\": true,\n"
-                            "  \"diagnostics.disable\": [\"lowercase-global\"]\n"
-                            "}\n";
+static const char LUARC[] =
+    "{\n"
+    "  \"$schema\": \"https://raw.githubusercontent.com/LuaLS/vscode-lua/master/setting/schema.json\",\n"
+    "  \"runtime.version\": \"Lua 5.4\",\n"
+    "  \"workspace.library\": [\".runbook/meta\"],\n"
+    "  \"workspace.checkThirdParty\": false,\n"
+    "  \"type.checkTableShape\": true,\n"
+    "  \"diagnostics.disable\": [\"lowercase-global\"]\n"
+    "}\n";
 
 static void luarc(struct rb_buf *out)
 {
@@ -31,12 +32,15 @@ static void luacheckrc(struct rb_buf *out)
 {
     json_t *names = rb_meta_names(), *name;
     size_t i;
-    (void)rb_buf_adds(out, "-- Runbooks see the block language, its helpers and the verbs, nothing else.\nstd = \"runbook\"\n"
-                           "unused_args = false\nmax_line_length = 160\n\nstds.runbook = {\n  read_globals = {\n"
-                           "    \"assert\", \"error\", \"getmetatable\", \"ipairs\", \"math\", \"next\", \"pairs\", \"rawequal\", \"rawlen\",\n"
-                           "    \"select\", \"setmetatable\", \"string\", \"table\", \"tonumber\", \"tostring\", \"type\", \"utf8\",\n");
-    json_array_foreach (names, i, name) {
-        (void)rb_buf_addf(out, "%s\"%s\",%s", i % 8 == 0 ? "    " : " ", json_string_value(name), i % 8 == 7 ? "\n" : "");
+    (void)rb_buf_adds(
+        out,
+        "-- Runbooks see the block language, its helpers and the verbs, nothing else.\nstd = \"runbook\"\n"
+        "unused_args = false\nmax_line_length = 160\n\nstds.runbook = {\n  read_globals = {\n"
+        "    \"assert\", \"error\", \"getmetatable\", \"ipairs\", \"math\", \"next\", \"pairs\", \"rawequal\", \"rawlen\",\n"
+        "    \"select\", \"setmetatable\", \"string\", \"table\", \"tonumber\", \"tostring\", \"type\", \"utf8\",\n");
+    json_array_foreach(names, i, name) {
+        (void)rb_buf_addf(out, "%s\"%s\",%s", i % 8 == 0 ? "    " : " ", json_string_value(name),
+                          i % 8 == 7 ? "\n" : "");
     }
     (void)rb_buf_adds(out, "\n  },\n}\n");
     json_decref(names);
@@ -87,7 +91,8 @@ static int emit(struct rb_cli *c, const char *folder, size_t i, struct rb_err *e
     rb_buf_deinit(&text);
     bool kept = rc == RB_EEXISTS && !files[i].own;
     if (rc == 0 || kept) {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s\n", rb_word(c, path), kept ? TX_CONFIG(meta_kept) : TX_CONFIG(meta_written));
+        rb_put(c, RB_OUT, RB_PLAIN, "%s  %s\n", rb_word(c, path),
+               kept ? TX_CONFIG(meta_kept) : TX_CONFIG(meta_written));
     }
     return kept ? 0 : rc;
 }

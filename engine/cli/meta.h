@@ -5,7 +5,8 @@
 #include "base/buf.h"
 #include "cli/commands.h"
 
-/* Writes DIR/.luarc.json (unless there is one), DIR/.runbook/meta (three files) and DIR/.luacheckrc (unless there is one). */
+/* Writes DIR/.luarc.json (unless there is one), DIR/.runbook/meta (three files) and DIR/.luacheckrc (unless there is
+ * one). */
 int rb_meta_emit(struct rb_cli *c, const char *folder, struct rb_err *err);
 /* The texts of the files, for tests and `__docs`. */
 void rb_meta_blocks(struct rb_buf *out);

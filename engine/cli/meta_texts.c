@@ -24,12 +24,29 @@ static void add_doc(struct rb_buf *out, const char *text)
 static const struct {
     const char *type, *lua;
 } field_types[] = {
-    {"text", "rb.Text"}, {"texts", "rb.Text|rb.Text[]"}, {"string", "string"}, {"words", "string|string[]"},
-    {"finding", "string"}, {"findings", "string|string[]"}, {"findings or function", "string|string[]|fun(p: rb.Params, r: table): boolean, string?"},
-    {"words or map", "string|string[]|table<string, string>"}, {"duration", "string|number"}, {"size", "string|integer"},
-    {"bool", "boolean"}, {"int", "integer"}, {"any", "any"}, {"questions", "table<string, table>"}, {"map", "table"},
-    {"choices", "any[]"}, {"date", "string"}, {"severity", "rb.Severity"}, {"risk", "rb.Risk"}, {"secret", "rb.SecretName"},
-    {"string or secret", "string|rb.SecretName"}, {"command", "string[]"}, {"headers", "table<string, string|rb.SecretName>"},
+    {"text", "rb.Text"},
+    {"texts", "rb.Text|rb.Text[]"},
+    {"string", "string"},
+    {"words", "string|string[]"},
+    {"finding", "string"},
+    {"findings", "string|string[]"},
+    {"findings or function", "string|string[]|fun(p: rb.Params, r: table): boolean, string?"},
+    {"words or map", "string|string[]|table<string, string>"},
+    {"duration", "string|number"},
+    {"size", "string|integer"},
+    {"bool", "boolean"},
+    {"int", "integer"},
+    {"any", "any"},
+    {"questions", "table<string, table>"},
+    {"map", "table"},
+    {"choices", "any[]"},
+    {"date", "string"},
+    {"severity", "rb.Severity"},
+    {"risk", "rb.Risk"},
+    {"secret", "rb.SecretName"},
+    {"string or secret", "string|rb.SecretName"},
+    {"command", "string[]"},
+    {"headers", "table<string, string|rb.SecretName>"},
     {"account", "{ user?: string, password?: rb.SecretName }"},
 };
 
@@ -40,7 +57,8 @@ static const char *function_type(const char *block)
         return "fun(d: table, out?: table)";
     }
     bool finding = strcmp(block, "fix") == 0 || strcmp(block, "finding") == 0;
-    return finding ? "fun(p: rb.Params, f: rb.Found, r: table): any, string?" : "fun(p: rb.Params, r: table): any, string?";
+    return finding ? "fun(p: rb.Params, f: rb.Found, r: table): any, string?"
+                   : "fun(p: rb.Params, r: table): any, string?";
 }
 
 static void add_type(struct rb_buf *out, const char *block, const char *type)
@@ -84,16 +102,19 @@ static void add_block(struct rb_buf *out, const struct rb_block *block)
         add_doc(out, block->example);
         (void)rb_buf_adds(out, "---```\n");
     }
-    (void)rb_buf_addf(out, "---@param id string\n---@return fun(fields: rb.block.%s)\nfunction %s(id) end\n\n", block->name, block->name);
+    (void)rb_buf_addf(out, "---@param id string\n---@return fun(fields: rb.block.%s)\nfunction %s(id) end\n\n",
+                      block->name, block->name);
 }
 
 void rb_meta_blocks(struct rb_buf *out)
 {
-    (void)rb_buf_adds(out, HEAD "---@alias rb.Severity \"P0\"|\"P1\"|\"P2\"|\"P3\"|\"P4\"\n"
-                           "---@alias rb.Risk\n---| '\"low\"' # done and reported 直接做并报告\n---| '\"medium\"' # asks y/N 问 y/N\n"
-                           "---| '\"high\"' # its key is typed 输入 key\n---| '\"critical\"' # a second person 第二个人\n"
-                           "---@alias rb.Text string|{ zh: string, en: string }\n---@alias rb.Params table<string, any>\n"
-                           "---@alias rb.Found table<string, any>\n---@alias rb.SecretName { secret: string }\n\n");
+    (void)rb_buf_adds(
+        out,
+        HEAD "---@alias rb.Severity \"P0\"|\"P1\"|\"P2\"|\"P3\"|\"P4\"\n"
+             "---@alias rb.Risk\n---| '\"low\"' # done and reported 直接做并报告\n---| '\"medium\"' # asks y/N 问 y/N\n"
+             "---| '\"high\"' # its key is typed 输入 key\n---| '\"critical\"' # a second person 第二个人\n"
+             "---@alias rb.Text string|{ zh: string, en: string }\n---@alias rb.Params table<string, any>\n"
+             "---@alias rb.Found table<string, any>\n---@alias rb.SecretName { secret: string }\n\n");
     for (const struct rb_block *block = rb_blocks; block->name != NULL; block++) {
         add_block(out, block);
     }
@@ -104,9 +125,20 @@ void rb_meta_blocks(struct rb_buf *out)
 static const struct {
     const char *type, *lua;
 } arg_types[] = {
-    {"path", "string"}, {"string", "string"}, {"bytes", "string"}, {"int", "integer"}, {"number", "number"}, {"bool", "boolean"},
-    {"duration", "string|number"}, {"size", "string|integer"}, {"list(string)", "string[]"}, {"list", "any[]"}, {"map", "table"},
-    {"connection", "string"}, {"channel", "string"}, {"secret", "any"},
+    {"path", "string"},
+    {"string", "string"},
+    {"bytes", "string"},
+    {"int", "integer"},
+    {"number", "number"},
+    {"bool", "boolean"},
+    {"duration", "string|number"},
+    {"size", "string|integer"},
+    {"list(string)", "string[]"},
+    {"list", "any[]"},
+    {"map", "table"},
+    {"connection", "string"},
+    {"channel", "string"},
+    {"secret", "any"},
 };
 
 static const char *arg_type(const char *type)
@@ -158,8 +190,10 @@ static void add_verb(struct rb_buf *out, const struct rb_binding *b, const struc
         }
         bool rest = (a->flags & RB_ARG_REST) != 0;
         (void)rb_buf_addf(out, "---@param %s%s %s %s %s\n", rest ? "..." : a->name,
-                          rest || (a->flags & RB_ARG_REQUIRED) != 0 ? "" : "?", rest ? "any" : arg_type(a->type), a->en, a->zh);
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "", rest ? "..." : a->name);
+                          rest || (a->flags & RB_ARG_REQUIRED) != 0 ? "" : "?", rest ? "any" : arg_type(a->type), a->en,
+                          a->zh);
+        used +=
+            (size_t)snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "", rest ? "..." : a->name);
     }
     if (strstr(names, "...") == NULL) {
         (void)rb_buf_addf(out, "---@param options? rb.options.%s.%s\n", b->name, v->name);
@@ -179,8 +213,10 @@ void rb_meta_verbs(struct rb_buf *out)
         add_doc(out, b->zh);
         if (connection) {
             (void)rb_buf_addf(out, "---@class rb.connection.%s\nlocal rb_connection_%s = {}\n\n", b->name, b->name);
-            (void)rb_buf_addf(out, "---@param connection string\n---@param options? table\n---@return rb.connection.%s\n"
-                                   "function %s(connection, options) end\n\n", b->name, b->name);
+            (void)rb_buf_addf(out,
+                              "---@param connection string\n---@param options? table\n---@return rb.connection.%s\n"
+                              "function %s(connection, options) end\n\n",
+                              b->name, b->name);
         } else {
             (void)rb_buf_addf(out, "%s = {}\n\n", b->name);
         }
@@ -202,21 +238,24 @@ static const struct {
     {"findings", "id", "The evidence of the standing instances.", "成立的各个实例的证据。"},
     {"found", "id, evidence", "The finding stands, with this evidence.", "这个 finding 成立，附上证据。"},
     {"generic", NULL, "Factories: generic.NAME { … }.", "工厂：generic.名字 { … }。"},
-    {"json", NULL, "json.encode, json.decode, json.array, json.null.", "json.encode、json.decode、json.array、json.null。"},
+    {"json", NULL, "json.encode, json.decode, json.array, json.null.",
+     "json.encode、json.decode、json.array、json.null。"},
     {"keep", "value", "The block's result so far.", "这个块目前的结果。"},
     {"note", "text, values", "A line in the record.", "记录里的一行。"},
     {"now", "", "UTC seconds, recorded.", "UTC 秒，会被记录。"},
     {"null", NULL, "JSON's null.", "JSON 的 null。"},
     {"ok", "text, values", "The check's one line; does not end it.", "检查的一行结果；不结束它。"},
     {"options", "given, known", "In a factory: its options, checked.", "工厂里：检查它的选项。"},
-    {"parallel", "list, fn, options", "fn for every item, { max = 8 } at a time; results in order.", "对每一项执行 fn，同时最多 { max = 8 }；结果按顺序。"},
+    {"parallel", "list, fn, options", "fn for every item, { max = 8 } at a time; results in order.",
+     "对每一项执行 fn，同时最多 { max = 8 }；结果按顺序。"},
     {"previous", "id", "What that check returned in the last run.", "该检查上一次运行的返回值。"},
     {"progress", "list, text", "An iterator that shows how far it is.", "显示进度的迭代器。"},
     {"recorded", "name", "test: an answer recorded with --from-run.", "test：用 --from-run 录下的回答。"},
     {"skip", "text, values", "Ends the block: does not apply.", "结束这个块：不适用。"},
     {"try", "fn, ...", "The values, or nil and the error of a verb.", "返回值，或 nil 和动词的错误。"},
     {"wait", "duration", "Waits.", "等待。"},
-    {"wait_until", "fn, options", "fn's first true value; { within, every }.", "fn 第一个为真的值；{ within, every }。"},
+    {"wait_until", "fn, options", "fn's first true value; { within, every }.",
+     "fn 第一个为真的值；{ within, every }。"},
 };
 
 static const char *embedded(const char *name, size_t len)
@@ -284,11 +323,12 @@ void rb_meta_helpers(struct rb_buf *out)
     for (i = 0; i < sizeof helpers / sizeof *helpers; i++) {
         add_doc(out, helpers[i].en);
         add_doc(out, helpers[i].zh);
-        (void)rb_buf_addf(out, helpers[i].args != NULL ? "---@return any ...\nfunction %s(%s) end\n\n" : "%s = {}%s\n\n",
+        (void)rb_buf_addf(out,
+                          helpers[i].args != NULL ? "---@return any ...\nfunction %s(%s) end\n\n" : "%s = {}%s\n\n",
                           helpers[i].name, helpers[i].args != NULL ? helpers[i].args : "");
     }
     json_t *names = libraries(), *name;
-    json_array_foreach (names, i, name) {
+    json_array_foreach(names, i, name) {
         const char *text = embedded(json_string_value(name), json_string_length(name));
         add_library(out, json_string_value(name), text != NULL ? text : "");
     }

@@ -9,13 +9,10 @@
     [id] = {id, letter, name, NULL, NULL, commands, repeat, RB_T_cli_o_##help}
 #define VALUE(id, letter, name, arg, values, commands, repeat, help) \
     [id] = {id, letter, name, arg, values, commands, repeat, RB_T_cli_o_##help}
-#define SCHEDULE(id, name, arg, help) \
-    [id] = {id, 0, name, arg, NULL, "schedule", false, RB_T_schedule_o_##help}
+#define SCHEDULE(id, name, arg, help) [id] = {id, 0, name, arg, NULL, "schedule", false, RB_T_schedule_o_##help}
 #define FLAG_TRUST(id, name, commands, help) [id] = {id, 0, name, NULL, NULL, commands, false, RB_T_trust_o_##help}
-#define TRUST(id, name, arg, commands, help) \
-    [id] = {id, 0, name, arg, NULL, commands, false, RB_T_trust_o_##help}
-#define SERVE(id, name, arg, help) \
-    [id] = {id, 0, name, arg, NULL, "serve", false, RB_T_schedule_o_##help}
+#define TRUST(id, name, arg, commands, help) [id] = {id, 0, name, arg, NULL, commands, false, RB_T_trust_o_##help}
+#define SERVE(id, name, arg, help) [id] = {id, 0, name, arg, NULL, "serve", false, RB_T_schedule_o_##help}
 
 const struct rb_option rb_option_table[] = {
     VALUE(RB_O_DIR, 'C', "directory", "DIR", NULL, NULL, true, dir),
@@ -42,7 +39,8 @@ const struct rb_option rb_option_table[] = {
     FLAG(RB_O_YES, 'y', "yes", "exec resume schedule undo", false, yes),
     VALUE(RB_O_CONFIRM, 0, "confirm", "KEY", NULL, "exec resume schedule undo approve", false, confirm),
     VALUE(RB_O_ANSWER, 0, "answer", "NAME=VALUE", NULL, "exec resume", false, answer),
-    VALUE(RB_O_REASON, 0, "reason", "TEXT", NULL, "exec guide resume resolve abort schedule undo approve reject", false, reason),
+    VALUE(RB_O_REASON, 0, "reason", "TEXT", NULL, "exec guide resume resolve abort schedule undo approve reject", false,
+          reason),
     VALUE(RB_O_PROFILE, 0, "profile", "NAME", NULL, "exec guide", true, profile),
     VALUE(RB_O_TIMEOUT, 0, "timeout", "DURATION", NULL, "exec guide resume drill test", false, timeout),
     FLAG(RB_O_EXIT_ZERO, 0, "exit-zero", "exec resume", false, exit_zero),

@@ -32,7 +32,8 @@ enum rb_option_id {
     RB_O_CONFIRM,
     RB_O_ANSWER,
     RB_O_REASON,
-    RB_O_PROFILE, RB_O_TIMEOUT,
+    RB_O_PROFILE,
+    RB_O_TIMEOUT,
     RB_O_EXIT_ZERO,
     RB_O_LIMIT,
     RB_O_STATUS,
@@ -71,7 +72,7 @@ enum rb_option_id {
 
 struct rb_option {
     enum rb_option_id id;
-    char letter;          /* 0 = none */
+    char letter; /* 0 = none */
     const char *name;
     const char *arg;      /* "DIR", NULL for a flag */
     const char *values;   /* "zh en": all there are; NULL = free */

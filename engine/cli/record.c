@@ -1,5 +1,6 @@
-/* Which journal a command works on: the usual one, or where that cannot be written the one in the folder $RUNBOOK_RECORD,
- * on another disk. Each is opened with the other beside it, to read: a run is in one of the two, and goes on there. */
+/* Which journal a command works on: the usual one, or where that cannot be written the one in the folder
+ * $RUNBOOK_RECORD, on another disk. Each is opened with the other beside it, to read: a run is in one of the two, and
+ * goes on there. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

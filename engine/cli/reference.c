@@ -143,14 +143,15 @@ bool rb_reference_verbs(struct rb_cli *c, const char *name)
 static void verb_markdown(struct rb_cli *c, const struct rb_binding *b, const struct rb_verb *v)
 {
     char *written = signature(b, v);
-    rb_put(c, RB_OUT, RB_PLAIN, "### %s.%s\n\n`%s`\n\n%s\n\n- %s: %s\n- %s: `%s`\n\n", b->name, v->name,
-           written, in_language(v->en, v->zh), TX(ref_effect), rb_effect_name(v->effect), TX(ref_returns),
+    rb_put(c, RB_OUT, RB_PLAIN, "### %s.%s\n\n`%s`\n\n%s\n\n- %s: %s\n- %s: `%s`\n\n", b->name, v->name, written,
+           in_language(v->en, v->zh), TX(ref_effect), rb_effect_name(v->effect), TX(ref_returns),
            v->returns != NULL ? v->returns : "nil");
     free(written);
     if (v->args == NULL || v->args->name == NULL) {
         return;
     }
-    rb_put(c, RB_OUT, RB_PLAIN, "| %s | %s | %s |\n| --- | --- | --- |\n", TX(ref_argument), TX(ref_type), TX(ref_meaning));
+    rb_put(c, RB_OUT, RB_PLAIN, "| %s | %s | %s |\n| --- | --- | --- |\n", TX(ref_argument), TX(ref_type),
+           TX(ref_meaning));
     for (const struct rb_arg *a = v->args; a->name != NULL; a++) {
         const char *bold = (a->flags & RB_ARG_REQUIRED) != 0 ? "**" : "";
         rb_put(c, RB_OUT, RB_PLAIN, "| %s`%s`%s%s | %s | %s |\n", bold, a->name, bold,

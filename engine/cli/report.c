@@ -15,18 +15,29 @@ static const struct {
     enum rb_text_id word;
     enum rb_style style;
 } results[] = {
-    {"healthy", RB_T_cli_r_healthy, RB_GOOD},     {"found", RB_T_cli_r_found, RB_WARN},
-    {"fixed", RB_T_cli_r_fixed, RB_GOOD},         {"done", RB_T_cli_r_done, RB_GOOD},
-    {"failed", RB_T_cli_r_failed, RB_BAD},        {"unknown", RB_T_cli_r_unknown, RB_BAD},
-    {"waiting", RB_T_cli_r_waiting, RB_WARN},     {"rejected", RB_T_cli_r_rejected, RB_BAD},
-    {"aborted", RB_T_cli_r_aborted, RB_WARN},     {"timed_out", RB_T_cli_r_timed_out, RB_BAD},
-    {"denied", RB_T_cli_r_denied, RB_BAD},        {"busy", RB_T_cli_r_busy, RB_WARN},
-    {"running", RB_T_cli_r_running, RB_PLAIN},    {"interrupted", RB_T_cli_r_interrupted, RB_BAD},
-    {"ok", RB_T_cli_r_ok, RB_GOOD},               {"skipped", RB_T_cli_r_skipped, RB_DIM},
-    {"refused", RB_T_cli_r_refused, RB_BAD},      {"passed", RB_T_cli_r_passed, RB_GOOD},
-    {"not_verified", RB_T_cli_r_not_verified, RB_BAD}, {"declined", RB_T_cli_r_declined, RB_WARN},
+    {"healthy", RB_T_cli_r_healthy, RB_GOOD},
+    {"found", RB_T_cli_r_found, RB_WARN},
+    {"fixed", RB_T_cli_r_fixed, RB_GOOD},
+    {"done", RB_T_cli_r_done, RB_GOOD},
+    {"failed", RB_T_cli_r_failed, RB_BAD},
+    {"unknown", RB_T_cli_r_unknown, RB_BAD},
+    {"waiting", RB_T_cli_r_waiting, RB_WARN},
+    {"rejected", RB_T_cli_r_rejected, RB_BAD},
+    {"aborted", RB_T_cli_r_aborted, RB_WARN},
+    {"timed_out", RB_T_cli_r_timed_out, RB_BAD},
+    {"denied", RB_T_cli_r_denied, RB_BAD},
+    {"busy", RB_T_cli_r_busy, RB_WARN},
+    {"running", RB_T_cli_r_running, RB_PLAIN},
+    {"interrupted", RB_T_cli_r_interrupted, RB_BAD},
+    {"ok", RB_T_cli_r_ok, RB_GOOD},
+    {"skipped", RB_T_cli_r_skipped, RB_DIM},
+    {"refused", RB_T_cli_r_refused, RB_BAD},
+    {"passed", RB_T_cli_r_passed, RB_GOOD},
+    {"not_verified", RB_T_cli_r_not_verified, RB_BAD},
+    {"declined", RB_T_cli_r_declined, RB_WARN},
     {"not_yet", RB_T_cli_r_not_verified, RB_WARN},
-    {"person", RB_T_cli_r_person, RB_WARN},       {"not_needed", RB_T_cli_r_not_needed, RB_DIM},
+    {"person", RB_T_cli_r_person, RB_WARN},
+    {"not_needed", RB_T_cli_r_not_needed, RB_DIM},
 };
 
 const char *rb_result_word(struct rb_cli *c, const char *result)
@@ -90,14 +101,16 @@ const char *rb_risk_word(struct rb_cli *c, const char *risk)
     return strcmp(risk, "low") == 0        ? TX(risk_low)
            : strcmp(risk, "medium") == 0   ? TX(risk_medium)
            : strcmp(risk, "high") == 0     ? TX(risk_high)
-           : strcmp(risk, "critical") == 0 ? TX(risk_critical) : rb_word(c, risk);
+           : strcmp(risk, "critical") == 0 ? TX(risk_critical)
+                                           : rb_word(c, risk);
 }
 
 const char *rb_plan_word(const char *state)
 {
     return strcmp(state, "no_change") == 0     ? TX_TRUST(no_change)
            : strcmp(state, "will_change") == 0 ? TX_TRUST(will_change)
-           : strcmp(state, "by_hand") == 0     ? TX_TRUST(by_hand) : TX_TRUST(unknown_here);
+           : strcmp(state, "by_hand") == 0     ? TX_TRUST(by_hand)
+                                               : TX_TRUST(unknown_here);
 }
 
 const char *rb_effect_line(struct rb_cli *c, const json_t *effect)
@@ -126,11 +139,11 @@ void rb_put_evidence(struct rb_cli *c, const json_t *evidence, int indent)
     const char *key;
     json_t *value, *fields = sorted(evidence);
     int width = 0;
-    json_object_foreach (fields, key, value) {
+    json_object_foreach(fields, key, value) {
         int w = rb_utf8_width(rb_word(c, key));
         width = w > width ? w : width;
     }
-    json_object_foreach (fields, key, value) {
+    json_object_foreach(fields, key, value) {
         rb_put(c, RB_OUT, RB_DIM, "%*s%s", indent, "", rb_word_pad(c, rb_word(c, key), width));
         rb_put(c, RB_OUT, RB_PLAIN, "  %s\n", rb_word_json(c, value, EVIDENCE_MAX));
     }
@@ -143,7 +156,7 @@ const char *rb_evidence_line(struct rb_cli *c, const json_t *evidence)
     const char *key;
     json_t *value, *fields = sorted(evidence);
     rb_buf_init(&b, 1u << 16);
-    json_object_foreach (fields, key, value) {
+    json_object_foreach(fields, key, value) {
         rb_buf_addf(&b, "%s%s=%s", b.len > 0 ? " " : "", key, rb_word_json(c, value, EVIDENCE_MAX));
     }
     const char *line = rb_word(c, rb_buf_str(&b));
@@ -201,14 +214,15 @@ static void put_act(struct rb_cli *c, const json_t *act)
     rb_put(c, RB_OUT, RB_BOLD, "%s", rb_word(c, rb_json_str(act, "id", "?")));
     rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s  %s\n", rb_word(c, rb_json_str(act, "for", "")),
            rb_word_text(c, json_object_get(act, "title")), rb_result_word(c, result));
-    json_array_foreach (json_object_get(act, "effects"), i, effect) {
+    json_array_foreach(json_object_get(act, "effects"), i, effect) {
         bool ok = rb_json_bool(effect, "ok", true);
         rb_put(c, RB_OUT, ok ? RB_PLAIN : RB_BAD, "    %s%s\n", rb_effect_line(c, effect), ok ? "" : TX(audit_failed));
     }
     if (json_object_get(act, "verify") != NULL) {
         put_part(c, TX(ph_verify), json_object_get(act, "verify"));
     }
-    if (json_is_object(json_object_get(act, "undo")) && json_object_get(json_object_get(act, "undo"), "result") != NULL) {
+    if (json_is_object(json_object_get(act, "undo")) &&
+        json_object_get(json_object_get(act, "undo"), "result") != NULL) {
         put_part(c, TX(ph_undo), json_object_get(act, "undo"));
     }
 }
@@ -217,13 +231,13 @@ static void put_checks(struct rb_cli *c, const json_t *run)
 {
     size_t i, k;
     json_t *check, *f;
-    json_array_foreach (json_object_get(run, "checks"), i, check) {
+    json_array_foreach(json_object_get(run, "checks"), i, check) {
         const char *result = rb_json_str(check, "result", "?");
         rb_put(c, RB_OUT, RB_PLAIN, "  ");
         rb_put_mark(c, RB_OUT, rb_result_mark(result));
         rb_put(c, RB_OUT, RB_PLAIN, "%s  %s  %s\n", rb_word_pad(c, rb_word(c, rb_json_str(check, "id", "?")), 20),
                rb_result_word(c, result), rb_said_word(c, check));
-        json_array_foreach (json_object_get(check, "findings"), k, f) {
+        json_array_foreach(json_object_get(check, "findings"), k, f) {
             put_finding(c, f, 4);
         }
     }
@@ -236,7 +250,7 @@ static void put_list(struct rb_cli *c, const char *label, const json_t *list)
     if (json_array_size(list) > 0) {
         rb_put(c, RB_OUT, RB_BOLD, "%s\n", label);
     }
-    json_array_foreach ((json_t *)list, i, act) {
+    json_array_foreach((json_t *)list, i, act) {
         put_act(c, act);
     }
 }
@@ -245,7 +259,7 @@ static void put_next(struct rb_cli *c, const json_t *run)
 {
     size_t i;
     json_t *next;
-    json_array_foreach (json_object_get(run, "next"), i, next) {
+    json_array_foreach(json_object_get(run, "next"), i, next) {
         rb_put(c, RB_OUT, RB_PLAIN, "%s  ", TX(next));
         rb_put(c, RB_OUT, RB_COMMAND, "%s\n", rb_word_argv(c, json_object_get(next, "argv")));
     }
@@ -292,17 +306,17 @@ static void md_findings(struct rb_cli *c, const json_t *run)
 {
     size_t i, k;
     json_t *check, *f;
-    json_array_foreach (json_object_get(run, "checks"), i, check) {
+    json_array_foreach(json_object_get(run, "checks"), i, check) {
         const char *text = md(c, rb_said_word(c, check));
         rb_put(c, RB_OUT, RB_PLAIN, "- **%s** %s%s%s\n", md(c, rb_json_str(check, "id", "?")),
                rb_result_word(c, rb_json_str(check, "result", "?")), text[0] != '\0' ? "  " : "", text);
-        json_array_foreach (json_object_get(check, "findings"), k, f) {
+        json_array_foreach(json_object_get(check, "findings"), k, f) {
             const char *key;
             json_t *value;
             rb_put(c, RB_OUT, RB_PLAIN, "  - **%s %s** %s (%s)\n", md(c, rb_json_str(f, "id", "?")),
                    md(c, rb_json_str(f, "key", "")), md(c, rb_text_json(json_object_get(f, "title"))),
                    strcmp(rb_json_str(f, "state", ""), "cleared") == 0 ? TX(cleared) : TX(stands));
-            json_object_foreach (json_object_get(f, "evidence"), key, value) {
+            json_object_foreach(json_object_get(f, "evidence"), key, value) {
                 rb_put(c, RB_OUT, RB_PLAIN, "    - %s: %s\n", md(c, key), md(c, rb_word_json(c, value, EVIDENCE_MAX)));
             }
         }
@@ -316,15 +330,17 @@ static void md_acts(struct rb_cli *c, const char *label, const json_t *list)
     if (json_array_size(list) > 0) {
         rb_put(c, RB_OUT, RB_PLAIN, "\n## %s\n\n", label);
     }
-    json_array_foreach ((json_t *)list, i, act) {
+    json_array_foreach((json_t *)list, i, act) {
         const json_t *confirmed = json_object_get(act, "confirmed");
         const char *reason = md(c, rb_json_str(confirmed, "reason", ""));
         bool declined = strcmp(rb_json_str(confirmed, "answer", "yes"), "no") == 0;
         rb_put(c, RB_OUT, RB_PLAIN, "- **%s** %s: %s%s%s\n", md(c, rb_json_str(act, "id", "?")),
                md(c, rb_text_json(json_object_get(act, "title"))),
-               rb_result_word(c, rb_json_str(act, "result", declined ? "declined" : "?")), reason[0] != '\0' ? "  " : "", reason);
-        json_array_foreach (json_object_get(act, "effects"), k, effect) {
-            rb_put(c, RB_OUT, RB_PLAIN, "  - %s%s\n", md(c, rb_effect_line(c, effect)), rb_json_bool(effect, "ok", true) ? "" : TX(audit_failed));
+               rb_result_word(c, rb_json_str(act, "result", declined ? "declined" : "?")),
+               reason[0] != '\0' ? "  " : "", reason);
+        json_array_foreach(json_object_get(act, "effects"), k, effect) {
+            rb_put(c, RB_OUT, RB_PLAIN, "  - %s%s\n", md(c, rb_effect_line(c, effect)),
+                   rb_json_bool(effect, "ok", true) ? "" : TX(audit_failed));
         }
     }
 }
@@ -354,7 +370,7 @@ static void md_notes(struct rb_cli *c, const json_t *notes)
     if (json_array_size(notes) > 0) {
         rb_put(c, RB_OUT, RB_PLAIN, "\n## %s\n\n", rb_text(RB_T_guide_md_notes));
     }
-    json_array_foreach ((json_t *)notes, i, note) {
+    json_array_foreach((json_t *)notes, i, note) {
         rb_put(c, RB_OUT, RB_PLAIN, "- %s\n", md(c, rb_text_json(json_object_get(note, "text"))));
     }
 }
@@ -370,8 +386,8 @@ void rb_report_md(struct rb_cli *c, const json_t *run)
            TX(md_who), md(c, rb_actor_word(c, json_object_get(run, "actor"))), TX(md_started),
            rb_json_str(run, "started", "?"), TX(md_ended), rb_json_str(run, "ended", "-"));
     put_response(c, run);
-    rb_put(c, RB_OUT, RB_PLAIN, "- %s: %s\n\n## %s\n\n", TX(params), md(c, rb_evidence_line(c, json_object_get(run, "params"))),
-           TX(diagnosis));
+    rb_put(c, RB_OUT, RB_PLAIN, "- %s: %s\n\n## %s\n\n", TX(params),
+           md(c, rb_evidence_line(c, json_object_get(run, "params"))), TX(diagnosis));
     md_findings(c, run);
     md_acts(c, TX(show_fixes), json_object_get(run, "fixes"));
     md_acts(c, TX(show_steps), json_object_get(run, "steps"));
@@ -379,7 +395,7 @@ void rb_report_md(struct rb_cli *c, const json_t *run)
     if (json_array_size(json_object_get(run, "next")) > 0) {
         rb_put(c, RB_OUT, RB_PLAIN, "\n## %s\n\n", TX(next));
     }
-    json_array_foreach (json_object_get(run, "next"), i, next) {
+    json_array_foreach(json_object_get(run, "next"), i, next) {
         rb_put(c, RB_OUT, RB_PLAIN, "    %s\n", rb_word_argv(c, json_object_get(next, "argv")));
     }
 }

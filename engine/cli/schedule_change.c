@@ -44,8 +44,8 @@ static int apply_one(struct rb_cli *c, struct rb_cli_schedules *s, const struct 
     if (change->until != 0 && change->until != RB_PAUSED_FOREVER) {
         rb_clock_format(change->until * 1000000, 0, until);
     }
-    json_t *body = json_pack("{s:s, s:s?, s:s?}", "schedule", one->name, "until",
-                             until[0] != '\0' ? until : NULL, "reason", change->reason);
+    json_t *body = json_pack("{s:s, s:s?, s:s?}", "schedule", one->name, "until", until[0] != '\0' ? until : NULL,
+                             "reason", change->reason);
     rc = rc != 0 ? rc : rb_journal_add(c->journal, JOURNAL_RUN, change->kind, body, err);
     json_decref(body);
     return rc;
@@ -88,8 +88,7 @@ static int read_until(const struct rb_cli *c, const struct rb_cli_schedules *s, 
         return zone == NULL ? err->code : 0;
     }
     int rc = rb_moment_parse(until, zone, s->now, &change->until, err);
-    return rc == 0 && change->until <= s->now ? rb_err_set(err, RB_EUSAGE, RB_T_schedule_until_past, until)
-                                              : rc;
+    return rc == 0 && change->until <= s->now ? rb_err_set(err, RB_EUSAGE, RB_T_schedule_until_past, until) : rc;
 }
 
 static int change_named(struct rb_cli *c, struct change *change)
@@ -105,14 +104,12 @@ static int change_named(struct rb_cli *c, struct change *change)
     rc = rc != 0 ? rc : journal_open(c, &err);
     rc = rc != 0 ? rc : apply(c, &s, change, names, &err);
     if (rc == 0 && c->format == RB_FORMAT_TEXT) {
-        json_array_foreach(names, i, name)
-        {
-            rb_put(c, RB_OUT, RB_PLAIN, "%s  %s\n", rb_text(change->done),
-                   rb_word(c, json_string_value(name)));
+        json_array_foreach(names, i, name) {
+            rb_put(c, RB_OUT, RB_PLAIN, "%s  %s\n", rb_text(change->done), rb_word(c, json_string_value(name)));
         }
     } else if (rc == 0) {
-        rb_put_json(c, json_pack("{s:s, s:s, s:O}", "schema", "runbook.schedule.change/1", "done",
-                                 change->kind + 9, "schedules", names));
+        rb_put_json(c, json_pack("{s:s, s:s, s:O}", "schema", "runbook.schedule.change/1", "done", change->kind + 9,
+                                 "schedules", names));
     }
     json_decref(names);
     rb_cli_schedules_close(&s);
@@ -138,8 +135,8 @@ int rb_schedule_resume(struct rb_cli *c)
 
 int rb_schedule_reset(struct rb_cli *c)
 {
-    return change_named(c, &(struct change){"schedule.reset", RB_T_schedule_done_reset, 0,
-                                            rb_options_get(&c->options, RB_O_REASON)});
+    return change_named(
+        c, &(struct change){"schedule.reset", RB_T_schedule_done_reset, 0, rb_options_get(&c->options, RB_O_REASON)});
 }
 
 /* ---- run ---- */
@@ -168,8 +165,7 @@ int rb_schedule_run(struct rb_cli *c)
 {
     struct rb_err err = {0};
     struct rb_cli_schedules s = {0};
-    int rc = c->nargs == 2 ? rb_cli_schedules(c, &s, false, &err)
-                           : rb_err_set(&err, RB_EUSAGE, RB_T_schedule_run_what);
+    int rc = c->nargs == 2 ? rb_cli_schedules(c, &s, false, &err) : rb_err_set(&err, RB_EUSAGE, RB_T_schedule_run_what);
     const struct rb_schedule *one = rc == 0 ? rb_schedules_find(s.all, c->args[1], &err) : NULL;
     int code = one != NULL ? run_one(c, one, &err) : rb_cli_fail(c, &err);
     rb_cli_schedules_close(&s);

@@ -56,8 +56,7 @@ static void put_calendar(struct rb_buf *out, const struct rb_schedule *s, uint64
 static void put_when(struct rb_buf *out, const struct rb_schedule *s)
 {
     if (s->every != 0) {
-        rb_buf_addf(out, "OnActiveSec=%llds\nOnUnitActiveSec=%llds\n", (long long)s->every,
-                    (long long)s->every);
+        rb_buf_addf(out, "OnActiveSec=%llds\nOnUnitActiveSec=%llds\n", (long long)s->every, (long long)s->every);
     } else if (s->cron.either) {
         put_calendar(out, s, s->cron.days, 0x7f);
         put_calendar(out, s, UINT64_MAX, s->cron.weekdays);
@@ -95,13 +94,10 @@ static void put_units(struct rb_cli *c, const struct rb_schedule *s, struct rb_b
     if (s->jitter != 0) {
         rb_buf_addf(out, "RandomizedDelaySec=%llds\nFixedRandomDelay=true\n", (long long)s->jitter);
     }
-    rb_buf_addf(
-        out,
-        "\n[Install]\nWantedBy=timers.target\n\n# %s.service\n[Unit]\nDescription=runbook schedule %s\n\n",
-        unit, s->name);
+    rb_buf_addf(out, "\n[Install]\nWantedBy=timers.target\n\n# %s.service\n[Unit]\nDescription=runbook schedule %s\n\n",
+                unit, s->name);
     rb_buf_adds(out, "[Service]\nType=oneshot\nSuccessExitStatus=3\nExecStart=");
-    json_array_foreach(argv, i, word)
-    {
+    json_array_foreach(argv, i, word) {
         put_word(out, json_string_value(word));
     }
     rb_buf_adds(out, " schedule run");

@@ -4,8 +4,8 @@
 #include "cli/cli.h"
 
 #define COLUMNS_MAX 12
-#define GAP 2      /* between two columns */
-#define BELOW 4    /* how far the further lines of a row are indented */
+#define GAP 2       /* between two columns */
+#define BELOW 4     /* how far the further lines of a row are indented */
 #define SHORTEST 16 /* a shortened column still says something */
 #define LAST 24     /* the last column wraps, in no less than this */
 
@@ -96,7 +96,8 @@ static void put_row(struct rb_cli *c, enum rb_sink sink, enum rb_style style, co
         }
         const char *cell = cell_of(c, row, i);
         if (i > 0 && ends) {
-            c->line[sink].indent = c->line[sink].at; /* what does not fit goes on below the beginning of its own column */
+            c->line[sink].indent =
+                c->line[sink].at; /* what does not fit goes on below the beginning of its own column */
         }
         rb_put(c, sink, style, "%s%s", i + 1 == n ? cell : shortened(c, cell, l->widths[i], !ends), ends ? "" : "  ");
     }
@@ -109,14 +110,14 @@ void rb_put_table(struct rb_cli *c, enum rb_sink sink, const json_t *rows, int i
     int columns = rb_columns(c, sink);
     size_t i, n = 0;
     json_t *row;
-    json_array_foreach ((json_t *)rows, i, row) {
+    json_array_foreach((json_t *)rows, i, row) {
         measure(c, row, l.widths);
         n = json_array_size(row) > n ? json_array_size(row) : n;
     }
     if (columns > 0) {
         fit(&l, n < COLUMNS_MAX ? n : COLUMNS_MAX, 0, columns);
     }
-    json_array_foreach ((json_t *)rows, i, row) {
+    json_array_foreach((json_t *)rows, i, row) {
         put_row(c, sink, RB_PLAIN, row, &l);
     }
 }
@@ -129,14 +130,14 @@ void rb_put_listing(struct rb_cli *c, const json_t *headings, const json_t *rows
     size_t i;
     json_t *row;
     measure(c, heading, l.widths);
-    json_array_foreach ((json_t *)rows, i, row) {
+    json_array_foreach((json_t *)rows, i, row) {
         measure(c, row, l.widths);
     }
     if (columns > 0) {
         fit(&l, json_array_size(heading), gives, columns);
     }
     put_row(c, RB_OUT, RB_DIM, heading, &l);
-    json_array_foreach ((json_t *)rows, i, row) {
+    json_array_foreach((json_t *)rows, i, row) {
         put_row(c, RB_OUT, RB_PLAIN, row, &l);
     }
 }

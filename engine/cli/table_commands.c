@@ -1,9 +1,18 @@
 /* The one list of commands: dispatch, help and completion read it. */
 #include "cli/commands.h"
 
-#define COMMAND(name, alias, usage, run, text) {name, alias, false, RB_T_cli_c_##text, usage, RB_T_cli_h_##text, run}
-#define TRUST(name, usage, run) {#name, NULL, false, RB_T_trust_c_##name, usage, RB_T_trust_h_##name, run}
-#define HIDDEN(name, run) {name, NULL, true, RB_T_none, "", RB_T_none, run}
+#define COMMAND(name, alias, usage, run, text) \
+    { \
+        name, alias, false, RB_T_cli_c_##text, usage, RB_T_cli_h_##text, run \
+    }
+#define TRUST(name, usage, run) \
+    { \
+#name, NULL, false, RB_T_trust_c_##name, usage, RB_T_trust_h_##name, run \
+    }
+#define HIDDEN(name, run) \
+    { \
+        name, NULL, true, RB_T_none, "", RB_T_none, run \
+    }
 
 const struct rb_command rb_commands[] = {
     COMMAND("list", "ls", "[WORD...]", rb_cmd_list, list),
@@ -25,8 +34,9 @@ const struct rb_command rb_commands[] = {
     COMMAND("audit", NULL, "[verify | export]", rb_cmd_audit, audit),
     COMMAND("drill", NULL, "RUNBOOK[/DRILL] ... | --all", rb_cmd_drill, drill),
     COMMAND("test", NULL, "RUNBOOK[/TEST] ... | --all | --from-run RUN", rb_cmd_test, test),
-    {"schedule", NULL, false, RB_T_schedule_c_schedule, "list | next EXPR | explain | pause | resume | run | reset | export systemd",
-     RB_T_schedule_h_schedule, rb_cmd_schedule},
+    {"schedule", NULL, false, RB_T_schedule_c_schedule,
+     "list | next EXPR | explain | pause | resume | run | reset | export systemd", RB_T_schedule_h_schedule,
+     rb_cmd_schedule},
     {"serve", NULL, false, RB_T_schedule_c_serve, "", RB_T_schedule_h_serve, rb_cmd_serve},
     COMMAND("new", NULL, "SYSTEM/NAME", rb_cmd_new, new),
     COMMAND("lint", NULL, "[FILE | DIR | RUNBOOK ...]", rb_cmd_lint, lint),

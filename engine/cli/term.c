@@ -31,8 +31,8 @@ static void flush_results(struct rb_cli *c)
 static const char *sgr(enum rb_style style)
 {
     static const char *const codes[] = {
-        [RB_PLAIN] = "", [RB_BOLD] = "\033[1m", [RB_DIM] = "\033[2m",
-        [RB_GOOD] = "\033[32m", [RB_BAD] = "\033[31m", [RB_WARN] = "\033[33m", [RB_COMMAND] = "\033[1m",
+        [RB_PLAIN] = "",       [RB_BOLD] = "\033[1m",  [RB_DIM] = "\033[2m",     [RB_GOOD] = "\033[32m",
+        [RB_BAD] = "\033[31m", [RB_WARN] = "\033[33m", [RB_COMMAND] = "\033[1m",
     };
     return codes[style];
 }
@@ -161,13 +161,13 @@ static void add_json(struct rb_buf *b, const json_t *value, int depth)
     } else if (secret != NULL) {
         rb_buf_addf(b, RB_SECRET_SHOWN, secret);
     } else if (depth > 0 && json_is_array(value)) {
-        json_array_foreach ((json_t *)value, i, item) {
+        json_array_foreach((json_t *)value, i, item) {
             rb_buf_adds(b, i > 0 ? ", " : "");
             add_json(b, item, depth - 1);
         }
     } else if (depth > 0 && json_is_object(value)) {
         const char *gap = "";
-        json_object_foreach ((json_t *)value, key, item) {
+        json_object_foreach((json_t *)value, key, item) {
             rb_buf_addf(b, "%s%s=", gap, key);
             add_json(b, item, depth - 1);
             gap = " ";
@@ -248,7 +248,7 @@ const char *rb_word_argv(struct rb_cli *c, const json_t *argv)
     size_t i;
     json_t *arg;
     rb_buf_init(&b, LINE_MAX_BYTES);
-    json_array_foreach ((json_t *)argv, i, arg) {
+    json_array_foreach((json_t *)argv, i, arg) {
         rb_buf_adds(&b, i > 0 ? " " : "");
         add_quoted(&b, json_is_string(arg) ? json_string_value(arg) : "");
     }
@@ -285,8 +285,9 @@ const char *rb_word_ago(struct rb_cli *c, const char *rfc3339)
 
 void rb_put_mark(struct rb_cli *c, enum rb_sink sink, enum rb_style style)
 {
-    const char *mark = style == RB_GOOD ? (c->ascii ? "[ok]" : "✓")
-                       : style == RB_BAD ? (c->ascii ? "[x]" : "✗") : (c->ascii ? "[!]" : "!");
+    const char *mark = style == RB_GOOD  ? (c->ascii ? "[ok]" : "✓")
+                       : style == RB_BAD ? (c->ascii ? "[x]" : "✗")
+                                         : (c->ascii ? "[!]" : "!");
     rb_put(c, sink, style, "%s", mark);
     rb_put(c, sink, RB_PLAIN, " ");
 }

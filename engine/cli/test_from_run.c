@@ -50,7 +50,7 @@ static json_t *ids_of(const json_t *diagnosis)
 {
     json_t *seen = json_object(), *ids = json_array(), *one;
     size_t i;
-    json_array_foreach (json_object_get(diagnosis, "standing"), i, one) {
+    json_array_foreach(json_object_get(diagnosis, "standing"), i, one) {
         const char *id = rb_json_str(one, "id", "");
         if (json_object_get(seen, id) == NULL) {
             json_object_set_new(seen, id, json_true());
@@ -105,12 +105,12 @@ static void put_test(struct frozen *f, const char *run)
     rb_put(c, RB_OUT, RB_PLAIN, "test \"%s\" {\n", run);
     put_json(c, "  with = ", json_object_get(f->started, "params"), ",");
     rb_put(c, RB_OUT, RB_PLAIN, "  given = {\n");
-    json_object_foreach (f->calls, verb, calls) {
+    json_object_foreach(f->calls, verb, calls) {
         rb_put(c, RB_OUT, RB_PLAIN, "    [\"%s\"] = recorded(", rb_word(c, verb));
         put_json(c, "", calls, "),");
     }
     rb_put(c, RB_OUT, RB_PLAIN, "  },\n  expect = {");
-    json_array_foreach (f->expect, i, id) {
+    json_array_foreach(f->expect, i, id) {
         rb_put(c, RB_OUT, RB_PLAIN, "%s \"%s\"", gap, rb_word(c, json_string_value(id)));
         gap = ",";
     }

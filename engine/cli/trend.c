@@ -12,10 +12,11 @@ enum fate { GOOD, FIXED, FOUND, FAILED, OTHER, FATES };
 
 static enum fate fate_of(const char *result)
 {
-    return rb_option_listed("healthy done", result)                       ? GOOD
-           : strcmp(result, "fixed") == 0                                 ? FIXED
-           : rb_option_listed("found waiting rejected", result)           ? FOUND
-           : rb_option_listed("failed unknown timed_out interrupted", result) ? FAILED : OTHER;
+    return rb_option_listed("healthy done", result)                           ? GOOD
+           : strcmp(result, "fixed") == 0                                     ? FIXED
+           : rb_option_listed("found waiting rejected", result)               ? FOUND
+           : rb_option_listed("failed unknown timed_out interrupted", result) ? FAILED
+                                                                              : OTHER;
 }
 
 static int by_number(const void *a, const void *b)
@@ -29,7 +30,7 @@ static json_int_t median(const json_t *list)
     size_t n = json_array_size(list), i;
     json_t *item;
     json_int_t *sorted = rb_xcalloc(n + 1, sizeof *sorted);
-    json_array_foreach ((json_t *)list, i, item) {
+    json_array_foreach((json_t *)list, i, item) {
         sorted[i] = json_integer_value(item);
     }
     qsort(sorted, n, sizeof *sorted, by_number);
@@ -44,12 +45,12 @@ static json_t *counted(const json_t *runs)
     static const char *const names[] = {"good", "fixed", "found", "failed", "other"};
     json_t *by_id = json_object(), *run;
     size_t i;
-    json_array_foreach ((json_t *)runs, i, run) {
+    json_array_foreach((json_t *)runs, i, run) {
         const char *id = rb_json_str(run, "runbook", "?"), *fate = names[fate_of(rb_json_str(run, "result", ""))];
         json_t *one = json_object_get(by_id, id), *ms = json_object_get(run, "ms");
         if (one == NULL) {
-            one = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:[], s:[]}", "runs", 0, "good", 0, "fixed", 0, "found", 0, "failed", 0,
-                            "other", 0, "took", "lately");
+            one = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:[], s:[]}", "runs", 0, "good", 0, "fixed", 0, "found", 0,
+                            "failed", 0, "other", 0, "took", "lately");
             json_object_set_new(by_id, id, one);
         }
         json_object_set_new(one, "runs", json_integer(rb_json_int(one, "runs", 0) + 1));
@@ -69,7 +70,7 @@ static const char *strip(struct rb_cli *c, const json_t *lately)
     char text[LATELY + 1];
     size_t i;
     json_t *result;
-    json_array_foreach ((json_t *)lately, i, result) {
+    json_array_foreach((json_t *)lately, i, result) {
         text[i] = ".+!x-"[fate_of(json_is_string(result) ? json_string_value(result) : "")];
     }
     text[json_array_size(lately)] = '\0';
@@ -85,14 +86,15 @@ void rb_put_trend(struct rb_cli *c, const json_t *runs)
 {
     json_t *by_id = counted(runs), *rows = json_array(), *headings = json_array(), *one;
     const char *id;
-    rb_row(headings, TX(col_runbook), rb_text(RB_T_guide_col_runs), rb_text(RB_T_guide_col_good), rb_text(RB_T_guide_col_fixed),
-           rb_text(RB_T_guide_col_found), rb_text(RB_T_guide_col_failed), rb_text(RB_T_guide_col_median),
-           rb_text(RB_T_guide_col_lately), NULL);
-    json_object_foreach (by_id, id, one) {
+    rb_row(headings, TX(col_runbook), rb_text(RB_T_guide_col_runs), rb_text(RB_T_guide_col_good),
+           rb_text(RB_T_guide_col_fixed), rb_text(RB_T_guide_col_found), rb_text(RB_T_guide_col_failed),
+           rb_text(RB_T_guide_col_median), rb_text(RB_T_guide_col_lately), NULL);
+    json_object_foreach(by_id, id, one) {
         json_int_t ms = median(json_object_get(one, "took"));
         json_object_set_new(one, "median_ms", json_integer(ms));
-        rb_row(rows, id, number(c, one, "runs"), number(c, one, "good"), number(c, one, "fixed"), number(c, one, "found"),
-               number(c, one, "failed"), rb_word_ms(c, ms), strip(c, json_object_get(one, "lately")), NULL);
+        rb_row(rows, id, number(c, one, "runs"), number(c, one, "good"), number(c, one, "fixed"),
+               number(c, one, "found"), number(c, one, "failed"), rb_word_ms(c, ms),
+               strip(c, json_object_get(one, "lately")), NULL);
     }
     if (c->format == RB_FORMAT_JSON) {
         rb_put_json(c, json_pack("{s:s, s:O}", "schema", "runbook.trend/1", "runbooks", by_id));

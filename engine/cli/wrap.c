@@ -44,7 +44,8 @@ static bool breaks(const char *s, size_t n, const char *after, size_t m)
     if (*s == ' ' || *after == ' ') {
         return true;
     }
-    if (among(closing, sizeof closing / sizeof *closing, after, m) || among(opening, sizeof opening / sizeof *opening, s, n)) {
+    if (among(closing, sizeof closing / sizeof *closing, after, m) ||
+        among(opening, sizeof opening / sizeof *opening, s, n)) {
         return false;
     }
     return char_width(s, n) == 2 || char_width(after, m) == 2;

@@ -17,8 +17,7 @@ static struct queued_blob *find(const struct rb_journal *j, const unsigned char 
     return b;
 }
 
-int rb_journal_blob_add(struct rb_journal *j, const void *data, size_t size, char out[RB_HEX_SIZE],
-                        struct rb_err *err)
+int rb_journal_blob_add(struct rb_journal *j, const void *data, size_t size, char out[RB_HEX_SIZE], struct rb_err *err)
 {
     unsigned char digest[RB_HASH_SIZE];
     rb_hash(data, size, digest);

@@ -80,8 +80,7 @@ static struct queued *queued_new(struct rb_journal *j, const char *run, const ch
     return q;
 }
 
-int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body,
-                   struct rb_err *err)
+int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, const json_t *body, struct rb_err *err)
 {
     struct rb_err why = {0};
     struct queued *q = queued_new(j, run, kind, body, &why);

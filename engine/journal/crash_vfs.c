@@ -163,11 +163,23 @@ static int f_shm_unmap(sqlite3_file *f, int remove)
     return real(f)->pMethods->xShmUnmap(real(f), remove);
 }
 
-static const sqlite3_io_methods methods = {
-    .iVersion = 2, .xClose = f_close, .xRead = f_read, .xWrite = f_write, .xTruncate = f_truncate, .xSync = f_sync,
-    .xFileSize = f_size, .xLock = f_lock, .xUnlock = f_unlock, .xCheckReservedLock = f_reserved,
-    .xFileControl = f_control, .xSectorSize = f_sector, .xDeviceCharacteristics = f_device, .xShmMap = f_shm_map,
-    .xShmLock = f_shm_lock, .xShmBarrier = f_shm_barrier, .xShmUnmap = f_shm_unmap};
+static const sqlite3_io_methods methods = {.iVersion = 2,
+                                           .xClose = f_close,
+                                           .xRead = f_read,
+                                           .xWrite = f_write,
+                                           .xTruncate = f_truncate,
+                                           .xSync = f_sync,
+                                           .xFileSize = f_size,
+                                           .xLock = f_lock,
+                                           .xUnlock = f_unlock,
+                                           .xCheckReservedLock = f_reserved,
+                                           .xFileControl = f_control,
+                                           .xSectorSize = f_sector,
+                                           .xDeviceCharacteristics = f_device,
+                                           .xShmMap = f_shm_map,
+                                           .xShmLock = f_shm_lock,
+                                           .xShmBarrier = f_shm_barrier,
+                                           .xShmUnmap = f_shm_unmap};
 
 static int v_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
 {

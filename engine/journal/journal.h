@@ -21,9 +21,9 @@
 struct rb_journal;
 
 struct rb_event {
-    int64_t id;         /* position in the chain */
-    const char *run;    /* "r-7k2m9q" */
-    int64_t seq;        /* position in the run, from 1 */
+    int64_t id;      /* position in the chain */
+    const char *run; /* "r-7k2m9q" */
+    int64_t seq;     /* position in the run, from 1 */
     int64_t utc_us, mono_ns;
     const char *kind;   /* "call.intent" */
     const char *actor;  /* canonical JSON: uid, login, sudo, tty, ssh, host */
@@ -49,7 +49,8 @@ int rb_journal_add(struct rb_journal *j, const char *run, const char *kind, cons
 /* Writes everything queued in one synced transaction. After an error the events stay queued. */
 int rb_journal_commit(struct rb_journal *j, struct rb_err *err);
 /* Commits what is queued and, in the same transaction, one event more if check says 0 to it: nothing can come between
- * what check reads and what is then written. An error of check is returned; what was queued is committed all the same. */
+ * what check reads and what is then written. An error of check is returned; what was queued is committed all the same.
+ */
 typedef int rb_journal_check(struct rb_journal *j, void *user, struct rb_err *err);
 struct rb_journal_if {
     const char *run, *kind;
@@ -91,7 +92,8 @@ const char *rb_journal_path(const struct rb_journal *j);
 /* Calls fn for each event in order; a non-zero return ends it and is returned.
  * run NULL = all runs of this journal, not of the one beside it; after = only ids above it. */
 typedef int rb_event_fn(const struct rb_event *event, void *user);
-int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_event_fn *fn, void *user, struct rb_err *err);
+int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_event_fn *fn, void *user,
+                    struct rb_err *err);
 /* The same for events of one of the kinds that lists are made of (plan.made, plan.used, approval.*, undo.started,
  * run.started, run.parked, run.resumed, run.resolved, run.ended): found without a walk through the others. */
 int rb_journal_read_kind(struct rb_journal *j, const char *kind, const char *run, int64_t after, rb_event_fn *fn,
@@ -100,9 +102,9 @@ int rb_journal_read_kind(struct rb_journal *j, const char *kind, const char *run
  * when several do. */
 int rb_journal_find_run(struct rb_journal *j, const char *prefix, char out[RB_ID_MAX], struct rb_err *err);
 /* The run.started and run.ended events of the newest limit runs, newest first, as
- * [{run, runbook, mode, target, started, ended|null, result|"running"|"interrupted", exit, actor, params, ms, fixes:[…]}].
- * A run without an end is "interrupted" when its process (pid, start time, boot id in run.started, or in the
- * run.resumed that took it over) is gone; so is one that was resolved and not yet resumed. One that was parked and
+ * [{run, runbook, mode, target, started, ended|null, result|"running"|"interrupted", exit, actor, params, ms,
+ * fixes:[…]}]. A run without an end is "interrupted" when its process (pid, start time, boot id in run.started, or in
+ * the run.resumed that took it over) is gone; so is one that was resolved and not yet resumed. One that was parked and
  * not yet resumed is "waiting". Those entries have
  * `pid`, too.
  * runbook NULL = all. */
@@ -120,12 +122,12 @@ struct rb_verify {
     int64_t events;
     char last[RB_HEX_SIZE]; /* of the newest event; "" when empty */
     bool ok;
-    char run[RB_ID_MAX];    /* the first bad event … */
+    char run[RB_ID_MAX]; /* the first bad event … */
     int64_t id, seq;
-    char why[256];          /* … and what is wrong with it */
-    int64_t seals, sealed;  /* how many there are, and the newest event that has one */
-    int64_t early;          /* runs that ended before the first seal */
-    char key[RB_HEX_SIZE];  /* the first signer */
+    char why[256];         /* … and what is wrong with it */
+    int64_t seals, sealed; /* how many there are, and the newest event that has one */
+    int64_t early;         /* runs that ended before the first seal */
+    char key[RB_HEX_SIZE]; /* the first signer */
 };
 
 struct rb_verify_with {
@@ -135,8 +137,10 @@ struct rb_verify_with {
 /* Recomputes the chain from the stored bytes and compares it with the seals. 0 also when it is broken: see ok.
  * What came after the newest seal may have been cut off; with the journal's own list of seals and no key from
  * elsewhere, everything may have been replaced as a whole. with may be NULL. */
-int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err);
+int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, struct rb_verify *out,
+                      struct rb_err *err);
 /* The same of a journal that is not there: its seals and its key say whether there was one. */
-int rb_journal_verify_gone(const char *path, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err);
+int rb_journal_verify_gone(const char *path, const struct rb_verify_with *with, struct rb_verify *out,
+                           struct rb_err *err);
 
 #endif

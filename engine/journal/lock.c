@@ -15,8 +15,7 @@
 #include "journal/private.h"
 
 #define WAL_PAGES_MAX 1024 /* of 4 KiB */
-#define WAL_PAGES_LEFT                                                                                       \
-    256 /* at close: the next process reads them all before its first event (0.5 ms a MiB) */
+#define WAL_PAGES_LEFT 256 /* at close: the next process reads them all before its first event (0.5 ms a MiB) */
 #define RESERVE_SIZE (1 << 20)
 
 void journal_pause_ms(int ms)

@@ -232,8 +232,7 @@ static int open_db(struct rb_journal *j, struct rb_err *err)
     (void)sqlite3_db_config(j->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_wal_autocheckpoint(j->db, 0);
     (void)sqlite3_wal_hook(j->db, wal_hook, j); /* never together with an automatic checkpoint: it is one */
-    if (sqlite3_exec(j->db,
-                     "PRAGMA cell_size_check=1; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216",
+    if (sqlite3_exec(j->db, "PRAGMA cell_size_check=1; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216",
                      NULL, NULL, NULL) != SQLITE_OK) {
         return journal_cannot_read(j, err);
     }
@@ -247,8 +246,7 @@ static int prepare_all(struct rb_journal *j, struct rb_err *err)
         journal_prepare(j, &j->rollback, "ROLLBACK") ||
         journal_prepare(j, &j->newest, "SELECT id, hash FROM events ORDER BY id DESC LIMIT 1") ||
         journal_prepare(j, &j->since, "SELECT run, seq FROM events WHERE id > ?1 ORDER BY id") ||
-        journal_prepare(j, &j->seq_of,
-                        "SELECT seq FROM events NOT INDEXED WHERE run = ?1 ORDER BY id DESC LIMIT 1") ||
+        journal_prepare(j, &j->seq_of, "SELECT seq FROM events NOT INDEXED WHERE run = ?1 ORDER BY id DESC LIMIT 1") ||
         journal_prepare(j, &j->insert, "INSERT INTO events VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)") ||
         journal_prepare(j, &j->put_blob, "INSERT OR IGNORE INTO blobs VALUES(?1,?2)");
     return failed ? journal_cannot_read(j, err) : 0;

@@ -12,13 +12,13 @@
 
 #define JOURNAL_WAIT_MS 5000
 #define JOURNAL_WAIT_AGAIN_MS 500 /* after it waited in vain, until a commit succeeds: looks go on meanwhile */
-/* The index `runs`. SQLite uses a partial index only where a query repeats its condition word for word. With IN it would
- * make a table of the kinds anew for each event that is added. */
-#define RUNS_CONDITION                                                                                       \
-    "(kind = 'run.started' OR kind = 'run.ended' OR kind = 'run.resumed' OR kind = 'run.resolved' OR "       \
-    "kind = 'run.parked' OR kind = 'plan.made' OR kind = 'plan.used' OR kind = 'approval.asked' OR "         \
+/* The index `runs`. SQLite uses a partial index only where a query repeats its condition word for word. With IN it
+ * would make a table of the kinds anew for each event that is added. */
+#define RUNS_CONDITION \
+    "(kind = 'run.started' OR kind = 'run.ended' OR kind = 'run.resumed' OR kind = 'run.resolved' OR " \
+    "kind = 'run.parked' OR kind = 'plan.made' OR kind = 'plan.used' OR kind = 'approval.asked' OR " \
     "kind = 'approval.answered' OR kind = 'approval.used' OR kind = 'undo.started')"
-#define QUEUE_MAX (256u << 20) /* bytes in memory; a full disk must not become a full memory */
+#define QUEUE_MAX (256u << 20)        /* bytes in memory; a full disk must not become a full memory */
 #define COMPANION_MAX (PATH_MAX + 16) /* the path with its longest suffix */
 
 /* An event in memory until the next commit. */
@@ -53,19 +53,19 @@ struct rb_journal {
     bool shared; /* a group works on it: a setgid folder that the group may write */
     gid_t group; /* of that folder */
     int lock_fd;
-    int wait_ms;   /* for other processes */
+    int wait_ms; /* for other processes */
     int64_t wait_until_ns;
     int wal_pages; /* in the WAL after our last commit */
     char *actor;
-    char *sinks[4];    /* where seals go beside our own file: absolute paths, or "syslog" */
+    char *sinks[4]; /* where seals go beside our own file: absolute paths, or "syslog" */
     size_t sink_count;
-    int64_t sealed_ns; /* when we sealed last; 0 = not yet */
+    int64_t sealed_ns;         /* when we sealed last; 0 = not yet */
     struct rb_journal *beside; /* has runs that we have not; ours to close */
     char *blind;               /* why there is none, although there should be one */
     struct queued *first, **end;
     struct queued_blob *blobs;
     size_t queued_bytes;
-    void *runs; /* of tsearch: struct run_seq by run; a service has a thousand at once */
+    void *runs;      /* of tsearch: struct run_seq by run; a service has a thousand at once */
     int64_t last_id; /* newest event seen by our last commit; 0 = none yet */
     unsigned char last_hash[RB_HASH_SIZE];
     sqlite3_stmt *begin, *commit, *rollback, *newest, *since, *seq_of, *insert, *put_blob;

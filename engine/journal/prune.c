@@ -62,8 +62,7 @@ int rb_journal_prune(struct rb_journal *j, int64_t before_us, int64_t *events, s
     json_t *body = json_pack("{s:I}", "upto", (json_int_t)upto);
     int rc = rb_journal_add(j, "journal", "pruned", body, err);
     json_decref(body);
-    rc = rc ? rc
-            : rb_journal_commit(j, err); /* said first: a body that is missing without a word is an alarm */
+    rc = rc ? rc : rb_journal_commit(j, err); /* said first: a body that is missing without a word is an alarm */
     rc = rc ? rc : lock_take(j, false, err);
     if (!rc) {
         rc = remove_bodies(j, gone, upto, err);

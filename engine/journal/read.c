@@ -75,8 +75,7 @@ int rb_journal_read(struct rb_journal *j, const char *run, int64_t after, rb_eve
     j = journal_of(j, run);
     int64_t start = run ? run_start(j, run) : 0;
     int rc = journal_prepare(j, &s,
-                             run ? "SELECT " COLUMNS
-                                   " FROM events NOT INDEXED WHERE id > ?1 AND run = ?2 ORDER BY id"
+                             run ? "SELECT " COLUMNS " FROM events NOT INDEXED WHERE id > ?1 AND run = ?2 ORDER BY id"
                                  : "SELECT " COLUMNS " FROM events NOT INDEXED WHERE id > ?1 ORDER BY id");
     rc = rc ? rc : sqlite3_bind_int64(s, 1, start > after ? start : after);
     rc = rc || !run ? rc : sqlite3_bind_text(s, 2, run, -1, SQLITE_STATIC);

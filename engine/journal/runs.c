@@ -90,7 +90,8 @@ json_t *rb_journal_process_of(pid_t pid)
     return process;
 }
 
-/* The statements of a list. first: the first end after an event; taken: the newest run.resumed, run.resolved or run.parked. */
+/* The statements of a list. first: the first end after an event; taken: the newest run.resumed, run.resolved or
+ * run.parked. */
 struct queries {
     sqlite3_stmt *started, *first, *taken;
 };
@@ -179,8 +180,7 @@ static int describe(const struct queries *q, json_t *started, json_t *entry)
 static int list(const struct queries *q, const char *runbook, int limit, json_t *runs)
 {
     int rc = SQLITE_OK;
-    while (rc == SQLITE_OK && json_array_size(runs) < (size_t)limit &&
-           (rc = sqlite3_step(q->started)) == SQLITE_ROW) {
+    while (rc == SQLITE_OK && json_array_size(runs) < (size_t)limit && (rc = sqlite3_step(q->started)) == SQLITE_ROW) {
         json_t *started = parse(q->started, 4);
         rc = SQLITE_OK;
         if (!runbook || strcmp(rb_json_str(started, "runbook", ""), runbook) == 0) {
@@ -193,19 +193,21 @@ static int list(const struct queries *q, const char *runbook, int limit, json_t 
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-#define STARTED                                                                                              \
-    "SELECT id, run, utc, actor, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION                     \
-    " AND kind = 'run.started'"
+#define STARTED \
+    "SELECT id, run, utc, actor, body FROM events INDEXED BY runs WHERE " RUNS_CONDITION " AND kind = 'run.started'"
 #define MARK "SELECT id, utc, body, kind FROM events INDEXED BY runs WHERE " RUNS_CONDITION
 
 static int prepare(struct rb_journal *j, struct queries *q, bool one)
 {
     int rc = journal_prepare(j, &q->started, one ? STARTED " AND run = ?1" : STARTED " ORDER BY id DESC");
-    rc = rc ? rc : journal_prepare(j, &q->first,
-                                   MARK " AND kind = 'run.ended' AND id > ?1 AND run = ?2 ORDER BY id LIMIT 1");
-    return rc ? rc : journal_prepare(j, &q->taken,
-                                     MARK " AND kind IN ('run.resumed', 'run.resolved', 'run.parked') AND id > ?1 AND run = ?2 "
-                                          "ORDER BY id DESC LIMIT 1");
+    rc =
+        rc ? rc
+           : journal_prepare(j, &q->first, MARK " AND kind = 'run.ended' AND id > ?1 AND run = ?2 ORDER BY id LIMIT 1");
+    return rc ? rc
+              : journal_prepare(j, &q->taken,
+                                MARK
+                                " AND kind IN ('run.resumed', 'run.resolved', 'run.parked') AND id > ?1 AND run = ?2 "
+                                "ORDER BY id DESC LIMIT 1");
 }
 
 /* All of a runbook (NULL = of every), or the one run. */

@@ -4,14 +4,15 @@
 #include "journal/private.h"
 
 #define APPLICATION_ID 1381647970 /* "RZbb", also for file(1) */
-#define TABLE                                                                                                \
-    "CREATE TABLE events(id INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, "                  \
-    "utc INTEGER NOT NULL, mono INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, body TEXT, "      \
+#define TABLE \
+    "CREATE TABLE events(id INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, " \
+    "utc INTEGER NOT NULL, mono INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, body TEXT, " \
     "body_digest BLOB NOT NULL, hash BLOB NOT NULL) STRICT"
 /* What is too large for an event, or the same in many runs: bytes by their SHA-256. The event that names
  * the hash is what the chain protects. */
 #define BLOBS "CREATE TABLE blobs(digest BLOB PRIMARY KEY, data BLOB NOT NULL) STRICT"
-/* Some entries a run: lists of runs, plans and approvals need no walk through all events, appending pays next to nothing. */
+/* Some entries a run: lists of runs, plans and approvals need no walk through all events, appending pays next to
+ * nothing. */
 #define INDEX "CREATE INDEX runs ON events(kind, id, run) WHERE " RUNS_CONDITION
 #define VERSION 4 /* 2, 3: the index had other conditions */
 #define OLDEST 2
@@ -39,8 +40,7 @@ enum state { BROKEN, EMPTY, FOREIGN, OLDER, READY };
 static enum state look(struct rb_journal *j)
 {
     int64_t id = ask(j, "PRAGMA application_id");
-    int64_t objects =
-        ask(j, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'trigger')");
+    int64_t objects = ask(j, "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'trigger')");
     if (id < 0 || objects < 0) {
         return BROKEN;
     }
@@ -52,7 +52,9 @@ static enum state look(struct rb_journal *j)
     if (id != APPLICATION_ID || objects != 2) {
         return FOREIGN;
     }
-    return ours == 3 && version == VERSION ? READY : ours == 2 && version >= OLDEST && version < VERSION ? OLDER : FOREIGN;
+    return ours == 3 && version == VERSION                       ? READY
+           : ours == 2 && version >= OLDEST && version < VERSION ? OLDER
+                                                                 : FOREIGN;
 }
 
 int schema_touch(struct rb_journal *j)
@@ -78,8 +80,8 @@ static int create(struct rb_journal *j)
 {
     static const char tables[] = "BEGIN IMMEDIATE; " TABLE "; " BLOBS "; " INDEX ";";
     char end[96];
-    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
-                   APPLICATION_ID, VERSION);
+    (void)snprintf(end, sizeof end, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT", APPLICATION_ID,
+                   VERSION);
     int rc = sqlite3_exec(j->db, tables, NULL, NULL, NULL);
     return rc ? rc : sqlite3_exec(j->db, end, NULL, NULL, NULL);
 }

@@ -39,8 +39,8 @@ static size_t format_head(const struct seal *seal, char out[HEAD_MAX])
     rb_hex(seal->signer, signer);
     rb_hex(seal->next, next);
     rb_clock_format(seal->utc_us, 1, time);
-    return (size_t)snprintf(out, HEAD_MAX, "runbook-seal/1 %s %" PRIu64 " %" PRId64 " %s %s %s %s", origin, seal->n, seal->id,
-                            hash, time, signer, next);
+    return (size_t)snprintf(out, HEAD_MAX, "runbook-seal/1 %s %" PRIu64 " %" PRId64 " %s %s %s %s", origin, seal->n,
+                            seal->id, hash, time, signer, next);
 }
 
 size_t seal_format(const struct seal *seal, char out[SEAL_LINE_MAX])
@@ -85,8 +85,8 @@ int seal_parse(const char *line, size_t len, struct seal *out)
     }
     memcpy(text, line, len);
     text[len] = 0;
-    int found = sscanf(text, "runbook-seal/1 %64s %" SCNu64 " %" SCNd64 " %64s %31s %64s %64s %128s", origin, &out->n, &out->id,
-                       hash, time, signer, next, signature);
+    int found = sscanf(text, "runbook-seal/1 %64s %" SCNu64 " %" SCNd64 " %64s %31s %64s %64s %128s", origin, &out->n,
+                       &out->id, hash, time, signer, next, signature);
     if (found != 8 || unhex(origin, out->origin, RB_HASH_SIZE) || unhex(hash, out->hash, RB_HASH_SIZE) ||
         unhex(signer, out->signer, SEAL_KEY_SIZE) || unhex(next, out->next, SEAL_KEY_SIZE) ||
         unhex(signature, out->signature, SEAL_SIGNATURE_SIZE) || rb_clock_parse(time, &out->utc_us)) {

@@ -33,7 +33,8 @@ struct seal {
 size_t seal_format(const struct seal *seal, char out[SEAL_LINE_MAX]);
 /* Signs with the seed of seal->signer, which it sets. */
 void seal_sign(struct seal *seal, const unsigned char seed[SEAL_KEY_SIZE]);
-/* A line without its newline: 0, or -1 when it is not exactly what seal_format writes or the signature is not SIGNER's. */
+/* A line without its newline: 0, or -1 when it is not exactly what seal_format writes or the signature is not SIGNER's.
+ */
 int seal_parse(const char *line, size_t len, struct seal *out);
 /* The public key of a seed, and the seed after it. */
 void seal_public(const unsigned char seed[SEAL_KEY_SIZE], unsigned char out[SEAL_KEY_SIZE]);

@@ -30,7 +30,8 @@ static bool order_fits(const struct seal_reader *r, const struct seal *s)
         return s->n == 1;
     }
     bool again = memcmp(s->signer, r->now.signer, SEAL_KEY_SIZE) == 0;
-    return memcmp(s->origin, r->now.origin, RB_HASH_SIZE) == 0 && s->n == r->now.n + (again ? 0 : 1) && s->id >= r->now.id;
+    return memcmp(s->origin, r->now.origin, RB_HASH_SIZE) == 0 && s->n == r->now.n + (again ? 0 : 1) &&
+           s->id >= r->now.id;
 }
 
 int seal_reader_next(struct seal_reader *r)

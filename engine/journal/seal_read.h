@@ -10,9 +10,9 @@ struct seal_reader {
     FILE *file;      /* NULL: there is no list */
     const char *key; /* the first signer as noted elsewhere, or NULL */
     struct seal now;
-    bool has;        /* now is a seal that was not compared yet */
-    bool bad;        /* the list is broken, or an event is: why says how */
-    long left;       /* bytes that were there when it was opened: later seals speak of later events */
+    bool has;  /* now is a seal that was not compared yet */
+    bool bad;  /* the list is broken, or an event is: why says how */
+    long left; /* bytes that were there when it was opened: later seals speak of later events */
     int64_t line, count, sealed;
     char first[RB_HEX_SIZE], why[256];
 };

@@ -24,8 +24,8 @@
 static const char magic[8] = "rbseal1";
 
 struct key {
-    uint64_t n;       /* of the seal it will sign */
-    int64_t sealed;   /* the newest event that has a seal */
+    uint64_t n;     /* of the seal it will sign */
+    int64_t sealed; /* the newest event that has a seal */
     unsigned char seed[SEAL_KEY_SIZE];
 };
 
@@ -154,7 +154,8 @@ static int append(const struct rb_journal *j, const char *path, const char *line
     bool ours = j != NULL;
     int fd = ours ? journal_make(j, path, O_RDWR | O_APPEND)
                   : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && (!ours || drop_half_line(fd) == 0) && write(fd, line, len) == (ssize_t)len && fdatasync(fd) == 0;
+    bool ok =
+        fd >= 0 && (!ours || drop_half_line(fd) == 0) && write(fd, line, len) == (ssize_t)len && fdatasync(fd) == 0;
     int errnum = errno;
     if (fd >= 0) {
         close(fd);
@@ -195,9 +196,11 @@ static int deliver(const struct rb_journal *j, const struct seal *seal, struct r
 static int newest(struct rb_journal *j, struct seal *seal, struct rb_err *err)
 {
     sqlite3_stmt *s = NULL;
-    int rc = journal_prepare(j, &s, "SELECT id, hash, (SELECT hash FROM events WHERE id = 1) FROM events ORDER BY id DESC LIMIT 1");
+    int rc = journal_prepare(
+        j, &s, "SELECT id, hash, (SELECT hash FROM events WHERE id = 1) FROM events ORDER BY id DESC LIMIT 1");
     rc = rc ? rc : sqlite3_step(s);
-    bool whole = rc == SQLITE_ROW && sqlite3_column_bytes(s, 1) == RB_HASH_SIZE && sqlite3_column_bytes(s, 2) == RB_HASH_SIZE;
+    bool whole =
+        rc == SQLITE_ROW && sqlite3_column_bytes(s, 1) == RB_HASH_SIZE && sqlite3_column_bytes(s, 2) == RB_HASH_SIZE;
     if (whole) {
         seal->id = sqlite3_column_int64(s, 0);
         memcpy(seal->hash, sqlite3_column_blob(s, 1), RB_HASH_SIZE);

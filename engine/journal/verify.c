@@ -17,7 +17,7 @@ enum column { ID, RUN, SEQ, UTC, MONO, KIND, ACTOR, BODY, DIGEST, HASH, COLUMNS 
 struct walk {
     sqlite3_stmt *s;
     struct seal_reader seals;
-    int64_t seals_made;   /* by the key, before the list was opened; 0 for a list kept elsewhere */
+    int64_t seals_made; /* by the key, before the list was opened; 0 for a list kept elsewhere */
     unsigned char previous[RB_HASH_SIZE];
     int64_t id;
     int64_t last_missing; /* newest event without a body */
@@ -38,9 +38,8 @@ static void name_event(sqlite3_stmt *s, struct rb_verify *out)
 
 static bool right_types(sqlite3_stmt *s)
 {
-    static const int types[COLUMNS] = {SQLITE_INTEGER, SQLITE_TEXT, SQLITE_INTEGER, SQLITE_INTEGER,
-                                       SQLITE_INTEGER, SQLITE_TEXT, SQLITE_TEXT,    SQLITE_TEXT,
-                                       SQLITE_BLOB,    SQLITE_BLOB};
+    static const int types[COLUMNS] = {SQLITE_INTEGER, SQLITE_TEXT, SQLITE_INTEGER, SQLITE_INTEGER, SQLITE_INTEGER,
+                                       SQLITE_TEXT,    SQLITE_TEXT, SQLITE_TEXT,    SQLITE_BLOB,    SQLITE_BLOB};
     for (int i = 0; i < COLUMNS; i++) {
         int type = sqlite3_column_type(s, i);
         if (type != types[i] && !(i == BODY && type == SQLITE_NULL)) {
@@ -177,8 +176,8 @@ static int check_blobs(struct rb_journal *j, struct rb_verify *out)
     while (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         const void *data = sqlite3_column_blob(s, 1);
         rb_hash(data ? data : "", (size_t)sqlite3_column_bytes(s, 1), digest);
-        bool same = sqlite3_column_bytes(s, 0) == RB_HASH_SIZE &&
-                    memcmp(sqlite3_column_blob(s, 0), digest, RB_HASH_SIZE) == 0;
+        bool same =
+            sqlite3_column_bytes(s, 0) == RB_HASH_SIZE && memcmp(sqlite3_column_blob(s, 0), digest, RB_HASH_SIZE) == 0;
         rc = same ? SQLITE_OK : SQLITE_ROW;
         if (!same) {
             say(out, rb_text(RB_T_journal_verify_blob));
@@ -225,7 +224,8 @@ static void check_end(const struct walk *w, struct rb_verify *out)
     } else if (r->bad) {
         (void)snprintf(why, sizeof why, "%s", r->why);
     } else if (w->seals_made > (int64_t)r->now.n) {
-        (void)snprintf(why, sizeof why, rb_text(RB_T_journal_seals_fewer), (long long)w->seals_made, (long long)r->now.n);
+        (void)snprintf(why, sizeof why, rb_text(RB_T_journal_seals_fewer), (long long)w->seals_made,
+                       (long long)r->now.n);
     } else {
         return;
     }
@@ -240,7 +240,8 @@ static void note_seals(const struct walk *w, struct rb_verify *out)
     (void)snprintf(out->key, sizeof out->key, "%s", w->seals.first);
 }
 
-int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err)
+int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, struct rb_verify *out,
+                      struct rb_err *err)
 {
     struct walk w = {0};
     *out = (struct rb_verify){.ok = true};
@@ -278,7 +279,8 @@ int rb_journal_verify(struct rb_journal *j, const struct rb_verify_with *with, s
     return failed;
 }
 
-int rb_journal_verify_gone(const char *path, const struct rb_verify_with *with, struct rb_verify *out, struct rb_err *err)
+int rb_journal_verify_gone(const char *path, const struct rb_verify_with *with, struct rb_verify *out,
+                           struct rb_err *err)
 {
     struct rb_journal gone = {0};
     struct walk w = {0};

@@ -71,8 +71,11 @@ static bool limit_further(const struct rb_child_limits *l)
     const struct {
         int what;
         unsigned long long most;
-    } wanted[] = {{RLIMIT_CPU, l->cpu}, {RLIMIT_AS, l->memory}, {RLIMIT_NOFILE, l->files},
-                  {RLIMIT_NPROC, l->processes}, {RLIMIT_FSIZE, l->file_size}};
+    } wanted[] = {{RLIMIT_CPU, l->cpu},
+                  {RLIMIT_AS, l->memory},
+                  {RLIMIT_NOFILE, l->files},
+                  {RLIMIT_NPROC, l->processes},
+                  {RLIMIT_FSIZE, l->file_size}};
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
         struct rlimit now, then = {wanted[i].most, wanted[i].most};
         if (wanted[i].most == 0) {

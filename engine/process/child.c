@@ -15,7 +15,7 @@
 #define WAIT_NS 30000000000 /* for a descriptor to become free */
 #define WAIT_STEP_MS 5
 #define EFFORT_WAIT 60.0 /* seconds, on a machine that has no processor time to give */
-#define DRAIN_MS 1000 /* for output after the end, before somebody else is said to hold the pipe */
+#define DRAIN_MS 1000    /* for output after the end, before somebody else is said to hold the pipe */
 #define QUEUE_MAX (4 * (size_t)RB_FRAME_MAX)
 #define INPUT_MAX (64u << 20)
 #define STATUS_KILLED (128 + SIGKILL)
@@ -241,8 +241,7 @@ void rb_child_retry_all(struct rb_spawner *sp)
     }
 }
 
-static struct rb_child *new_child(struct rb_spawner *sp, const struct rb_child_spec *spec,
-                                  const struct rb_buf *task)
+static struct rb_child *new_child(struct rb_spawner *sp, const struct rb_child_spec *spec, const struct rb_buf *task)
 {
     struct rb_child *child = rb_xcalloc(1, sizeof(*child));
     child->spawner = sp;

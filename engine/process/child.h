@@ -27,13 +27,12 @@ struct rb_child_limits {
 struct rb_child_spec {
     const char *entry;       /* a name of the entries, or NULL for a command */
     const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
-    const char *const
-        *env; /* NULL-terminated "NAME=value"; NULL = what rb_child_inherits lets through */
-    const char *cwd;        /* NULL = "/" */
-    const void *stdin_data; /* written to its stdin, then closed */
+    const char *const *env;  /* NULL-terminated "NAME=value"; NULL = what rb_child_inherits lets through */
+    const char *cwd;         /* NULL = "/" */
+    const void *stdin_data;  /* written to its stdin, then closed */
     size_t stdin_len;
     enum rb_child_access access;
-    bool hold; /* starts only after rb_child_release */
+    bool hold;                            /* starts only after rb_child_release */
     const mode_t *umask;                  /* NULL = the host's */
     const struct rb_child_limits *limits; /* may be NULL */
     unsigned short rows, cols;            /* not 0: on a terminal of its own, whose output is stream 1 */

@@ -38,82 +38,60 @@
 static const int allowed[] = {
     /* memory, time, waiting */
     SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(msync),
-    SCMP_SYS(mincore), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(mlock2), SCMP_SYS(munlock),
-    SCMP_SYS(mlockall), SCMP_SYS(munlockall), SCMP_SYS(mbind), SCMP_SYS(set_mempolicy),
-    SCMP_SYS(get_mempolicy), SCMP_SYS(membarrier), SCMP_SYS(pkey_mprotect), SCMP_SYS(pkey_alloc),
-    SCMP_SYS(pkey_free), SCMP_SYS(remap_file_pages), SCMP_SYS(futex), SCMP_SYS(futex_waitv),
-    SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list), SCMP_SYS(rseq), SCMP_SYS(nanosleep),
-    SCMP_SYS(clock_nanosleep), SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday),
-    SCMP_SYS(time), SCMP_SYS(times), SCMP_SYS(adjtimex),
-    SCMP_SYS(clock_adjtime), /* setting needs a capability that is gone */
-    SCMP_SYS(alarm), SCMP_SYS(getitimer), SCMP_SYS(setitimer), SCMP_SYS(timer_create),
-    SCMP_SYS(timer_settime), SCMP_SYS(timer_gettime), SCMP_SYS(timer_getoverrun), SCMP_SYS(timer_delete),
-    SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_gettime), SCMP_SYS(pause),
-    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(epoll_create),
-    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-    SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd), SCMP_SYS(eventfd2), SCMP_SYS(restart_syscall),
-    SCMP_SYS(sched_yield), SCMP_SYS(io_setup), SCMP_SYS(io_destroy), SCMP_SYS(io_getevents),
+    SCMP_SYS(mincore), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(mlock2), SCMP_SYS(munlock), SCMP_SYS(mlockall),
+    SCMP_SYS(munlockall), SCMP_SYS(mbind), SCMP_SYS(set_mempolicy), SCMP_SYS(get_mempolicy), SCMP_SYS(membarrier),
+    SCMP_SYS(pkey_mprotect), SCMP_SYS(pkey_alloc), SCMP_SYS(pkey_free), SCMP_SYS(remap_file_pages), SCMP_SYS(futex),
+    SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list), SCMP_SYS(rseq), SCMP_SYS(nanosleep),
+    SCMP_SYS(clock_nanosleep), SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+    SCMP_SYS(times), SCMP_SYS(adjtimex), SCMP_SYS(clock_adjtime), /* setting needs a capability that is gone */
+    SCMP_SYS(alarm), SCMP_SYS(getitimer), SCMP_SYS(setitimer), SCMP_SYS(timer_create), SCMP_SYS(timer_settime),
+    SCMP_SYS(timer_gettime), SCMP_SYS(timer_getoverrun), SCMP_SYS(timer_delete), SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_gettime), SCMP_SYS(pause), SCMP_SYS(poll), SCMP_SYS(ppoll),
+    SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(epoll_create), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd), SCMP_SYS(eventfd2),
+    SCMP_SYS(restart_syscall), SCMP_SYS(sched_yield), SCMP_SYS(io_setup), SCMP_SYS(io_destroy), SCMP_SYS(io_getevents),
     SCMP_SYS(io_pgetevents), SCMP_SYS(io_submit), SCMP_SYS(io_cancel),
     /* the process itself */
     SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(execve), SCMP_SYS(wait4),
     SCMP_SYS(waitid), SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(gettid), SCMP_SYS(set_tid_address),
-    SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getresuid),
-    SCMP_SYS(getresgid), SCMP_SYS(getgroups), SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setreuid),
-    SCMP_SYS(setregid), SCMP_SYS(setresuid), SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(setfsuid),
-    SCMP_SYS(setfsgid), SCMP_SYS(capget), SCMP_SYS(capset), SCMP_SYS(arch_prctl), SCMP_SYS(personality),
-    SCMP_SYS(seccomp), SCMP_SYS(umask), SCMP_SYS(getpgid), SCMP_SYS(setpgid), SCMP_SYS(getpgrp),
-    SCMP_SYS(getsid), SCMP_SYS(setsid), SCMP_SYS(getrlimit), SCMP_SYS(setrlimit), SCMP_SYS(getrusage),
-    SCMP_SYS(getpriority), SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_getparam),
-    SCMP_SYS(sched_getscheduler), SCMP_SYS(sched_getattr), SCMP_SYS(sched_get_priority_max),
+    SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getresuid), SCMP_SYS(getresgid),
+    SCMP_SYS(getgroups), SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setreuid), SCMP_SYS(setregid),
+    SCMP_SYS(setresuid), SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid),
+    SCMP_SYS(capget), SCMP_SYS(capset), SCMP_SYS(arch_prctl), SCMP_SYS(personality), SCMP_SYS(seccomp), SCMP_SYS(umask),
+    SCMP_SYS(getpgid), SCMP_SYS(setpgid), SCMP_SYS(getpgrp), SCMP_SYS(getsid), SCMP_SYS(setsid), SCMP_SYS(getrlimit),
+    SCMP_SYS(setrlimit), SCMP_SYS(getrusage), SCMP_SYS(getpriority), SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler), SCMP_SYS(sched_getattr), SCMP_SYS(sched_get_priority_max),
     SCMP_SYS(sched_get_priority_min), SCMP_SYS(sched_rr_get_interval), SCMP_SYS(ioprio_get), SCMP_SYS(getcpu),
     SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigpending),
-    SCMP_SYS(rt_sigtimedwait), SCMP_SYS(rt_sigsuspend), SCMP_SYS(sigaltstack), SCMP_SYS(signalfd),
-    SCMP_SYS(signalfd4), SCMP_SYS(set_thread_area), SCMP_SYS(get_thread_area), SCMP_SYS(pidfd_open),
-    SCMP_SYS(kcmp), SCMP_SYS(process_vm_readv), SCMP_SYS(landlock_create_ruleset),
-    SCMP_SYS(landlock_add_rule), SCMP_SYS(landlock_restrict_self),
+    SCMP_SYS(rt_sigtimedwait), SCMP_SYS(rt_sigsuspend), SCMP_SYS(sigaltstack), SCMP_SYS(signalfd), SCMP_SYS(signalfd4),
+    SCMP_SYS(set_thread_area), SCMP_SYS(get_thread_area), SCMP_SYS(pidfd_open), SCMP_SYS(kcmp),
+    SCMP_SYS(process_vm_readv), SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_add_rule),
+    SCMP_SYS(landlock_restrict_self),
     /* descriptors: whatever is open here may be used; what can be open is decided at open */
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
-    SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(lseek),
-    SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe),
-    SCMP_SYS(pipe2), SCMP_SYS(splice), SCMP_SYS(tee), SCMP_SYS(vmsplice), SCMP_SYS(sendfile),
-    SCMP_SYS(copy_file_range), SCMP_SYS(readahead), SCMP_SYS(fadvise64), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
-    SCMP_SYS(sync_file_range), SCMP_SYS(sync), SCMP_SYS(syncfs), SCMP_SYS(inotify_init),
-    SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
+    SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(close),
+    SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe), SCMP_SYS(pipe2),
+    SCMP_SYS(splice), SCMP_SYS(tee), SCMP_SYS(vmsplice), SCMP_SYS(sendfile), SCMP_SYS(copy_file_range),
+    SCMP_SYS(readahead), SCMP_SYS(fadvise64), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range),
+    SCMP_SYS(sync), SCMP_SYS(syncfs), SCMP_SYS(inotify_init), SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch),
+    SCMP_SYS(inotify_rm_watch),
     /* looking at files */
     SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(statfs),
-    SCMP_SYS(fstatfs), SCMP_SYS(ustat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
-    SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(getcwd),
-    SCMP_SYS(chdir), SCMP_SYS(fchdir), SCMP_SYS(getxattr), SCMP_SYS(lgetxattr), SCMP_SYS(fgetxattr),
-    SCMP_SYS(listxattr), SCMP_SYS(llistxattr), SCMP_SYS(flistxattr), SCMP_SYS(name_to_handle_at),
-    SCMP_SYS(sysfs), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrandom),
+    SCMP_SYS(fstatfs), SCMP_SYS(ustat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat), SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(getcwd), SCMP_SYS(chdir), SCMP_SYS(fchdir),
+    SCMP_SYS(getxattr), SCMP_SYS(lgetxattr), SCMP_SYS(fgetxattr), SCMP_SYS(listxattr), SCMP_SYS(llistxattr),
+    SCMP_SYS(flistxattr), SCMP_SYS(name_to_handle_at), SCMP_SYS(sysfs), SCMP_SYS(uname), SCMP_SYS(sysinfo),
+    SCMP_SYS(getrandom),
     /* sockets that exist: making, binding, connecting and sending are decided below */
-    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg),
-    SCMP_SYS(shutdown), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(setsockopt),
-    SCMP_SYS(getsockopt)};
+    SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg), SCMP_SYS(shutdown),
+    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt)};
 
 /* F_SETOWN and F_SETSIG would be a way to signal a stranger. */
-static const uint32_t fcntls[] = {F_DUPFD,
-                                  F_GETFD,
-                                  F_SETFD,
-                                  F_GETFL,
-                                  F_SETFL,
-                                  F_GETLK,
-                                  F_SETLK,
-                                  F_SETLKW,
-                                  F_GETOWN,
-                                  F_GETSIG,
-                                  F_OFD_GETLK,
-                                  F_OFD_SETLK,
-                                  F_OFD_SETLKW,
-                                  F_GETOWN_EX,
-                                  F_GETLEASE,
-                                  F_DUPFD_CLOEXEC,
-                                  F_SETPIPE_SZ,
-                                  F_GETPIPE_SZ,
-                                  F_GET_SEALS,
-                                  F_GET_RW_HINT,
-                                  1027 /* F_DUPFD_QUERY */,
-                                  1028 /* F_CREATED_QUERY */};
+static const uint32_t fcntls[] = {
+    F_DUPFD,    F_GETFD,         F_SETFD,      F_GETFL,      F_SETFL,     F_GETLK,       F_SETLK,
+    F_SETLKW,   F_GETOWN,        F_GETSIG,     F_OFD_GETLK,  F_OFD_SETLK, F_OFD_SETLKW,  F_GETOWN_EX,
+    F_GETLEASE, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ, F_GET_SEALS, F_GET_RW_HINT, 1027 /* F_DUPFD_QUERY */,
+    1028 /* F_CREATED_QUERY */};
 
 /* A file opened for reading is enough for FS_IOC_SETFLAGS, FICLONE, BLKRRPART, TIOCSTI …; so the
  * ones that only look are listed. */
@@ -170,8 +148,7 @@ static const uint32_t ioctls[] = {0x5401 /* TCGETS */,
                                   SIOCGIFMAP,
                                   SIOCOUTQ};
 
-static const uint32_t shmctls[] = {2 /* IPC_STAT */, 3 /* IPC_INFO */, 13, 14,
-                                   15 /* SHM_STAT, INFO, STAT_ANY */};
+static const uint32_t shmctls[] = {2 /* IPC_STAT */, 3 /* IPC_INFO */, 13, 14, 15 /* SHM_STAT, INFO, STAT_ANY */};
 static const uint32_t msgctls[] = {2, 3, 11, 12, 13 /* MSG_STAT, INFO, STAT_ANY */};
 static const uint32_t semctls[] = {2, 3, 11 /* GETPID */, 12, 13, 14, 15 /* GETVAL … GETZCNT */, 18, 19, 20};
 static const uint32_t syslogs[] = {0, 1, 3 /* READ_ALL */, 9, 10 /* SIZE_UNREAD, SIZE_BUFFER */};

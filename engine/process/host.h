@@ -35,7 +35,7 @@ struct rb_spawner {
     uv_prepare_t before_wait; /* what entries are told in one turn of the loop leaves together, before it waits */
     struct rb_child *children;
     LIST_HEAD(, rb_child) told; /* those of them that frames wait for */
-    struct rb_child *foreseen; /* one of them that nobody has asked for yet, and … */
+    struct rb_child *foreseen;  /* one of them that nobody has asked for yet, and … */
     struct rb_buf foreseen_task;
     int resting[RB_RESTING_MAX]; /* the ctl of each */
     size_t resting_count;
@@ -54,7 +54,7 @@ struct rb_child {
     char *name; /* for messages */
     bool entry, may_write, lasting, let_go, hold;
     unsigned short rows, cols; /* of its terminal, 0 = none */
-    struct rb_buf task; /* until sent */
+    struct rb_buf task;        /* until sent */
     int64_t give_up;
     bool release; /* said before it was sent */
     pid_t pid;
@@ -62,8 +62,8 @@ struct rb_child {
     int handles; /* open; at 0 it is freed. A handle without data was never opened */
     uv_poll_t ctl;
     int ctl_fd;
-    bool keeper_rests; /* and ctl_fd is its */
-    int gate;          /* of a held command: a byte lets it go on; -1: none (left) */
+    bool keeper_rests;        /* and ctl_fd is its */
+    int gate;                 /* of a held command: a byte lets it go on; -1: none (left) */
     uv_pipe_t in, streams[2]; /* streams[0] of an entry is its socket */
     bool reading[2];
     uv_timer_t drain;
@@ -90,8 +90,8 @@ void rb_spawner_rest(struct rb_spawner *sp, int ctl);
 /* Waiting children are tried again, failed ones told. */
 void rb_child_retry_all(struct rb_spawner *sp);
 
-/* Makes the descriptors and sends theirs to a keeper at rest, else to the spawner. 0, -EAGAIN when there is no room now,
- * or another -errno. */
+/* Makes the descriptors and sends theirs to a keeper at rest, else to the spawner. 0, -EAGAIN when there is no room
+ * now, or another -errno. */
 int rb_child_launch(struct rb_child *child, struct rb_child_ends *ours);
 /* Takes the ends over, also when it fails (RB_EIO and the like). */
 int rb_child_io_open(struct rb_child *child, struct rb_child_ends *ours);

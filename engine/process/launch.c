@@ -125,8 +125,7 @@ static int send_start(const struct rb_child *child, struct ends *e)
 
 static bool is_passing(int rc)
 {
-    return rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS ||
-           rc == -ENOMEM;
+    return rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN || rc == -ETOOMANYREFS || rc == -ENOBUFS || rc == -ENOMEM;
 }
 
 int rb_child_launch(struct rb_child *child, struct rb_child_ends *ours)

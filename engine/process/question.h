@@ -38,8 +38,7 @@ void rb_question_inject(struct rb_question *q, int fd, int flags);
 
 void rb_question_refuse(struct rb_question *q, int errnum);
 /* "<name of the call> <detail>" */
-void rb_question_describe(struct rb_question *q, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void rb_question_describe(struct rb_question *q, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void rb_question_describe_path(struct rb_question *q, unsigned arg);
 /* Refused as the table says, ENOSYS for what it does not know. */
 void rb_question_refuse_listed(struct rb_question *q);

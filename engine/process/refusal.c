@@ -145,8 +145,7 @@ static void answer_process(struct rb_question *q, bool own, pid_t pid)
 static void answer_kill(struct rb_question *q)
 {
     pid_t pid = rb_question_int(q, 0);
-    bool own =
-        pid > 0 ? is_own(q, pid) : pid == 0 || (pid < -1 && rb_tree_has_group(q->refusals->root, -pid));
+    bool own = pid > 0 ? is_own(q, pid) : pid == 0 || (pid < -1 && rb_tree_has_group(q->refusals->root, -pid));
     answer_process(q, own, pid);
 }
 
@@ -175,8 +174,7 @@ static void decide(struct rb_question *q)
                nr == SCMP_SYS(sched_setaffinity)) {
         answer_process(q, is_own(q, rb_question_int(q, 0)), rb_question_int(q, 0));
     } else if (nr == SCMP_SYS(prlimit64)) {
-        answer_process(q, q->notif->data.args[2] == 0 || is_own(q, rb_question_int(q, 0)),
-                       rb_question_int(q, 0));
+        answer_process(q, q->notif->data.args[2] == 0 || is_own(q, rb_question_int(q, 0)), rb_question_int(q, 0));
     } else if (nr == SCMP_SYS(setpriority)) {
         answer_priority(q, PRIO_PROCESS);
     } else if (nr == SCMP_SYS(ioprio_set)) {

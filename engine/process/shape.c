@@ -42,10 +42,9 @@ static const struct {
 
 /* Options that only choose what is shown. "=" at the end: a value follows in the same word; of the last ones,
  * in the next. Never -H, -M, --root and the like, which go elsewhere. */
-static const char *const options[] = {"--no-pager", "--no-legend", "--plain",  "--full",   "-l",
-                                      "--all",      "-a",          "--failed", "--value",  "--quiet",
-                                      "-q",         "--property=", "--type=",  "--state=", "--lines=",
-                                      "--output=",  "--legend=",   "--reverse"};
+static const char *const options[] = {"--no-pager", "--no-legend", "--plain",  "--full",    "-l",        "--all",
+                                      "-a",         "--failed",    "--value",  "--quiet",   "-q",        "--property=",
+                                      "--type=",    "--state=",    "--lines=", "--output=", "--legend=", "--reverse"};
 static const char *const options_with_next[] = {"-p", "-t", "-n", "-o"};
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))

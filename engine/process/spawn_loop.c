@@ -219,8 +219,7 @@ static void open_loop(struct loop *l)
     (void)sigprocmask(SIG_SETMASK, &set, NULL);
     l->children = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (l->children < 0 || l->epoll < 0 || !watch(l, l->control, &l->control) ||
-        !watch(l, l->children, &l->children)) {
+    if (l->children < 0 || l->epoll < 0 || !watch(l, l->control, &l->control) || !watch(l, l->children, &l->children)) {
         _exit(1); /* the host sees its socket closed */
     }
 }

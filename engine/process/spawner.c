@@ -14,7 +14,7 @@
 
 #define CLOSE_STEP_MS 10
 #define REST_MS 2000 /* a step rarely waits longer for the next; each keeper holds a quarter of a megabyte */
-#define END_MS 2000 /* the spawner has nothing to do at its end but to leave */
+#define END_MS 2000  /* the spawner has nothing to do at its end but to leave */
 
 int rb_spawner_fork(struct rb_spawner **out, const struct rb_entry *entries, size_t count, struct rb_err *err)
 {

@@ -20,8 +20,7 @@ struct rb_entry {
 };
 
 /* Call first in main: no threads, no open files but 0-2. entries outlives the spawner. */
-int rb_spawner_fork(struct rb_spawner **out, const struct rb_entry *entries, size_t count,
-                    struct rb_err *err);
+int rb_spawner_fork(struct rb_spawner **out, const struct rb_entry *entries, size_t count, struct rb_err *err);
 /* From here on replies arrive on the loop. Call once, before the first child. */
 int rb_spawner_attach(struct rb_spawner *sp, uv_loop_t *loop, struct rb_err *err);
 /* An entry that may write, and then some command, will be started soon: they get ready meanwhile. */

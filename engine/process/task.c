@@ -20,8 +20,9 @@ extern char **environ;
 
 /* What commands need to find programs, files, a language and a session. Tokens, passwords and proxies with
  * passwords live in all other variables; a command gets those by name, in its own env. */
-static const char *const inherited[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "LANG", "LANGUAGE",
-                                        "TMPDIR", "TERM", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"};
+static const char *const inherited[] = {
+    "PATH", "HOME",     "USER",   "LOGNAME", "SHELL",           "TZ",
+    "LANG", "LANGUAGE", "TMPDIR", "TERM",    "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"};
 
 bool rb_child_inherits(const char *variable)
 {
@@ -86,7 +87,8 @@ static int check(const struct rb_child_spec *spec, int entry, struct rb_err *err
     return 0;
 }
 
-/* A command of the table runs with its own program and environment, and never with one that was given, nor in a terminal. */
+/* A command of the table runs with its own program and environment, and never with one that was given, nor in a
+ * terminal. */
 static const struct rb_shape *shape_of(const struct rb_child_spec *spec)
 {
     bool may = !spec->entry && !spec->env && spec->access == RB_CHILD_READ && spec->rows == 0 && !spec->lasting;
@@ -94,8 +96,8 @@ static const struct rb_shape *shape_of(const struct rb_child_spec *spec)
     return shape && rb_shape_is_trusted(shape->program) ? shape : NULL;
 }
 
-int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count,
-                   struct rb_buf *out, struct rb_err *err)
+int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count, struct rb_buf *out,
+                   struct rb_err *err)
 {
     struct head head = {.entry = find_entry(spec->entry, entries, count), .access = (int)spec->access};
     head.terminal = spec->rows > 0;

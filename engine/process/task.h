@@ -16,7 +16,7 @@ struct rb_task {
     char *bytes; /* owns all strings below */
     const char *cwd;
     char **argv, **env;
-    int entry; /* index in the entries, -1 for a command */
+    int entry;      /* index in the entries, -1 for a command */
     char **sockets; /* UNIX sockets that it may connect to though it may only read */
     enum rb_child_access access;
     bool terminal, lasting;
@@ -26,8 +26,8 @@ struct rb_task {
 };
 
 /* Initialises and fills out. 0, or RB_ETOO_LARGE, or RB_EUSAGE for no command and no such entry. */
-int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count,
-                   struct rb_buf *out, struct rb_err *err);
+int rb_task_encode(const struct rb_child_spec *spec, const struct rb_entry *entries, size_t count, struct rb_buf *out,
+                   struct rb_err *err);
 /* The encoded task as a descriptor: 0 or -errno. */
 int rb_task_store(const struct rb_buf *task, int *fd);
 /* 0 or -errno; rb_task_free in both cases. task starts as {0}. */

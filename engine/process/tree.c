@@ -72,8 +72,8 @@ static void read_table(struct table *t)
     struct dirent *entry;
     while (dir && (entry = readdir(dir)) != NULL) {
         struct process p;
-        if (isdigit((unsigned char)entry->d_name[0]) &&
-            read_process((pid_t)strtol(entry->d_name, NULL, 10), &p) && !add_row(t, &p)) {
+        if (isdigit((unsigned char)entry->d_name[0]) && read_process((pid_t)strtol(entry->d_name, NULL, 10), &p) &&
+            !add_row(t, &p)) {
             break; /* out of memory: the caller looks again */
         }
     }

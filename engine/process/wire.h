@@ -16,7 +16,7 @@ enum rb_wire_kind {
      * stage: 1 for an entry that needs no keeper */
     RB_WIRE_START = 1,
     /* host to keeper */
-    RB_WIRE_KILL, /* value: grace in ms */
+    RB_WIRE_KILL,   /* value: grace in ms */
     RB_WIRE_LET_GO, /* a lasting command goes on alone */
     /* keeper (or spawner, for an entry) to host */
     RB_WIRE_STARTED, /* pid */

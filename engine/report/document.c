@@ -12,9 +12,9 @@ static const char *tone_of(const char *result)
     static const struct {
         const char *result, *tone;
     } tones[] = {
-        {"healthy", "good"}, {"fixed", "good"},  {"done", "good"},   {"ok", "good"},      {"said_done", "good"},
-        {"cleared", "good"}, {"yes", "good"},    {"failed", "bad"},  {"unknown", "bad"},  {"interrupted", "bad"},
-        {"refused", "bad"},  {"timed_out", "bad"}, {"rejected", "bad"}, {"denied", "bad"}, {"not_verified", "bad"},
+        {"healthy", "good"},   {"fixed", "good"},      {"done", "good"},    {"ok", "good"},     {"said_done", "good"},
+        {"cleared", "good"},   {"yes", "good"},        {"failed", "bad"},   {"unknown", "bad"}, {"interrupted", "bad"},
+        {"refused", "bad"},    {"timed_out", "bad"},   {"rejected", "bad"}, {"denied", "bad"},  {"not_verified", "bad"},
         {"by_verify", "good"}, {"by_receipt", "good"},
     };
     for (size_t i = 0; i < sizeof tones / sizeof *tones; i++) {
@@ -69,7 +69,7 @@ static json_t *people(const json_t *story)
     size_t i;
     json_t *one;
     rb_buf_init(&b, 1u << 16);
-    json_array_foreach (json_object_get(story, "people"), i, one) {
+    json_array_foreach(json_object_get(story, "people"), i, one) {
         rb_buf_addf(&b, "%s%s", i ? ", " : "", json_string_value(one));
     }
     return taken(&b);
@@ -100,12 +100,12 @@ static void later(json_t *facts, const json_t *story)
 {
     size_t i;
     json_t *one;
-    json_array_foreach (json_object_get(story, "later"), i, one) {
+    json_array_foreach(json_object_get(story, "later"), i, one) {
         struct rb_buf b;
         rb_buf_init(&b, 1u << 12);
         bool undo = !strcmp(rb_json_str(one, "how", ""), "undo");
-        rb_buf_addf(&b, undo ? TX(later_undo) : TX(later_plan), rb_json_str(one, "run", "?"), rb_json_str(one, "at", "?"),
-                    report_result(rb_json_str(one, "result", "?")));
+        rb_buf_addf(&b, undo ? TX(later_undo) : TX(later_plan), rb_json_str(one, "run", "?"),
+                    rb_json_str(one, "at", "?"), report_result(rb_json_str(one, "result", "?")));
         fact(facts, TX(later), taken(&b));
     }
 }
@@ -199,12 +199,13 @@ static void findings(const json_t *story, json_t *doc)
     const char *columns[] = {TX(finding), TX(evidence), TX(state), NULL};
     json_t *rows = table(doc, TX(findings), columns), *one;
     size_t i;
-    json_array_foreach (json_object_get(story, "findings"), i, one) {
+    json_array_foreach(json_object_get(story, "findings"), i, one) {
         struct rb_buf what, evidence;
         const char *state = rb_json_str(one, "state", "standing"), *key = rb_json_str(one, "key", "");
         rb_buf_init(&what, 1u << 20);
         rb_buf_init(&evidence, 1u << 20);
-        rb_buf_addf(&what, "%s%s%s (%s)", rb_json_str(one, "id", "?"), key[0] ? " " : "", key, rb_json_str(one, "severity", "-"));
+        rb_buf_addf(&what, "%s%s%s (%s)", rb_json_str(one, "id", "?"), key[0] ? " " : "", key,
+                    rb_json_str(one, "severity", "-"));
         report_fields(json_object_get(one, "evidence"), &evidence);
         json_t *c = cell(taken(&what), "", false);
         json_object_set_new(c, "below", text(rb_text_json(json_object_get(one, "title"))));
@@ -216,10 +217,10 @@ static void entries(const json_t *list, json_t *rows, bool code)
 {
     size_t i;
     json_t *one;
-    json_array_foreach ((json_t *)list, i, one) {
+    json_array_foreach((json_t *)list, i, one) {
         const char *result = rb_json_str(one, "result", rb_json_str(one, "answer", ""));
-        json_array_append_new(rows, json_pack("[o, O, o, o, o]", offset(one), json_object_get(one, "who"), told(one, code),
-                                              result_cell(result), took(one)));
+        json_array_append_new(rows, json_pack("[o, O, o, o, o]", offset(one), json_object_get(one, "who"),
+                                              told(one, code), result_cell(result), took(one)));
     }
 }
 
@@ -234,7 +235,7 @@ static void not_done(const json_t *story, json_t *doc)
     const char *columns[] = {TX(what), TX(why), NULL};
     json_t *rows = table(doc, TX(not_done), columns), *one;
     size_t i;
-    json_array_foreach (json_object_get(story, "not_done"), i, one) {
+    json_array_foreach(json_object_get(story, "not_done"), i, one) {
         struct rb_buf what;
         const char *id = rb_json_str(one, "fix", rb_json_str(one, "id", "")), *key = rb_json_str(one, "key", "");
         rb_buf_init(&what, 1u << 20);
@@ -254,7 +255,7 @@ static void reads(const json_t *story, json_t *doc)
     const char *columns[] = {TX(when), TX(what), TX(result), TX(took), NULL};
     json_t *rows = table(doc, TX(reads), columns), *one;
     size_t i, shown = json_array_size(json_object_get(story, "reads"));
-    json_array_foreach (json_object_get(story, "reads"), i, one) {
+    json_array_foreach(json_object_get(story, "reads"), i, one) {
         struct rb_buf what, below;
         size_t k;
         json_t *remark;
@@ -262,8 +263,9 @@ static void reads(const json_t *story, json_t *doc)
         rb_buf_init(&below, 1u << 20);
         rb_buf_addf(&what, "%s  %s", rb_json_str(one, "verb", ""), rb_json_str(one, "text", ""));
         rb_buf_adds(&below, rb_json_str(json_object_get(one, "error"), "message", ""));
-        json_array_foreach (json_object_get(one, "remarks"), k, remark) {
-            rb_buf_addf(&below, "%s%s: %s", below.len ? "\n" : "", rb_json_str(remark, "kind", ""), rb_json_str(remark, "text", ""));
+        json_array_foreach(json_object_get(one, "remarks"), k, remark) {
+            rb_buf_addf(&below, "%s%s: %s", below.len ? "\n" : "", rb_json_str(remark, "kind", ""),
+                        rb_json_str(remark, "text", ""));
         }
         json_t *c = cell(taken(&what), "", true);
         json_object_set_new(c, "below", taken(&below));
@@ -284,11 +286,13 @@ json_t *report_document(const json_t *story)
     const char *result = rb_json_str(story, "result", "?");
     rb_buf_init(&title, 1u << 16);
     rb_buf_addf(&title, "%s  %s", rb_json_str(story, "runbook", "?"), rb_text_json(json_object_get(story, "title")));
-    json_t *doc = json_pack("{s:o, s:s, s:s, s:o, s:[]}", "title", taken(&title), "result", report_result(result), "tone",
-                            tone_of(result), "facts", facts_of(story), "sections");
+    json_t *doc = json_pack("{s:o, s:s, s:s, s:o, s:[]}", "title", taken(&title), "result", report_result(result),
+                            "tone", tone_of(result), "facts", facts_of(story), "sections");
     const json_t *error = json_object_get(story, "error");
     if (error && !json_is_null(error)) {
-        json_object_set_new(doc, "error", text(rb_text_json(json_object_get(error, "message") ? json_object_get(error, "message") : error)));
+        json_object_set_new(
+            doc, "error",
+            text(rb_text_json(json_object_get(error, "message") ? json_object_get(error, "message") : error)));
     }
     json_object_set_new(section(doc, TX(timeline)), "drawing", json_true());
     if (json_array_size(json_object_get(story, "unknown")) > 0) {

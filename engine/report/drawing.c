@@ -45,7 +45,7 @@ static double work_of(const json_t *story, struct scale *s)
     size_t i, n = 0;
     json_t *bar;
     s->work[n++] = (struct span){0, 1};
-    json_array_foreach (json_object_get(story, "bars"), i, bar) {
+    json_array_foreach(json_object_get(story, "bars"), i, bar) {
         if (!is_wait(bar) && n < SPANS_MAX - 1) {
             s->work[n++] = (struct span){(double)rb_json_int(bar, "from", 0), (double)rb_json_int(bar, "to", 0)};
         }
@@ -108,7 +108,7 @@ static json_t *rows_of(const json_t *story)
 {
     json_t *rows = json_object(), *bar;
     size_t i;
-    json_array_foreach (json_object_get(story, "bars"), i, bar) {
+    json_array_foreach(json_object_get(story, "bars"), i, bar) {
         const char *row = rb_json_str(bar, "row", "?");
         if (!json_object_get(rows, row) && json_object_size(rows) < ROWS_MAX) {
             json_object_set_new(rows, row, json_integer((json_int_t)json_object_size(rows)));
@@ -121,7 +121,8 @@ static const char *class_of(const json_t *bar)
 {
     const char *kind = rb_json_str(bar, "kind", ""), *result = rb_json_str(bar, "result", "");
     static const char *const own[] = {"look", "write", "wait", "verify"};
-    if (strcmp(kind, "look") != 0 && (!strcmp(result, "failed") || !strcmp(result, "unknown") || !strcmp(result, "interrupted"))) {
+    if (strcmp(kind, "look") != 0 &&
+        (!strcmp(result, "failed") || !strcmp(result, "unknown") || !strcmp(result, "interrupted"))) {
         return "failed";
     }
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
@@ -152,8 +153,8 @@ static void put_bar(const struct scale *s, const json_t *bar, int row, struct rb
     double from = x_of(s, (double)rb_json_int(bar, "from", 0)), to = x_of(s, (double)rb_json_int(bar, "to", 0));
     bool write = !strcmp(rb_json_str(bar, "kind", ""), "write");
     int y = TOP + row * ROW + (write ? 9 : 5), height = write ? 6 : 14;
-    rb_buf_addf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\">", class_of(bar), from, y,
-                to - from < 2 ? 2 : to - from, height);
+    rb_buf_addf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\">", class_of(bar),
+                from, y, to - from < 2 ? 2 : to - from, height);
     put_title(bar, out);
     rb_buf_adds(out, "</rect>\n");
 }
@@ -162,7 +163,7 @@ static void put_bars(const struct scale *s, const json_t *story, const json_t *r
 {
     size_t i;
     json_t *bar;
-    json_array_foreach (json_object_get(story, "bars"), i, bar) {
+    json_array_foreach(json_object_get(story, "bars"), i, bar) {
         const json_t *row = json_object_get(rows, rb_json_str(bar, "row", "?"));
         if (row && !strcmp(rb_json_str(bar, "kind", ""), "write") == writes) {
             put_bar(s, bar, (int)json_integer_value(row), out);
@@ -174,7 +175,7 @@ static void put_names(const json_t *rows, struct rb_buf *out)
 {
     const char *row;
     json_t *n;
-    json_object_foreach ((json_t *)rows, row, n) {
+    json_object_foreach((json_t *)rows, row, n) {
         int y = TOP + (int)json_integer_value(n) * ROW;
         rb_buf_addf(out, "<line class=\"grid\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDTH, y + ROW, y + ROW);
         rb_buf_addf(out, "<svg x=\"0\" y=\"%d\" width=\"%d\" height=\"%d\"><text x=\"0\" y=\"16\">", y, LEFT - 12, ROW);
@@ -194,12 +195,12 @@ static void put_axis(const struct scale *s, int bottom, struct rb_buf *out)
         double ms = i % 2 ? w->to : w->from, x = x_of(s, ms);
         char words[RB_TIME_MAX];
         rb_duration_format(ms / 1000, words);
-        rb_buf_addf(out, "<line class=\"%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", i % 2 && i / 2 + 1 < s->n ? "gap" : "grid",
-                    x, x, TOP, bottom);
+        rb_buf_addf(out, "<line class=\"%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>",
+                    i % 2 && i / 2 + 1 < s->n ? "gap" : "grid", x, x, TOP, bottom);
         if (x >= free_from || i + 1 == 2 * s->n) {
             bool last = i + 1 == 2 * s->n;
-            rb_buf_addf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">+%s</text>\n", x, last ? bottom + 16 : TOP - 10,
-                        last ? "end" : "start", words);
+            rb_buf_addf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">+%s</text>\n", x,
+                        last ? bottom + 16 : TOP - 10, last ? "end" : "start", words);
             free_from = last ? free_from : x + 70;
         }
     }
@@ -210,8 +211,10 @@ static void put_legend(int y, struct rb_buf *out)
 {
     static const char *const classes[] = {"look", "act", "write", "wait", "verify", "failed"};
     for (int i = 0; i < (int)(sizeof classes / sizeof *classes); i++) {
-        rb_buf_addf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"10\" height=\"10\" rx=\"2\"/>", classes[i], i * 130, y - 9);
-        rb_buf_addf(out, "<text class=\"axis\" x=\"%d\" y=\"%d\">%s</text>\n", i * 130 + 15, y, rb_report_word("report_l", classes[i]));
+        rb_buf_addf(out, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"10\" height=\"10\" rx=\"2\"/>", classes[i],
+                    i * 130, y - 9);
+        rb_buf_addf(out, "<text class=\"axis\" x=\"%d\" y=\"%d\">%s</text>\n", i * 130 + 15, y,
+                    rb_report_word("report_l", classes[i]));
     }
 }
 

@@ -27,7 +27,7 @@ static bool was_made(const json_t *story, const json_t *plan, const json_t *writ
 {
     size_t i;
     json_t *effect;
-    json_array_foreach (json_object_get(story, "effects"), i, effect) {
+    json_array_foreach(json_object_get(story, "effects"), i, effect) {
         if (same_block(plan, effect) && json_equal(json_object_get(effect, "text"), json_object_get(write, "text")) &&
             strcmp(rb_json_str(effect, "result", ""), "said_not_done") != 0) {
             return true;
@@ -42,7 +42,7 @@ static const char *end_of(const json_t *story, const json_t *plan)
     const char *end = !strcmp(rb_json_str(story, "mode", ""), "dry-run") ? "dry_run" : "not_reached";
     size_t i;
     json_t *entry;
-    json_array_foreach (json_object_get(story, "timeline"), i, entry) {
+    json_array_foreach(json_object_get(story, "timeline"), i, entry) {
         const char *t = rb_json_str(entry, "t", "");
         if (!same_block(plan, entry)) {
             continue;
@@ -60,9 +60,9 @@ static void plans(json_t *story)
 {
     size_t i, k;
     json_t *plan, *write;
-    json_array_foreach (json_object_get(story, "plans"), i, plan) {
+    json_array_foreach(json_object_get(story, "plans"), i, plan) {
         const char *end = end_of(story, plan);
-        json_array_foreach (json_object_get(plan, "writes"), k, write) {
+        json_array_foreach(json_object_get(plan, "writes"), k, write) {
             if (was_made(story, plan, write)) {
                 continue;
             }
@@ -79,12 +79,12 @@ static void leftovers(json_t *story)
 {
     size_t i;
     json_t *one;
-    json_array_foreach (json_object_get(story, "findings"), i, one) {
+    json_array_foreach(json_object_get(story, "findings"), i, one) {
         if (strcmp(rb_json_str(one, "state", "standing"), "cleared") != 0) {
             not_done(story, "standing", one);
         }
     }
-    json_array_foreach (json_object_get(story, "advice"), i, one) {
+    json_array_foreach(json_object_get(story, "advice"), i, one) {
         not_done(story, "advice", one);
     }
 }
@@ -99,7 +99,7 @@ static void unknowns(json_t *story)
 {
     size_t i;
     json_t *effect;
-    json_array_foreach (json_object_get(story, "effects"), i, effect) {
+    json_array_foreach(json_object_get(story, "effects"), i, effect) {
         if (strcmp(rb_json_str(effect, "result", ""), "unknown") != 0) {
             continue;
         }

@@ -67,7 +67,7 @@ static void put_row(const json_t *row, struct rb_buf *out)
     size_t i;
     json_t *cell;
     rb_buf_adds(out, "<tr>");
-    json_array_foreach ((json_t *)row, i, cell) {
+    json_array_foreach((json_t *)row, i, cell) {
         put_cell(cell, out);
     }
     rb_buf_adds(out, "</tr>\n");
@@ -82,11 +82,11 @@ static void put_table(const json_t *section, struct rb_buf *out)
         return;
     }
     rb_buf_adds(out, "<div class=\"scroll\"><table><thead><tr>");
-    json_array_foreach (json_object_get(section, "columns"), i, one) {
+    json_array_foreach(json_object_get(section, "columns"), i, one) {
         element(out, "th", "", json_string_value(one));
     }
     rb_buf_adds(out, "</tr></thead><tbody>\n");
-    json_array_foreach (rows, i, one) {
+    json_array_foreach(rows, i, one) {
         put_row(one, out);
     }
     rb_buf_adds(out, "</tbody></table></div>\n");
@@ -100,8 +100,10 @@ static void put_head(const json_t *doc, const json_t *story, struct rb_buf *out)
     char *policy = rb_base64(hash, sizeof hash);
     rb_buf_addf(out, "<!doctype html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n",
                 rb_text_lang() == RB_LANG_ZH ? "zh-CN" : "en");
-    rb_buf_addf(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-%s'; "
-                     "base-uri 'none'; form-action 'none'\">\n", policy);
+    rb_buf_addf(out,
+                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-%s'; "
+                "base-uri 'none'; form-action 'none'\">\n",
+                policy);
     rb_buf_adds(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                      "<meta name=\"referrer\" content=\"no-referrer\">\n<title>");
     report_escape(out, rb_json_str(doc, "title", ""));
@@ -124,7 +126,7 @@ static void put_facts(const json_t *doc, struct rb_buf *out)
         element(out, "p", "error", rb_json_str(doc, "error", ""));
     }
     rb_buf_adds(out, "<dl>\n");
-    json_array_foreach (json_object_get(doc, "facts"), i, fact) {
+    json_array_foreach(json_object_get(doc, "facts"), i, fact) {
         rb_buf_adds(out, "<div>");
         element(out, "dt", "", json_string_value(json_array_get(fact, 0)));
         element(out, "dd", "", json_string_value(json_array_get(fact, 1)));
@@ -139,7 +141,7 @@ int rb_story_html(const json_t *story, struct rb_buf *out)
     size_t i;
     put_head(doc, story, out);
     put_facts(doc, out);
-    json_array_foreach (json_object_get(doc, "sections"), i, section) {
+    json_array_foreach(json_object_get(doc, "sections"), i, section) {
         rb_buf_adds(out, "<section>\n");
         element(out, "h2", "", rb_json_str(section, "title", ""));
         rb_buf_adds(out, "\n");

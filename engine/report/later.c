@@ -22,8 +22,8 @@ static int take(const struct rb_event *e, void *user)
         char at[RB_TIME_MAX];
         rb_clock_format(e->utc_us, 0, at);
         json_t *entry = rb_journal_run(a->journal, e->run, NULL);
-        json_array_append_new(a->list, json_pack("{s:s, s:s, s:s, s:s}", "run", e->run, "how", a->how, "at", at, "result",
-                                                 rb_json_str(entry, "result", "?")));
+        json_array_append_new(a->list, json_pack("{s:s, s:s, s:s, s:s}", "run", e->run, "how", a->how, "at", at,
+                                                 "result", rb_json_str(entry, "result", "?")));
         json_decref(entry);
     }
     json_decref(body);

@@ -39,7 +39,7 @@ static void put_row(const json_t *row, struct rb_buf *out)
     size_t i;
     json_t *cell;
     rb_buf_adds(out, "|");
-    json_array_foreach ((json_t *)row, i, cell) {
+    json_array_foreach((json_t *)row, i, cell) {
         rb_buf_adds(out, " ");
         put_cell(cell, out);
         rb_buf_adds(out, " |");
@@ -61,7 +61,7 @@ static void put_table(const json_t *section, struct rb_buf *out)
         rb_buf_adds(out, " --- |");
     }
     rb_buf_adds(out, "\n");
-    json_array_foreach (rows, i, row) {
+    json_array_foreach(rows, i, row) {
         put_row(row, out);
     }
 }
@@ -78,7 +78,7 @@ static void put_head(const json_t *doc, struct rb_buf *out)
         escape(out, rb_json_str(doc, "error", ""));
     }
     rb_buf_adds(out, "\n\n");
-    json_array_foreach (json_object_get(doc, "facts"), i, fact) {
+    json_array_foreach(json_object_get(doc, "facts"), i, fact) {
         rb_buf_addf(out, "- %s: ", json_string_value(json_array_get(fact, 0)));
         escape(out, json_string_value(json_array_get(fact, 1)));
         rb_buf_adds(out, "\n");
@@ -90,7 +90,7 @@ int rb_story_markdown(const json_t *story, struct rb_buf *out)
     json_t *doc = report_document(story), *section;
     size_t i;
     put_head(doc, out);
-    json_array_foreach (json_object_get(doc, "sections"), i, section) {
+    json_array_foreach(json_object_get(doc, "sections"), i, section) {
         if (!json_object_get(section, "drawing")) { /* the course is told below, in words */
             rb_buf_addf(out, "\n## %s\n\n", rb_json_str(section, "title", ""));
             put_table(section, out);

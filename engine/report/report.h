@@ -1,5 +1,6 @@
-/* The report of a run, read from its events: who did what on which evidence, what was changed, what was not done, how long
- * it took. First a story (plain data, schema runbook.report/1), then a document in the language set, then its print. */
+/* The report of a run, read from its events: who did what on which evidence, what was changed, what was not done, how
+ * long it took. First a story (plain data, schema runbook.report/1), then a document in the language set, then its
+ * print. */
 #ifndef RB_REPORT_REPORT_H
 #define RB_REPORT_REPORT_H
 

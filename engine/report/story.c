@@ -54,7 +54,7 @@ static void meet(const struct teller *t, const json_t *person)
 {
     size_t i;
     json_t *known;
-    json_array_foreach (list_of(t, "people"), i, known) {
+    json_array_foreach(list_of(t, "people"), i, known) {
         if (json_equal(known, person)) {
             return;
         }
@@ -64,10 +64,10 @@ static void meet(const struct teller *t, const json_t *person)
 
 static void take(json_t *to, const json_t *from)
 {
-    static const char *const keys[] = {"id",     "key",   "title", "result",   "text",     "error",  "verb",   "call",
-                                       "phase",  "block", "fix",   "for",      "risk",     "how",    "answer", "reason",
-                                       "why",    "done",  "exit",  "severity", "evidence", "writes", "open",   "name",
-                                       "params", "mode",  "standing", "at",    "undo",     "no_undo", "approval", NULL};
+    static const char *const keys[] = {
+        "id",   "key",  "title",  "result", "text",     "error", "verb", "call",    "phase",    "block",    "fix",
+        "for",  "risk", "how",    "answer", "reason",   "why",   "done", "exit",    "severity", "evidence", "writes",
+        "open", "name", "params", "mode",   "standing", "at",    "undo", "no_undo", "approval", NULL};
     for (const char *const *key = keys; *key; key++) {
         json_t *value = json_object_get(from, *key);
         if (value && !json_object_get(to, *key)) {
@@ -81,8 +81,8 @@ static json_t *say(struct teller *t, const struct rb_event *e, const char *what,
 {
     char at[RB_TIME_MAX];
     rb_clock_format(e->utc_us, 1, at);
-    json_t *entry = json_pack("{s:s, s:I, s:s, s:s, s:o}", "at", at, "ms", since_start(t), "t", what, "kind", e->kind, "who",
-                              who(e->actor));
+    json_t *entry = json_pack("{s:s, s:I, s:s, s:s, s:o}", "at", at, "ms", since_start(t), "t", what, "kind", e->kind,
+                              "who", who(e->actor));
     json_t *where = json_object_get(body, "at"); /* ours is the time */
     if (where) {
         json_object_set(entry, "where", where);
@@ -154,7 +154,7 @@ static void run_resumed(struct teller *t, const struct rb_event *e, const json_t
     const char *row;
     json_t *bar;
     void *next;
-    json_object_foreach_safe (t->open, next, row, bar) { /* they died with the life before */
+    json_object_foreach_safe(t->open, next, row, bar) { /* they died with the life before */
         json_t *lost = json_string("interrupted");
         bar_end(t, row, lost);
         json_decref(lost);
@@ -189,7 +189,7 @@ static void finding(struct teller *t, const struct rb_event *e, const json_t *bo
 {
     json_t *entry = say(t, e, "found", body), *one;
     size_t i;
-    json_array_foreach (list_of(t, "findings"), i, one) {
+    json_array_foreach(list_of(t, "findings"), i, one) {
         if (json_equal(json_object_get(one, "id"), json_object_get(body, "id")) &&
             json_equal(json_object_get(one, "key"), json_object_get(body, "key"))) {
             json_object_set(one, "evidence", json_object_get(body, "evidence"));
@@ -204,7 +204,7 @@ static bool stands(const json_t *standing, const json_t *finding)
 {
     size_t i;
     json_t *one;
-    json_array_foreach ((json_t *)standing, i, one) {
+    json_array_foreach((json_t *)standing, i, one) {
         if (json_equal(json_object_get(one, "id"), json_object_get(finding, "id")) &&
             json_equal(json_object_get(one, "key"), json_object_get(finding, "key"))) {
             return true;
@@ -218,7 +218,7 @@ static void diagnosis(struct teller *t, const struct rb_event *e, const json_t *
     const json_t *standing = json_object_get(body, "standing");
     size_t i;
     json_t *one;
-    json_array_foreach (list_of(t, "findings"), i, one) {
+    json_array_foreach(list_of(t, "findings"), i, one) {
         json_object_set_new(one, "state", json_string(stands(standing, one) ? "standing" : "cleared"));
     }
     if (!json_object_get(t->story, "diagnosed_ms")) {
@@ -299,7 +299,8 @@ static void call_intent(struct teller *t, const struct rb_event *e, const json_t
         json_object_set_new(entry, "again", json_true());
     }
     bool announces = rb_json_bool(body, "announces", false);
-    json_object_set_new(entry, "result", json_string(announces ? "not_begun" : "unknown")); /* until there is an outcome */
+    json_object_set_new(entry, "result",
+                        json_string(announces ? "not_begun" : "unknown")); /* until there is an outcome */
 }
 
 static void call_began(struct teller *t, const struct rb_event *e, const json_t *body)
@@ -333,8 +334,9 @@ static const char *how_known(const json_t *effect, const json_t *outcome)
 {
     const json_t *remark = json_array_get(json_object_get(outcome, "remarks"), 0);
     const char *kind = rb_json_str(remark, "kind", "");
-    return !strcmp(kind, "receipt") ? "by_receipt"
-           : !strcmp(kind, "resolved") && !strcmp(rb_json_str(effect, "result", ""), "said_done") ? "said_done" : "done";
+    return !strcmp(kind, "receipt")                                                               ? "by_receipt"
+           : !strcmp(kind, "resolved") && !strcmp(rb_json_str(effect, "result", ""), "said_done") ? "said_done"
+                                                                                                  : "done";
 }
 
 static void call_outcome(struct teller *t, const struct rb_event *e, const json_t *body)
@@ -355,8 +357,9 @@ static void call_outcome(struct teller *t, const struct rb_event *e, const json_
     }
     int64_t took = rb_json_int(body, "ms", 0);
     char row[256];
-    json_t *bar = json_pack("{s:s, s:s, s:I, s:I, s:O}", "row", row_of(effect, row, sizeof row), "kind", "write", "from",
-                            since_start(t) - (json_int_t)took, "to", since_start(t), "result", json_object_get(effect, "result"));
+    json_t *bar =
+        json_pack("{s:s, s:s, s:I, s:I, s:O}", "row", row_of(effect, row, sizeof row), "kind", "write", "from",
+                  since_start(t) - (json_int_t)took, "to", since_start(t), "result", json_object_get(effect, "result"));
     json_array_append_new(list_of(t, "bars"), bar);
 }
 
@@ -430,18 +433,28 @@ static const struct {
     const char *kind;
     void (*tell)(struct teller *t, const struct rb_event *e, const json_t *body);
 } kinds[] = {
-    {"run.started", run_started},     {"run.resumed", run_resumed},
+    {"run.started", run_started},
+    {"run.resumed", run_resumed},
     {"run.stop", run_stop},
-    {"check.started", check_started}, {"check.ended", check_ended},
-    {"finding", finding},             {"diagnosis", diagnosis},
-    {"plan", plan},                   {"confirm.asked", confirm_asked},
-    {"confirm.answered", confirm_answered}, {"confirm.renewed", confirm_answered},
-    {"block.started", block_started}, {"block.ended", block_ended},
-    {"call.intent", call_intent},     {"call.outcome", call_outcome},
-    {"call.began", call_began},      
-    {"call.resolved", call_resolved}, {"run.resolved", passed_over},
-    {"fix.ended", block_over},        {"step.ended", block_over},
-    {"input", input},                 {"note", note},
+    {"check.started", check_started},
+    {"check.ended", check_ended},
+    {"finding", finding},
+    {"diagnosis", diagnosis},
+    {"plan", plan},
+    {"confirm.asked", confirm_asked},
+    {"confirm.answered", confirm_answered},
+    {"confirm.renewed", confirm_answered},
+    {"block.started", block_started},
+    {"block.ended", block_ended},
+    {"call.intent", call_intent},
+    {"call.outcome", call_outcome},
+    {"call.began", call_began},
+    {"call.resolved", call_resolved},
+    {"run.resolved", passed_over},
+    {"fix.ended", block_over},
+    {"step.ended", block_over},
+    {"input", input},
+    {"note", note},
     {"run.ended", run_ended},
 };
 
@@ -459,8 +472,9 @@ static int tell(const struct rb_event *e, void *user)
     t->first_us = t->first_us ? t->first_us : e->utc_us;
     t->events++;
     one(t, e, body);
-    json_object_set_new(t->story, "record", json_pack("{s:I, s:{s:I, s:s}}", "events", t->events, "last", "id",
-                                                      (json_int_t)e->id, "hash", e->hash));
+    json_object_set_new(
+        t->story, "record",
+        json_pack("{s:I, s:{s:I, s:s}}", "events", t->events, "last", "id", (json_int_t)e->id, "hash", e->hash));
     json_object_set_new(t->story, "ms", json_integer(since_start(t)));
     json_decref(body);
     return 0;
@@ -472,7 +486,7 @@ static void close_bars(struct teller *t)
     const char *row;
     json_t *bar, *lost = json_string("unknown");
     void *next;
-    json_object_foreach_safe (t->open, next, row, bar) {
+    json_object_foreach_safe(t->open, next, row, bar) {
         bar_end(t, row, lost);
     }
     json_decref(lost);
@@ -486,8 +500,8 @@ json_t *rb_story_read(struct rb_journal *journal, const char *prefix, struct rb_
     }
     struct teller t = {.open = json_object()};
     t.story = json_pack("{s:s, s:s, s:[], s:[], s:[], s:[], s:[], s:[], s:[], s:[], s:[], s:[]}", "schema",
-                        "runbook.report/1", "run", id, "people", "timeline", "findings", "decisions", "effects", "reads",
-                        "not_done", "unknown", "plans", "bars");
+                        "runbook.report/1", "run", id, "people", "timeline", "findings", "decisions", "effects",
+                        "reads", "not_done", "unknown", "plans", "bars");
     int rc = rb_journal_read(journal, id, 0, tell, &t, err);
     json_t *entry = rc < 0 ? NULL : rb_journal_run(journal, id, err); /* knows whether somebody still works on it */
     close_bars(&t);

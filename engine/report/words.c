@@ -1,4 +1,5 @@
-/* Entries in words, in the language set. What comes from the record is put in as it is: the prints escape everything. */
+/* Entries in words, in the language set. What comes from the record is put in as it is: the prints escape everything.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static void value(const json_t *v, struct rb_buf *out)
         rb_buf_adds(out, rb_text_json(v));
         return;
     }
-    json_array_foreach (v, i, one) {
+    json_array_foreach(v, i, one) {
         rb_buf_adds(out, i > 0 ? ", " : "");
         value(one, out);
     }
@@ -64,7 +65,7 @@ void report_fields(const json_t *object, struct rb_buf *out)
     char *text = object ? rb_json_canonical(object) : NULL; /* sorted */
     json_t *sorted = text ? rb_json_parse(text, strlen(text), NULL) : NULL, *v;
     const char *key, *between = "";
-    json_object_foreach (sorted, key, v) {
+    json_object_foreach(sorted, key, v) {
         rb_buf_addf(out, "%s%s=", between, key);
         value(v, out);
         between = "\n";
@@ -160,8 +161,8 @@ static void stop(const json_t *e, struct rb_buf *out)
 
 static void resolved(const json_t *e, struct rb_buf *out)
 {
-    rb_buf_addf(out, rb_json_bool(e, "done", false) ? TX(resolved_done) : TX(resolved_not_done), rb_json_str(e, "verb", ""),
-                rb_json_str(e, "text", ""));
+    rb_buf_addf(out, rb_json_bool(e, "done", false) ? TX(resolved_done) : TX(resolved_not_done),
+                rb_json_str(e, "verb", ""), rb_json_str(e, "text", ""));
 }
 
 static void choice(const json_t *e, struct rb_buf *out)
@@ -192,9 +193,10 @@ void report_sentence(const json_t *entry, struct rb_buf *out)
         const char *t;
         void (*say)(const json_t *e, struct rb_buf *out);
     } ways[] = {
-        {"start", start},   {"resumed", resumed}, {"stop", stop}, {"look", look},   {"found", found},       {"diagnosis", diagnosis},
-        {"plan", plan},     {"answer", answer},   {"write", written}, {"block", block},     {"over", over},
-        {"resolved", resolved}, {"choice", choice}, {"note", note}, {"end", end},           {"event", event},
+        {"start", start},   {"resumed", resumed},     {"stop", stop}, {"look", look},
+        {"found", found},   {"diagnosis", diagnosis}, {"plan", plan}, {"answer", answer},
+        {"write", written}, {"block", block},         {"over", over}, {"resolved", resolved},
+        {"choice", choice}, {"note", note},           {"end", end},   {"event", event},
     };
     const char *t = rb_json_str(entry, "t", "event");
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -228,7 +230,7 @@ static void writes(const json_t *e, struct rb_buf *out)
 {
     size_t i;
     json_t *write;
-    json_array_foreach (json_object_get(e, "writes"), i, write) {
+    json_array_foreach(json_object_get(e, "writes"), i, write) {
         rb_buf_adds(out, out->len ? "\n" : "");
         written(write, out);
     }

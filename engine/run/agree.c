@@ -127,8 +127,8 @@ static void renewed(struct rb_run *run, const json_t *shown, const char *word, c
     run->plan.renew = false;
     rb_record(run, "confirm.renewed",
               json_pack("{s:O*, s:O*, s:O*, s:s, s:s, s:O*}", "fix", json_object_get(shown, "fix"), "key",
-                        json_object_get(shown, "key"), "risk", json_object_get(shown, "risk"), "answer", word, "how", how,
-                        "approval", json_object_get(shown, "approval")));
+                        json_object_get(shown, "key"), "risk", json_object_get(shown, "risk"), "answer", word, "how",
+                        how, "approval", json_object_get(shown, "approval")));
     while ((call = rb_call_asking(run)) != NULL) {
         call->asking = false;
         if (!strcmp(word, "yes")) {
@@ -149,7 +149,8 @@ void rb_confirm_settle(struct rb_run *run, json_int_t seq, const json_t *shown, 
     }
 }
 
-/* The requester's own word is there: by a flag, a rule, a plan, or typed. What else is needed is decided here, for all of them. */
+/* The requester's own word is there: by a flag, a rule, a plan, or typed. What else is needed is decided here, for all
+ * of them. */
 static void consented(struct rb_run *run, json_int_t seq, json_t *shown, const char *how)
 {
     char text[512];
@@ -175,7 +176,8 @@ static const char *word_of(const struct rb_run *run, const json_t *shown, int pl
     if (planned) {
         return "plan";
     }
-    if (undo && run->mode != RB_MODE_UNDO && !json_object_get(shown, "again")) { /* after a failure: never by what was said before it */
+    if (undo && run->mode != RB_MODE_UNDO &&
+        !json_object_get(shown, "again")) { /* after a failure: never by what was said before it */
         return NULL;
     }
     const char *how = agreed(run, shown);
@@ -203,7 +205,8 @@ static void confirm(struct rb_run *run, json_int_t seq, json_t *shown)
     }
     const char *how = word_of(run, shown, planned);
     if (run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST) {
-        decide(run, seq, shown, undo && !rb_consent_drill_undoes(run) ? "no" : "yes", run->mode == RB_MODE_DRILL ? "drill" : "test");
+        decide(run, seq, shown, undo && !rb_consent_drill_undoes(run) ? "no" : "yes",
+               run->mode == RB_MODE_DRILL ? "drill" : "test");
     } else if (run->mode == RB_MODE_DRY_RUN || run->mode == RB_MODE_DIAGNOSE) {
         decide(run, seq, shown, "no", "dry-run"); /* whatever a runner asks for */
     } else if (how) {
@@ -251,7 +254,8 @@ static void wait_for_person(struct rb_run *run, const json_t *shown)
     snprintf(text, sizeof text, rb_text(RB_T_run_renew_needed), rb_json_str(shown, "block", ""),
              rb_json_str(shown, "fix", ""));
     rb_run_park(run, "waiting", 4, text);
-    json_t *next = json_pack("[{s:o, s:O*}]", "argv", rb_next_resume(run, shown), "why", json_object_get(shown, "title"));
+    json_t *next =
+        json_pack("[{s:o, s:O*}]", "argv", rb_next_resume(run, shown), "why", json_object_get(shown, "title"));
     json_object_set_new(run->failure, "next", next);
 }
 
@@ -288,10 +292,10 @@ void rb_confirm_answered(struct rb_run *run, json_int_t seq, json_t *question, c
     } else if (seq == RENEW) {
         rb_confirm_settle(run, seq, question, "no", how);
     } else {
-        json_t *word = json_pack("{s:s, s:s, s:O*}", "answer", "no", "how", rb_json_bool(answer, "back", false) ? "back" : how,
-                                 "reason", json_object_get(answer, "reason"));
+        json_t *word =
+            json_pack("{s:s, s:s, s:O*}", "answer", "no", "how", rb_json_bool(answer, "back", false) ? "back" : how,
+                      "reason", json_object_get(answer, "reason"));
         decided(run, seq, question, word);
         json_decref(word);
     }
 }
-

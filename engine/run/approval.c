@@ -191,7 +191,8 @@ static json_t *search_all(struct rb_journal *journal, const char *run, struct se
 }
 
 /* Of the few that a search names each is looked up by its run; a list needs one walk through all that was answered. */
-static int complete_found(struct rb_journal *journal, const struct search *search, const json_t *found, struct rb_err *err)
+static int complete_found(struct rb_journal *journal, const struct search *search, const json_t *found,
+                          struct rb_err *err)
 {
     size_t i;
     json_t *one;

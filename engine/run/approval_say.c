@@ -43,7 +43,8 @@ static bool is_login(const char *login, const json_t *actor)
         uid = found->pw_uid;
     }
     json_t *number = json_integer((json_int_t)uid);
-    bool is = json_equal(number, json_object_get(actor, "uid")) || json_equal(number, json_object_get(actor, "login_uid"));
+    bool is =
+        json_equal(number, json_object_get(actor, "uid")) || json_equal(number, json_object_get(actor, "login_uid"));
     json_decref(number);
     return is;
 }
@@ -158,13 +159,17 @@ json_t *rb_approval_answer(struct rb_journal *journal, const json_t *approval, c
     json_t *actor = rb_journal_actor_find();
     struct word word = {.approval = json_deep_copy(approval), .actor = actor, .users = answer->users, .yes = yes};
     json_t *body = json_pack("{s:O*, s:O*, s:O*, s:b, s:s*}", "id", json_object_get(approval, "id"), "plan",
-                             json_object_get(approval, "plan"), "digest", json_object_get(approval, "digest"), "yes", yes,
-                             "reason", reason);
+                             json_object_get(approval, "plan"), "digest", json_object_get(approval, "digest"), "yes",
+                             yes, "reason", reason);
     rb_journal_actor_set(journal, actor);
     RB_CRASH_POINT("approval");
     int rc = rb_journal_add_if(journal,
-                               &(struct rb_journal_if){.run = rb_json_str(approval, "run", ""), .kind = "approval.answered",
-                                                       .body = body, .check = check_answer, .user = &word}, err);
+                               &(struct rb_journal_if){.run = rb_json_str(approval, "run", ""),
+                                                       .kind = "approval.answered",
+                                                       .body = body,
+                                                       .check = check_answer,
+                                                       .user = &word},
+                               err);
     RB_CRASH_POINT("approved");
     rc = rc ? rc : rb_approval_complete(journal, word.approval, err);
     if (rc == 0) {
@@ -188,7 +193,9 @@ static int check_use(struct rb_journal *journal, void *user, struct rb_err *err)
         return RB_EJOURNAL;
     }
     const char *state = rb_json_str(approval, "state", "");
-    return strcmp(state, "granted") ? rb_err_set(err, RB_EREFUSED, RB_T_trust_not_usable, rb_json_str(approval, "id", "?"), state) : 0;
+    return strcmp(state, "granted")
+               ? rb_err_set(err, RB_EREFUSED, RB_T_trust_not_usable, rb_json_str(approval, "id", "?"), state)
+               : 0;
 }
 
 int rb_approval_use(struct rb_journal *journal, const json_t *approval, struct rb_err *err)
@@ -198,8 +205,12 @@ int rb_approval_use(struct rb_journal *journal, const json_t *approval, struct r
                              json_object_get(approval, "plan"), "digest", json_object_get(approval, "digest"));
     RB_CRASH_POINT("approval use");
     int rc = rb_journal_add_if(journal,
-                               &(struct rb_journal_if){.run = rb_json_str(approval, "run", ""), .kind = "approval.used",
-                                                       .body = body, .check = check_use, .user = again}, err);
+                               &(struct rb_journal_if){.run = rb_json_str(approval, "run", ""),
+                                                       .kind = "approval.used",
+                                                       .body = body,
+                                                       .check = check_use,
+                                                       .user = again},
+                               err);
     RB_CRASH_POINT("approval used");
     json_decref(body);
     json_decref(again);

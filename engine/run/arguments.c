@@ -101,11 +101,10 @@ static const struct {
     const char *type;
     json_t *(*convert)(const json_t *value);
 } types[] = {
-    {"string", as_string},        {"path", as_string}, {"bytes", as_bytes},       {"int", as_int},
-    {"number", as_number},        {"bool", as_bool},   {"duration", as_duration}, {"size", as_size},
-    {"list(string)", as_strings}, {"list", as_list},   {"map", as_map},           {"any", as_any},
-    {"connection", as_name},      {"channel", as_name},
-    {"secret", as_secret},
+    {"string", as_string},        {"path", as_string},  {"bytes", as_bytes},       {"int", as_int},
+    {"number", as_number},        {"bool", as_bool},    {"duration", as_duration}, {"size", as_size},
+    {"list(string)", as_strings}, {"list", as_list},    {"map", as_map},           {"any", as_any},
+    {"connection", as_name},      {"channel", as_name}, {"secret", as_secret},
 };
 
 static json_t *convert(const struct rb_arg *arg, const json_t *value)

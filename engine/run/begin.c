@@ -20,8 +20,7 @@ static void default_target(const struct rb_run *run, struct rb_buf *out)
         rb_buf_addf(out, " %s", run->profile);
     }
     json_t *declared = json_object_get(run->meta, "params");
-    json_object_foreach(run->params, name, value)
-    {
+    json_object_foreach(run->params, name, value) {
         const char *type = rb_json_str(json_object_get(declared, name), "type", "");
         for (size_t i = 0; i < sizeof naming / sizeof *naming; i++) {
             if (!strcmp(type, naming[i]) && json_is_string(value)) {
@@ -36,8 +35,7 @@ static json_t *given_names(const struct rb_run *run)
 {
     json_t *names = json_array(), *value;
     const char *name;
-    json_object_foreach(run->given, name, value)
-    {
+    json_object_foreach(run->given, name, value) {
         json_array_append_new(names, json_string(name));
     }
     return names;
@@ -47,11 +45,10 @@ static json_t *started_body(const struct rb_run *run, const char *target)
 {
     static const char *const modes[] = {"exec", "diagnose", "dry-run", "drill", "test", "undo"};
     json_t *actor = rb_journal_actor_find();
-    json_t *body =
-        json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:O, s:s, s:o}", "run", run->id, "runbook",
-                  json_object_get(run->file, "id"), "title", json_object_get(run->meta, "title"), "severity",
-                  json_object_get(run->meta, "severity"), "sha256", json_object_get(run->file, "sha256"),
-                  "mode", modes[run->mode], "params", run->params, "target", target, "actor", actor);
+    json_t *body = json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:O, s:s, s:o}", "run", run->id, "runbook",
+                             json_object_get(run->file, "id"), "title", json_object_get(run->meta, "title"), "severity",
+                             json_object_get(run->meta, "severity"), "sha256", json_object_get(run->file, "sha256"),
+                             "mode", modes[run->mode], "params", run->params, "target", target, "actor", actor);
     json_object_set_new(body, "given", given_names(run));
     json_object_set(body, "given_values", run->given);
     json_object_set_new(body, "lang", json_string(run->lang));
@@ -128,8 +125,7 @@ static int take_locks(struct rb_run *run, const char *target, const json_t *name
     rb_buf_init(&name, 1 << 16);
     rb_buf_addf(&name, "%s %s", rb_json_str(run->file, "id", ""), target);
     int rc = rb_lock_take(run, rb_buf_str(&name), target, err);
-    json_array_foreach(names, i, one)
-    {
+    json_array_foreach(names, i, one) {
         rb_buf_clear(&name);
         rb_buf_addf(&name, "lock %s", json_is_string(one) ? json_string_value(one) : "");
         rc = rc < 0 ? rc : rb_lock_take(run, rb_buf_str(&name), rb_buf_str(&name), err);
@@ -206,8 +202,7 @@ void rb_verb_begin(struct rb_run *run, json_int_t seq, const json_t *args)
         target = rb_buf_str(&fallback);
     }
     run->target = rb_xstrdup(target);
-    bool alone =
-        run->mode == RB_MODE_DRILL || !run->engine.journal; /* nobody to exclude, nothing to change */
+    bool alone = run->mode == RB_MODE_DRILL || !run->engine.journal; /* nobody to exclude, nothing to change */
     int rc = alone ? 0 : take_locks(run, target, json_object_get(args, "locks"), &err);
     run->begin_seq = seq;
     if (rc == 0 && !run->archive) {

@@ -96,8 +96,7 @@ void rb_call_free(struct rb_call *call)
 void rb_call_name(const struct rb_call *call, char *out, size_t size, bool with_text)
 {
     bool more = with_text && call->text[0];
-    snprintf(out, size, "%s.%s%s%s", call->binding->name, call->verb->name, more ? " " : "",
-             more ? call->text : "");
+    snprintf(out, size, "%s.%s%s%s", call->binding->name, call->verb->name, more ? " " : "", more ? call->text : "");
 }
 
 bool rb_call_has_ended(const struct rb_call *call)

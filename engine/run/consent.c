@@ -134,7 +134,8 @@ static bool names_fix(const json_t *offer, const char *one)
 static bool names_offer(const json_t *offer, const char *one)
 {
     const char *key = one + strlen(rb_json_str(offer, "fix", ""));
-    return !*key || !strcmp(key + 1, rb_json_str(offer, "key", "")) || !strcmp(key + 1, rb_json_str(offer, "typed", ""));
+    return !*key || !strcmp(key + 1, rb_json_str(offer, "key", "")) ||
+           !strcmp(key + 1, rb_json_str(offer, "typed", ""));
 }
 
 static void no_such_key(struct rb_run *run, const json_t *offers, const char *one)
@@ -147,7 +148,8 @@ static void no_such_key(struct rb_run *run, const json_t *offers, const char *on
     rb_buf_init(&there, sizeof err.hint - 32);
     json_array_foreach(offers, i, offer) {
         if (names_fix(offer, one)) { /* the first are enough */
-            (void)rb_buf_addf(&there, "%s%s=%s", there.len ? ", " : "", rb_json_str(offer, "fix", ""), rb_json_str(offer, "typed", ""));
+            (void)rb_buf_addf(&there, "%s%s=%s", there.len ? ", " : "", rb_json_str(offer, "fix", ""),
+                              rb_json_str(offer, "typed", ""));
         }
     }
     rb_err_set(&err, RB_EUSAGE, RB_T_run_no_key, one);
@@ -157,8 +159,8 @@ static void no_such_key(struct rb_run *run, const json_t *offers, const char *on
     rb_buf_deinit(&there);
 }
 
-/* Which of "--fix ID=KEY" are there now? One that is offered with other keys only is a slip of the pen, or was overtaken:
- * nothing more is done then. One that is not offered yet may be later. */
+/* Which of "--fix ID=KEY" are there now? One that is offered with other keys only is a slip of the pen, or was
+ * overtaken: nothing more is done then. One that is not offered yet may be later. */
 static bool misnamed(struct rb_run *run, const json_t *offers)
 {
     size_t i, k;
@@ -208,7 +210,8 @@ static const json_t *pick(const struct rb_run *run, const json_t *offers)
 {
     size_t i;
     json_t *offer;
-    bool chosen = run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST || run->only || run->wait || json_array_size(run->fixes);
+    bool chosen = run->mode == RB_MODE_DRILL || run->mode == RB_MODE_TEST || run->only || run->wait ||
+                  json_array_size(run->fixes);
     json_array_foreach(offers, i, offer) {
         if (wanted(run, offer)) {
             return chosen || rb_consent_beforehand(run, offer) ? offer : NULL;
@@ -237,7 +240,8 @@ void rb_consent_offer(struct rb_run *run, json_int_t seq, const json_t *args)
     const json_t *offer = run->mode == RB_MODE_DRY_RUN || wrong ? NULL : pick(run, offers);
     bool calm = rb_json_bool(args, "calm", false); /* nothing stands: only what was named beforehand is done */
     if (run->mode == RB_MODE_DRY_RUN) {
-        rb_run_input(run, run->frame, seq, "run.offer", wrong ? json_pack("{s:[], s:b}", "wanted", "narrow", 1) : all_wanted(run, offers));
+        rb_run_input(run, run->frame, seq, "run.offer",
+                     wrong ? json_pack("{s:[], s:b}", "wanted", "narrow", 1) : all_wanted(run, offers));
     } else if (offer) {
         rb_run_input(run, run->frame, seq, "run.offer", choice(offer));
     } else if (!calm && !run->no_input && run->mode == RB_MODE_EXEC && !json_array_size(run->fixes) && !run->only) {

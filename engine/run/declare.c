@@ -15,8 +15,7 @@ static json_t *sources_of(const json_t *file)
 {
     json_t *sources = json_object(), *one;
     size_t i;
-    json_array_foreach(json_object_get(file, "files"), i, one)
-    {
+    json_array_foreach(json_object_get(file, "files"), i, one) {
         json_object_set(sources, rb_json_str(one, "path", "?"), json_object_get(one, "text"));
     }
     return sources;
@@ -26,8 +25,7 @@ static const json_t *first_error(const json_t *problems)
 {
     size_t i;
     json_t *problem;
-    json_array_foreach(problems, i, problem)
-    {
+    json_array_foreach(problems, i, problem) {
         if (!strcmp(rb_json_str(problem, "level", "error"), "error")) {
             return problem;
         }
@@ -38,8 +36,7 @@ static const json_t *first_error(const json_t *problems)
 static void load_failed(struct rb_run *run, const json_t *problem)
 {
     char text[1500];
-    snprintf(text, sizeof text, "%s:%lld: %s", rb_json_str(problem, "file", "?"),
-             rb_json_int(problem, "line", 0),
+    snprintf(text, sizeof text, "%s:%lld: %s", rb_json_str(problem, "file", "?"), rb_json_int(problem, "line", 0),
              rb_json_str(problem, "text", rb_json_str(problem, "message", "")));
     rb_run_fail(run, "failed", 6, text);
 }
@@ -71,8 +68,7 @@ static void make_paths_absolute(struct rb_run *run)
     if (!getcwd(cwd, sizeof cwd)) {
         return; /* the folder is gone: a relative path is then refused by its verb */
     }
-    json_object_foreach(run->given, name, value)
-    {
+    json_object_foreach(run->given, name, value) {
         const char *text = json_string_value(value);
         const char *type = rb_json_str(json_object_get(declared, name), "type", "");
         if (text && is_relative_path(text, type)) {
@@ -91,8 +87,7 @@ static void keep_given_secrets(struct rb_run *run)
     const char *name;
     json_t *value;
     const json_t *declared = json_object_get(run->meta, "params");
-    json_object_foreach(run->given, name, value)
-    {
+    json_object_foreach(run->given, name, value) {
         const char *secret = rb_json_str(value, "value", NULL);
         if (secret && !strcmp(rb_json_str(json_object_get(declared, name), "type", ""), "secret")) {
             json_t *given = json_sprintf(RB_SECRET_GIVEN "%s", name);
@@ -127,8 +122,7 @@ static int choose_profile(struct rb_run *run, struct rb_err *err)
         return 0;
     }
     if (!json_object_get(profiles, run->profile)) {
-        return rb_fill_unknown(profiles, run->profile, RB_T_config_no_profile, RB_T_config_no_profile_hint,
-                               err);
+        return rb_fill_unknown(profiles, run->profile, RB_T_config_no_profile, RB_T_config_no_profile_hint, err);
     }
     return json_object_set_new(run->meta, "profile", json_string(run->profile));
 }
@@ -181,9 +175,8 @@ static void usage_failed(struct rb_run *run, const struct rb_err *err)
 
 static void reply_declared(struct rb_run *run, json_int_t seq)
 {
-    rb_run_reply(
-        run, seq,
-        json_pack("{s:O, s:O, s:o}", "meta", run->meta, "params", run->params, "options", options_of(run)));
+    rb_run_reply(run, seq,
+                 json_pack("{s:O, s:O, s:o}", "meta", run->meta, "params", run->params, "options", options_of(run)));
 }
 
 /* A guided run: with these parameters? problem: why they do not do yet. */
@@ -214,8 +207,8 @@ void rb_verb_declare(struct rb_run *run, json_int_t seq, const json_t *args)
     } else {
         run->meta = rb_language_meta(rb_json_str(run->file, "id", "?"), args);
         run->response =
-            rb_response_of(run->config, rb_json_str(run->file, "id", "?"),
-                           rb_json_str(run->meta, "severity", "P3"), json_object_get(run->meta, "escalate"));
+            rb_response_of(run->config, rb_json_str(run->file, "id", "?"), rb_json_str(run->meta, "severity", "P3"),
+                           json_object_get(run->meta, "escalate"));
         int rc = choose_profile(run, &err);
         rc = rc ? rc : check_chosen(run, &err);
         if (rc == 0 && !run->params) { /* those of a run that goes on stay as they were */

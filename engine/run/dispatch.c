@@ -19,8 +19,7 @@ static const struct rb_verb *verb_in(const struct rb_binding *binding, const cha
     return NULL;
 }
 
-static int look_up(const char *full, const struct rb_binding **binding, const struct rb_verb **verb,
-                   struct rb_err *err)
+static int look_up(const char *full, const struct rb_binding **binding, const struct rb_verb **verb, struct rb_err *err)
 {
     const char *dot = strchr(full, '.');
     for (size_t i = 0; dot && rb_bindings[i]; i++) {
@@ -132,10 +131,9 @@ static json_t *intent_of(const struct rb_call *call)
     const struct rb_run *run = call->run;
     char name[128];
     rb_call_name(call, name, sizeof name, false);
-    json_t *body =
-        json_pack("{s:I, s:s, s:s, s:O, s:s, s:s, s:s, s:s, s:s}", "call", (json_int_t)call->number, "verb",
-                  name, "text", call->text, "args", call->args, "phase", rb_phase_name(call->phase), "id",
-                  run->now.id, "key", run->now.key, "at", call->at, "frame", call->frame);
+    json_t *body = json_pack("{s:I, s:s, s:s, s:O, s:s, s:s, s:s, s:s, s:s}", "call", (json_int_t)call->number, "verb",
+                             name, "text", call->text, "args", call->args, "phase", rb_phase_name(call->phase), "id",
+                             run->now.id, "key", run->now.key, "at", call->at, "frame", call->frame);
     if (call->again) {
         json_object_set_new(body, "again", json_true());
     }
@@ -297,9 +295,8 @@ void rb_dispatch(struct rb_run *run, json_t *frame)
     json_t *args = NULL;
     char *text = NULL;
 
-    int rc = run->call_in_flight < RB_CALLS_MAX
-                 ? look_up(name, &binding, &verb, &err)
-                 : rb_err_set(&err, RB_EUSAGE, RB_T_run_too_many_calls, RB_CALLS_MAX);
+    int rc = run->call_in_flight < RB_CALLS_MAX ? look_up(name, &binding, &verb, &err)
+                                                : rb_err_set(&err, RB_EUSAGE, RB_T_run_too_many_calls, RB_CALLS_MAX);
     if (rc == 0) {
         args = rb_arguments_convert(verb, name, json_object_get(frame, "args"), &err);
         rc = args ? 0 : err.code;

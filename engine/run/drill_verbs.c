@@ -110,7 +110,8 @@ static void remove_dir(const struct rb_lab *lab)
     while (mount[0] && umount2(mount, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
         newest_mount(lab, mount, sizeof mount);
     }
-    (void)nftw(lab->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what is left of a failed lab is only rubbish */
+    (void)nftw(lab->dir, remove_one, 16,
+               FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* what is left of a failed lab is only rubbish */
 }
 
 /* Its own until the lab ends, though its server be down meanwhile. */
@@ -162,13 +163,20 @@ static void configure(struct rb_run *run, json_int_t seq, const json_t *args, co
         json_object_set_new(run->config, kind, all);
     }
     json_t *fields = json_object_get(args, "fields");
-    json_object_set_new(all, rb_json_str(args, "name", "?"), json_is_object(fields) ? json_deep_copy(fields) : json_object());
+    json_object_set_new(all, rb_json_str(args, "name", "?"),
+                        json_is_object(fields) ? json_deep_copy(fields) : json_object());
     rb_run_reply(run, seq, json_object());
 }
 
-static void drill_connection(struct rb_run *run, json_int_t seq, const json_t *args) { configure(run, seq, args, "connection"); }
+static void drill_connection(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    configure(run, seq, args, "connection");
+}
 
-static void drill_channel(struct rb_run *run, json_int_t seq, const json_t *args) { configure(run, seq, args, "channel"); }
+static void drill_channel(struct rb_run *run, json_int_t seq, const json_t *args)
+{
+    configure(run, seq, args, "channel");
+}
 
 /* ---- processes ---- */
 
@@ -344,8 +352,9 @@ static const struct {
     const char *name;
     void (*serve)(struct rb_run *run, json_int_t seq, const json_t *args);
 } verbs[] = {
-    {"drill.channel", drill_channel}, {"drill.connection", drill_connection}, {"drill.dir", drill_dir},     {"drill.port", drill_port},
-    {"drill.secret", drill_secret},   {"drill.set", drill_set},               {"drill.spawn", drill_spawn},
+    {"drill.channel", drill_channel}, {"drill.connection", drill_connection}, {"drill.dir", drill_dir},
+    {"drill.port", drill_port},       {"drill.secret", drill_secret},         {"drill.set", drill_set},
+    {"drill.spawn", drill_spawn},
 };
 
 int rb_drill_verb(struct rb_run *run, const char *verb, json_int_t seq, const json_t *args)

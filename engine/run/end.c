@@ -13,8 +13,8 @@ int rb_run_exit_code(const char *result)
         const char *result;
         int code;
     } codes[] = {
-        {"healthy", 0}, {"fixed", 0},   {"done", 0},     {"found", 3},    {"failed", 1},      {"unknown", 9},
-        {"waiting", 4}, {"denied", 5},  {"rejected", 4}, {"aborted", 130}, {"timed_out", 124}, {"busy", 8},
+        {"healthy", 0}, {"fixed", 0},  {"done", 0},     {"found", 3},     {"failed", 1},      {"unknown", 9},
+        {"waiting", 4}, {"denied", 5}, {"rejected", 4}, {"aborted", 130}, {"timed_out", 124}, {"busy", 8},
     };
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         if (!strcmp(codes[i].result, result)) {
@@ -69,7 +69,8 @@ static json_t *by_hand(const json_t *left)
         if (text) {
             list = list ? list : json_array();
             json_array_append_new(list, json_pack("{s:O*, s:O*, s:O*, s:O}", "id", json_object_get(offer, "fix"), "key",
-                                                  json_object_get(offer, "key"), "title", json_object_get(offer, "title"), "text", text));
+                                                  json_object_get(offer, "key"), "title",
+                                                  json_object_get(offer, "title"), "text", text));
         }
     }
     return list;
@@ -142,7 +143,8 @@ static bool outcome_lost(const struct rb_run *run)
 /* The end itself is on no disk. What was looked at is shown all the same, and marked. */
 static void end_unrecorded(struct rb_run *run, json_t *body, const char *why)
 {
-    bool unknown = run->unknown || outcome_lost(run); /* before what the journal's own error says: something may have happened */
+    bool unknown =
+        run->unknown || outcome_lost(run); /* before what the journal's own error says: something may have happened */
     mark_unrecorded(body, why);
     if (run->parked) { /* nothing says that it waits */
         json_object_set_new(body, "result", json_string("failed"));
@@ -238,8 +240,8 @@ void rb_run_fail(struct rb_run *run, const char *result, int exit_code, const ch
     if (run->failure || run->ending) {
         return;
     }
-    run->failure = json_pack("{s:s, s:i, s:o}", "result", result, "exit", exit_code, "error",
-                             rb_json_bytes(text, strlen(text)));
+    run->failure =
+        json_pack("{s:s, s:i, s:o}", "result", result, "exit", exit_code, "error", rb_json_bytes(text, strlen(text)));
     rb_run_end(run);
 }
 

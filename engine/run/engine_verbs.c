@@ -195,7 +195,10 @@ static void previous_value(struct rb_run *run, json_int_t seq, const json_t *arg
 {
     struct rb_err err = {0};
     struct previous previous = {.check = rb_json_str(args, "id", "")};
-    json_t *runs = !run->engine.journal ? NULL : rb_journal_runs(run->engine.journal, rb_json_str(run->file, "id", ""), 50, &err), *one;
+    json_t *runs = !run->engine.journal
+                       ? NULL
+                       : rb_journal_runs(run->engine.journal, rb_json_str(run->file, "id", ""), 50, &err),
+           *one;
     size_t i;
     json_array_foreach(runs, i, one) {
         const char *id = rb_json_str(one, "run", "");

@@ -43,7 +43,8 @@ static void config_path(char out[PATH_MAX + 16])
     snprintf(out, PATH_MAX + 16, "%s/config.lua", known ? folder : "/etc/runbook");
 }
 
-int rb_fill_unknown(const json_t *blocks, const char *name, enum rb_text_id text, enum rb_text_id hint, struct rb_err *err)
+int rb_fill_unknown(const json_t *blocks, const char *name, enum rb_text_id text, enum rb_text_id hint,
+                    struct rb_err *err)
 {
     char path[PATH_MAX + 16];
     size_t count = 0;
@@ -176,12 +177,14 @@ static int fit(json_t *c, const char *binding, const char *given, struct rb_err 
     return 0;
 }
 
-json_t *rb_fill_connection(const json_t *config, const char *binding, const char *given, bool read_only, struct rb_err *err)
+json_t *rb_fill_connection(const json_t *config, const char *binding, const char *given, bool read_only,
+                           struct rb_err *err)
 {
     if (given[0] == '/') {
         return !drivers_of(binding) || !strcmp(binding, "sql")
                    ? json_string(given)
-                   : (rb_err_set(err, RB_EUSAGE, RB_T_config_other_kind, given, "sqlite", binding, drivers_of(binding)), NULL);
+                   : (rb_err_set(err, RB_EUSAGE, RB_T_config_other_kind, given, "sqlite", binding, drivers_of(binding)),
+                      NULL);
     }
     json_t *c = rb_url_is(given) ? by_address(given, err) : by_name(config, given, err);
     if (!c || fit(c, binding, given, err) < 0) {

@@ -38,9 +38,8 @@ bool rb_phase_reads_only(enum rb_phase phase)
 
 static int refuse(struct rb_run *run, const struct rb_binding *binding, const struct rb_verb *verb, struct rb_err *err)
 {
-    rb_err_set(err, RB_EFORBIDDEN,
-               verb->effect == RB_EFFECT_PROBE ? RB_T_run_gate_probe : RB_T_run_gate_write, binding->name, verb->name,
-               rb_phase_name(run->now.phase), run->now.id);
+    rb_err_set(err, RB_EFORBIDDEN, verb->effect == RB_EFFECT_PROBE ? RB_T_run_gate_probe : RB_T_run_gate_write,
+               binding->name, verb->name, rb_phase_name(run->now.phase), run->now.id);
     rb_err_hint(err, RB_T_run_gate_hint);
     return RB_EFORBIDDEN;
 }

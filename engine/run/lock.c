@@ -32,8 +32,8 @@ static bool has(const struct rb_run *run, const char *hex)
     return lock != NULL;
 }
 
-/* In a folder that a group shares, the locks are the group's, too. One that cannot be written any more still has the locks
- * of those who took theirs in time. */
+/* In a folder that a group shares, the locks are the group's, too. One that cannot be written any more still has the
+ * locks of those who took theirs in time. */
 static int lock_open(const char *folder, const char *hex, struct rb_err *err)
 {
     char path[PATH_MAX + 64];
@@ -87,7 +87,8 @@ static int busy(struct rb_run *run, const char *name, const json_t *owner, struc
 static void offer(struct rb_run *run, const struct rb_past *past)
 {
     char step[256];
-    if (past->ended || run->archive || strcmp(rb_json_str(past->started, "runbook", ""), rb_json_str(run->file, "id", "?"))) {
+    if (past->ended || run->archive ||
+        strcmp(rb_json_str(past->started, "runbook", ""), rb_json_str(run->file, "id", "?"))) {
         return;
     }
     rb_past_step(past, step, sizeof step);
@@ -95,13 +96,14 @@ static void offer(struct rb_run *run, const struct rb_past *past)
     run->interrupted = json_pack("{s:s, s:s}", "run", past->run, "step", step);
 }
 
-/* Not in our journal: it died before its first event was on disk, or is of another one, whose own affair it is. Only when
- * that one should be seen from here and cannot be, nobody can say how it ended; who ends well leaves no name. */
+/* Not in our journal: it died before its first event was on disk, or is of another one, whose own affair it is. Only
+ * when that one should be seen from here and cannot be, nobody can say how it ended; who ends well leaves no name. */
 static int check_unseen(const struct rb_run *run, const char *name, const json_t *owner, struct rb_err *err)
 {
     const char *blind = rb_journal_blind(run->engine.journal), *journal = rb_json_str(owner, "journal", "");
     bool ours = !strcmp(journal, rb_journal_path(run->engine.journal));
-    return blind && !ours ? rb_err_set(err, RB_EBUSY, RB_T_run_lock_unseen, name, rb_json_str(owner, "run", "?"), blind) : 0;
+    return blind && !ours ? rb_err_set(err, RB_EBUSY, RB_T_run_lock_unseen, name, rb_json_str(owner, "run", "?"), blind)
+                          : 0;
 }
 
 /* The one before us died with it. */
@@ -134,12 +136,14 @@ static void write_owner(int fd, const struct rb_run *run)
     rb_clock_format(rb_clock_utc_us(), 0, since);
     json_t *actor = rb_journal_actor_find();
     snprintf(uid, sizeof uid, "uid %d", (int)getuid());
-    json_t *owner = json_pack("{s:s, s:s, s:i, s:s, s:s}", "run", run->id, "journal", rb_journal_path(run->engine.journal), "pid",
-                              (int)getpid(), "since", since, "login", rb_json_str(actor, "login", uid));
+    json_t *owner =
+        json_pack("{s:s, s:s, s:i, s:s, s:s}", "run", run->id, "journal", rb_journal_path(run->engine.journal), "pid",
+                  (int)getpid(), "since", since, "login", rb_json_str(actor, "login", uid));
     char *text = rb_json_canonical(owner);
     size_t len = strlen(text);
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, len, 0) != (ssize_t)len) {
-        (void)ftruncate(fd, 0); /* a full disk must not stop a run: without the name the kernel's lock holds all the same */
+        (void)ftruncate(fd,
+                        0); /* a full disk must not stop a run: without the name the kernel's lock holds all the same */
     }
     free(text);
     json_decref(owner);
@@ -176,8 +180,8 @@ static int take_in(struct rb_run *run, const char *folder, const char *hex, cons
     return 0;
 }
 
-/* Where there are two journals it is taken beside both, because a run of either counts; beside one when the other's disk
- * is gone. */
+/* Where there are two journals it is taken beside both, because a run of either counts; beside one when the other's
+ * disk is gone. */
 int rb_lock_take(struct rb_run *run, const char *name, const char *what, struct rb_err *err)
 {
     char hex[RB_HEX_SIZE], state[PATH_MAX];

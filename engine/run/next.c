@@ -233,12 +233,13 @@ json_t *rb_next_commands(const struct rb_run *run, const json_t *left)
             json_array_extend(next, alone = rb_next_dry_run(run));
             json_decref(alone);
         } else if (one_command_away(offer)) {
-            json_array_append_new(next, json_pack("{s:o, s:O*}", "argv", argv_for(run, offer), "why",
-                                                  json_object_get(offer, "title")));
+            json_array_append_new(
+                next, json_pack("{s:o, s:O*}", "argv", argv_for(run, offer), "why", json_object_get(offer, "title")));
         }
     }
     if (run->may_undo && !run->undoes) {
-        json_array_append_new(next, json_pack("{s:o, s:O*}", "argv", argv_undo(run, run->id), "why", json_object_get(run->meta, "title")));
+        json_array_append_new(next, json_pack("{s:o, s:O*}", "argv", argv_undo(run, run->id), "why",
+                                              json_object_get(run->meta, "title")));
     }
     return next;
 }

@@ -31,7 +31,8 @@ void rb_consent_park(struct rb_run *run, const char *what, const json_t *shown, 
     RB_CRASH_POINT("parked");
     rb_run_park(run, "waiting", 4, why);
     if (run->failure) {
-        json_t *next = json_pack("[{s:o, s:O*}]", "argv", rb_next_resume(run, shown), "why", json_object_get(shown, "title"));
+        json_t *next =
+            json_pack("[{s:o, s:O*}]", "argv", rb_next_resume(run, shown), "why", json_object_get(shown, "title"));
         json_object_set_new(run->failure, "next", next);
     }
 }
@@ -58,15 +59,16 @@ static void tell_asked(struct rb_run *run, const json_t *approval)
 
 static json_t *request_of(struct rb_run *run, const json_t *shown, const struct rb_demand *demand)
 {
-    static const char *const kept[] = {"block", "fix", "key", "for", "risk", "plan", "digest", "why", "no_undo", "undo", "phase", NULL};
+    static const char *const kept[] = {"block",  "fix", "key",     "for",  "risk",  "plan",
+                                       "digest", "why", "no_undo", "undo", "phase", NULL};
     json_t *writes = json_object_get(shown, "writes");
-    json_t *body = json_pack("{s:O, s:O, s:O*, s:s, s:s*, s:i, s:O, s:b, s:o, s:I, s:O*, s:s*}", "runbook",
-                             json_object_get(run->file, "id"), "title", json_object_get(run->meta, "title"), "what",
-                             json_object_get(shown, "title"), "target", run->target, "reason", run->reason, "needed",
-                             demand->others, "writes", writes ? writes : run->plan.writes, "open", run->plan.open,
-                             "requesters", requesters_of(run), "expires",
-                             (json_int_t)(rb_clock_utc_us() + (int64_t)(demand->seconds * 1e6)), "roles", demand->roles,
-                             "outside", demand->outside);
+    json_t *body =
+        json_pack("{s:O, s:O, s:O*, s:s, s:s*, s:i, s:O, s:b, s:o, s:I, s:O*, s:s*}", "runbook",
+                  json_object_get(run->file, "id"), "title", json_object_get(run->meta, "title"), "what",
+                  json_object_get(shown, "title"), "target", run->target, "reason", run->reason, "needed",
+                  demand->others, "writes", writes ? writes : run->plan.writes, "open", run->plan.open, "requesters",
+                  requesters_of(run), "expires", (json_int_t)(rb_clock_utc_us() + (int64_t)(demand->seconds * 1e6)),
+                  "roles", demand->roles, "outside", demand->outside);
     if (!demand->roles && json_object_size(json_object_get(run->config, "user"))) {
         json_object_set_new(body, "roles", json_pack("[s]", "approver"));
     }
@@ -111,14 +113,16 @@ static int find_intent(const struct rb_event *event, void *user)
 static bool consumed(const struct rb_run *run, const json_t *approval)
 {
     bool found = false;
-    int rc = rb_journal_read(run->engine.journal, run->id, rb_json_int(approval, "used_event", 0), find_intent, &found, NULL);
+    int rc = rb_journal_read(run->engine.journal, run->id, rb_json_int(approval, "used_event", 0), find_intent, &found,
+                             NULL);
     return rc < 0 || found;
 }
 
 static void refused_by_others(struct rb_run *run, const json_t *approval, const char *state)
 {
     char text[1024];
-    const json_t *answers = json_object_get(approval, "answers"), *last = json_array_get(answers, json_array_size(answers) - 1);
+    const json_t *answers = json_object_get(approval, "answers"),
+                 *last = json_array_get(answers, json_array_size(answers) - 1);
     if (!strcmp(state, "rejected")) {
         const json_t *actor = json_object_get(last, "actor");
         char uid[32];
@@ -187,4 +191,3 @@ void rb_consent_others(struct rb_run *run, json_int_t seq, json_t *shown, const 
     }
     json_decref(approval);
 }
-

@@ -14,7 +14,8 @@
 
 static bool may_be_long(const json_t *value)
 {
-    return json_is_array(value) || json_is_object(value) || json_string_length(value) > RECORDED_VALUE_MAX / 6; /* a byte may become \u0000 */
+    return json_is_array(value) || json_is_object(value) ||
+           json_string_length(value) > RECORDED_VALUE_MAX / 6; /* a byte may become \u0000 */
 }
 
 /* A long value is kept whole beside the events: a run that goes on needs all of it. */
@@ -31,8 +32,7 @@ static json_t *recorded_value(struct rb_run *run, const json_t *value)
             cut--;
         }
         body = json_pack("{s:I, s:o}", "bytes", (json_int_t)strlen(text), "head", json_stringn(text, cut));
-        if (run->engine.journal &&
-            rb_journal_blob_add(run->engine.journal, text, strlen(text), hex, &err) == 0) {
+        if (run->engine.journal && rb_journal_blob_add(run->engine.journal, text, strlen(text), hex, &err) == 0) {
             json_object_set_new(body, "$blob", json_string(hex));
         }
     }
@@ -64,10 +64,10 @@ static void record_outcome(struct rb_call *call, const json_t *value, const stru
     }
     rb_call_name(call, name, sizeof name, false);
     static const char *const effects[] = {"read", "probe", "write"};
-    json_t *body = json_pack("{s:I, s:s, s:s, s:s, s:b, s:I, s:s}", "call", (json_int_t)call->number, "verb",
-                             name, "text", call->text, "effect", effects[call->verb->effect], "ok", !err,
-                             "ms", (json_int_t)((rb_clock_mono_ns() - call->started_ns) / 1000000), "phase",
-                             rb_phase_name(call->phase));
+    json_t *body =
+        json_pack("{s:I, s:s, s:s, s:s, s:b, s:I, s:s}", "call", (json_int_t)call->number, "verb", name, "text",
+                  call->text, "effect", effects[call->verb->effect], "ok", !err, "ms",
+                  (json_int_t)((rb_clock_mono_ns() - call->started_ns) / 1000000), "phase", rb_phase_name(call->phase));
     json_object_set_new(body, "frame", json_string(call->frame));
     if (call->verb->effect != RB_EFFECT_WRITE) {
         json_object_set(body, "args", call->args); /* a write's are in its intent */

@@ -226,7 +226,8 @@ static int64_t unused_consent(const struct rb_past *past)
     json_array_foreach(past->events, i, event) {
         const char *phase = rb_json_str(body_of(event), "phase", "");
         bool wrote = is(event, "call.intent") || is(event, "fix.ended") || is(event, "step.ended");
-        bool over = is(event, "block.ended") && (!strcmp(phase, "fix") || !strcmp(phase, "step") || !strcmp(phase, "undo"));
+        bool over =
+            is(event, "block.ended") && (!strcmp(phase, "fix") || !strcmp(phase, "step") || !strcmp(phase, "undo"));
         if (is(event, "confirm.answered") && !strcmp(rb_json_str(body_of(event), "answer", ""), "yes")) {
             seq = rb_json_int(event, "seq", 0);
         } else if (wrote || over) {

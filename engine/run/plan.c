@@ -67,9 +67,9 @@ static json_t *findings_of(const struct rb_run *run)
     json_array_foreach(run->standing, i, one) {
         char name[1024];
         rb_plan_finding_name(one, name, sizeof name);
-        json_array_append_new(list, json_pack("{s:O, s:O, s:O*}", "id", json_object_get(one, "id"), "key",
-                                              json_object_get(one, "key"), "evidence",
-                                              json_object_get(run->evidence, name)));
+        json_array_append_new(list,
+                              json_pack("{s:O, s:O, s:O*}", "id", json_object_get(one, "id"), "key",
+                                        json_object_get(one, "key"), "evidence", json_object_get(run->evidence, name)));
     }
     return list;
 }
@@ -78,8 +78,8 @@ json_t *rb_plan_of(const struct rb_run *run, const json_t *items)
 {
     char id[RB_ID_MAX], hex[RB_HEX_SIZE];
     json_t *plan = json_pack("{s:O, s:o, s:O, s:s, s:o, s:O}", "runbook", json_object_get(run->file, "id"), "files",
-                             rb_plan_files(run), "params", run->params, "target", run->target ? run->target : "", "findings",
-                             findings_of(run), "items", items);
+                             rb_plan_files(run), "params", run->params, "target", run->target ? run->target : "",
+                             "findings", findings_of(run), "items", items);
     if (run->profile) {
         json_object_set_new(plan, "profile", json_string(run->profile));
     }

@@ -200,7 +200,8 @@ void rb_plan_standing(struct rb_run *run)
 /* What was rehearsed to its end, or as far as it could be. */
 static bool is_sure(const json_t *item)
 {
-    bool sure = json_array_size(json_object_get(item, "writes")) || !strcmp(rb_json_str(item, "state", ""), "no_change");
+    bool sure =
+        json_array_size(json_object_get(item, "writes")) || !strcmp(rb_json_str(item, "state", ""), "no_change");
     return sure && rb_json_bool(item, "rehearsed", false);
 }
 

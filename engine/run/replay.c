@@ -63,8 +63,12 @@ static void learn(struct rb_replay *replay, const char *kind, json_t *body)
 struct rb_replay *rb_replay_new(const struct rb_past *past, bool only)
 {
     struct rb_replay *replay = rb_xcalloc(1, sizeof *replay);
-    *replay = (struct rb_replay){.events = json_object(), .order = json_array(), .reached = json_object(),
-                                 .frames = json_object(), .settled = json_deep_copy(past->settled), .only = only};
+    *replay = (struct rb_replay){.events = json_object(),
+                                 .order = json_array(),
+                                 .reached = json_object(),
+                                 .frames = json_object(),
+                                 .settled = json_deep_copy(past->settled),
+                                 .only = only};
     size_t i;
     json_t *event;
     json_array_foreach(past->events, i, event) {

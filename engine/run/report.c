@@ -41,9 +41,9 @@ static void take(json_t *to, const json_t *from, const char *const *keys)
 
 static void run_started(json_t *report, const json_t *body, int64_t utc_us)
 {
-    static const char *const keys[] = {"run",    "runbook", "title",  "severity", "sha256", "mode",
-                                       "params", "target",  "source", "actor",    "reason", "guided", "within",
-                                       "journal", "instead", NULL};
+    static const char *const keys[] = {"run",    "runbook", "title",   "severity", "sha256", "mode",
+                                       "params", "target",  "source",  "actor",    "reason", "guided",
+                                       "within", "journal", "instead", NULL};
     take(report, body, keys);
     json_object_set_new(report, "dry_run", json_boolean(!strcmp(rb_json_str(body, "mode", ""), "dry-run")));
     set_time(report, "started", utc_us);
@@ -96,7 +96,8 @@ static json_t *finding_in(const json_t *check, const json_t *body)
 static void finding(json_t *report, const json_t *body, int64_t utc_us)
 {
     (void)utc_us;
-    static const char *const keys[] = {"id", "key", "severity", "title", "evidence", "explains", "blocks", "advice", NULL};
+    static const char *const keys[] = {"id",       "key",    "severity", "title", "evidence",
+                                       "explains", "blocks", "advice",   NULL};
     json_t *check = check_of(report, rb_json_str(report, "_check", "-"));
     json_t *one = finding_in(check, body);
     if (!one) {
@@ -281,8 +282,8 @@ static void note(json_t *report, const json_t *body, int64_t utc_us)
 
 static void run_ended(json_t *report, const json_t *body, int64_t utc_us)
 {
-    static const char *const keys[] = {"run",  "result", "exit", "next", "advice",   "by_hand",
-                                       "wrote", "error", "drill", "ms",  "recorded", NULL};
+    static const char *const keys[] = {"run",   "result", "exit",  "next", "advice",   "by_hand",
+                                       "wrote", "error",  "drill", "ms",   "recorded", NULL};
     take(report, body, keys);
     json_object_del(report, "_check");
     json_object_del(report, "_block");
@@ -293,13 +294,25 @@ static const struct {
     const char *kind;
     void (*apply)(json_t *report, const json_t *body, int64_t utc_us);
 } rules[] = {
-    {"run.started", run_started},   {"check.started", check_started}, {"check.ended", check_ended},
-    {"finding", finding},           {"diagnosis", diagnosis},         {"plan", plan},
-    {"undo.started", undo_started}, {"undo.ended", undo_ended},       {"approval.asked", approval_asked}, {"plan.made", plan_made},       {"plan.used", plan_used},
-    {"confirm.answered", confirm_answered}, {"block.ended", block_ended},
-    {"call.outcome", call_outcome}, {"fix.ended", fix_ended},         {"step.ended", step_ended},
-    {"note", note},                 {"escalated", escalated},
-                    {"run.ended", run_ended},
+    {"run.started", run_started},
+    {"check.started", check_started},
+    {"check.ended", check_ended},
+    {"finding", finding},
+    {"diagnosis", diagnosis},
+    {"plan", plan},
+    {"undo.started", undo_started},
+    {"undo.ended", undo_ended},
+    {"approval.asked", approval_asked},
+    {"plan.made", plan_made},
+    {"plan.used", plan_used},
+    {"confirm.answered", confirm_answered},
+    {"block.ended", block_ended},
+    {"call.outcome", call_outcome},
+    {"fix.ended", fix_ended},
+    {"step.ended", step_ended},
+    {"note", note},
+    {"escalated", escalated},
+    {"run.ended", run_ended},
 };
 
 void rb_report_apply(json_t *report, const char *kind, const json_t *body, int64_t utc_us)

@@ -45,8 +45,8 @@ json_t *rb_response_of(const json_t *config, const char *runbook, const char *se
         add_contact(contacts, config, json_string_value(name));
     }
     return json_pack("{s:s, s:f, s:o, s:O?}", "severity", severity, "within",
-                     json_is_number(within) ? json_number_value(within) : standard(severity), "contacts", contacts, "escalate",
-                     escalate);
+                     json_is_number(within) ? json_number_value(within) : standard(severity), "contacts", contacts,
+                     "escalate", escalate);
 }
 
 static void over(uv_timer_t *timer)

@@ -21,10 +21,11 @@ static json_t *file_of(const struct rb_past *past, struct rb_journal *journal, s
 static enum rb_run_mode mode_of(const struct rb_past *past)
 {
     const char *mode = rb_json_str(past->started, "mode", "exec");
-    return !strcmp(mode, "diagnose") ? RB_MODE_DIAGNOSE
+    return !strcmp(mode, "diagnose")  ? RB_MODE_DIAGNOSE
            : !strcmp(mode, "dry-run") ? RB_MODE_DRY_RUN
            : !strcmp(mode, "undo")    ? RB_MODE_UNDO
-           : !strcmp(mode, "drill")   ? RB_MODE_DRILL : RB_MODE_EXEC;
+           : !strcmp(mode, "drill")   ? RB_MODE_DRILL
+                                      : RB_MODE_EXEC;
 }
 
 static int check(const struct rb_past *past, bool replay, struct rb_err *err)
@@ -75,7 +76,8 @@ static void set_clock(const struct rb_past *past, struct rb_run *run)
 }
 
 /* The plan that the run began to apply; without it, it does not go on. */
-static int adopt_plan(const struct rb_past *past, struct rb_run_options *o, struct rb_journal *journal, struct rb_err *err)
+static int adopt_plan(const struct rb_past *past, struct rb_run_options *o, struct rb_journal *journal,
+                      struct rb_err *err)
 {
     size_t i;
     json_t *event;
@@ -95,7 +97,9 @@ static void adopt_words(const struct rb_past *past, struct rb_run *run)
     size_t i;
     json_t *event;
     json_array_foreach(past->events, i, event) {
-        words = strcmp(rb_json_str(event, "kind", ""), "run.parked") ? words : json_object_get(json_object_get(event, "body"), "words");
+        words = strcmp(rb_json_str(event, "kind", ""), "run.parked")
+                    ? words
+                    : json_object_get(json_object_get(event, "body"), "words");
     }
     if (!words) {
         return;
@@ -166,7 +170,8 @@ int rb_run_undo(struct rb_run **out, const struct rb_engine *engine, const char 
 {
     struct rb_run_options o = *options;
     struct rb_past past;
-    json_t *items = rb_undo_items(engine->journal, id, "", err); /* again when it begins; this one is for a clear answer */
+    json_t *items =
+        rb_undo_items(engine->journal, id, "", err); /* again when it begins; this one is for a clear answer */
     int rc = items ? rb_past_read(&past, engine->journal, id, err) : err->code;
     json_decref(items);
     if (rc < 0) {
@@ -209,7 +214,8 @@ static int record_word(struct rb_journal *journal, const struct rb_past *past, c
     return rc;
 }
 
-static int record_resolved(struct rb_journal *journal, const struct rb_past *past, const char *reason, struct rb_err *err)
+static int record_resolved(struct rb_journal *journal, const struct rb_past *past, const char *reason,
+                           struct rb_err *err)
 {
     json_t *body = json_pack("{s:s, s:s}", "run", past->run, "reason", reason);
     int rc = rb_journal_add(journal, past->run, "run.resolved", body, err);

@@ -10,9 +10,9 @@
 
 #define DEFAULT_RUN_SECONDS 3600
 #define GUIDED_RUN_SECONDS 86400 /* a person thinks in between */
-#define LOAD_SECONDS 2.5 /* of processor time; the runner's own limit is 2 */
-#define KILL_AFTER_MS 1500 /* after a block's deadline, when its own courtesy stop did not come */
-#define EXIT_LOAD 6    /* ours: the file does not load */
+#define LOAD_SECONDS 2.5         /* of processor time; the runner's own limit is 2 */
+#define KILL_AFTER_MS 1500       /* after a block's deadline, when its own courtesy stop did not come */
+#define EXIT_LOAD 6              /* ours: the file does not load */
 
 /* The runner's events may come after the run is gone. */
 struct rb_link {
@@ -109,10 +109,11 @@ void rb_run_release(struct rb_run *run)
 
 void rb_run_free(struct rb_run *run)
 {
-    json_t *values[] = {run->file,   run->given,   run->confirm,  run->fixes,  run->answers, run->repeat, run->meta,
-                        run->params, run->report,  run->pending,  run->finish, run->failure, run->question, run->frames,
-                        run->interrupted, run->response, run->first_started, run->actor, run->config,  run->standing, run->evidence,
-                        run->planned, run->made,  run->only, run->end, run->named};
+    json_t *values[] = {run->file,     run->given,    run->confirm,     run->fixes,    run->answers,       run->repeat,
+                        run->meta,     run->params,   run->report,      run->pending,  run->finish,        run->failure,
+                        run->question, run->frames,   run->interrupted, run->response, run->first_started, run->actor,
+                        run->config,   run->standing, run->evidence,    run->planned,  run->made,          run->only,
+                        run->end,      run->named};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         json_decref(values[i]);
     }
@@ -273,9 +274,8 @@ static int start_runner(struct rb_run *run, struct rb_err *err)
         free(run->link);
         return err->code;
     }
-    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:o, s:o, s:b}}", "start", "mode", "exec", "lang",
-                              run->lang, "id", json_object_get(run->file, "id"),
-                              "files", files_for(run), "verbs", rb_arguments_verbs(),
+    json_t *start = json_pack("{s:{s:s, s:s, s:O, s:o, s:o, s:b}}", "start", "mode", "exec", "lang", run->lang, "id",
+                              json_object_get(run->file, "id"), "files", files_for(run), "verbs", rb_arguments_verbs(),
                               "given", run->mode == RB_MODE_TEST);
     int rc = rb_child_send(run->runner, start, err);
     json_decref(start);

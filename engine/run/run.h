@@ -19,38 +19,38 @@ struct rb_engine {
     uv_loop_t *loop;
     struct rb_spawner *spawner;
     struct rb_journal *journal;
-    struct rb_turn *turn;     /* one for all runs of the process */
-    const char *second; /* the folder of the second journal, whose locks count too; NULL = none */
+    struct rb_turn *turn; /* one for all runs of the process */
+    const char *second;   /* the folder of the second journal, whose locks count too; NULL = none */
 };
 
 enum rb_run_mode { RB_MODE_EXEC, RB_MODE_DIAGNOSE, RB_MODE_DRY_RUN, RB_MODE_DRILL, RB_MODE_TEST, RB_MODE_UNDO };
 
 struct rb_run_options {
-    const json_t *file;    /* of rb_catalog_find_file */
-    const json_t *params;  /* {name: text or JSON}, as given */
+    const json_t *file;   /* of rb_catalog_find_file */
+    const json_t *params; /* {name: text or JSON}, as given */
     enum rb_run_mode mode;
-    const char *drill;     /* RB_MODE_DRILL, RB_MODE_TEST: its name. A test is a run without a journal: it has no effects */
-    bool yes;              /* low and medium risk */
-    bool no_input;         /* nobody can be asked */
-    bool wait;             /* where a person is needed the run is parked, not ended */
+    const char *drill; /* RB_MODE_DRILL, RB_MODE_TEST: its name. A test is a run without a journal: it has no effects */
+    bool yes;          /* low and medium risk */
+    bool no_input;     /* nobody can be asked */
+    bool wait;         /* where a person is needed the run is parked, not ended */
     const json_t *confirm; /* [KEY…] typed beforehand, for high risk */
     const json_t *fixes;   /* ["stop-process", "stop-process=4711"] chosen beforehand */
     const json_t *answers; /* {NAME: VALUE} */
     const char *reason;
-    const char *allow;     /* the risk up to which nobody is asked, "low" or "medium"; NULL = none */
-    const char *id;        /* of rb_id_new('r'), when it must be known beforehand; NULL = a new one */
-    const json_t *actor;   /* who acts, when it is not who started this process */
-    const char *profile;   /* of the system's; NULL = the one named like it */
-    bool undo;             /* rb_exec_watch: the run that is named is undone, not resumed */
-    const char *undoes;    /* RB_MODE_UNDO: the run */
-    const json_t *plan;    /* of rb_plan_find: exactly this is applied, or nothing */
-    double timeout;        /* seconds for the whole run, 0 = 1 h; guided: 1 day */
+    const char *allow;      /* the risk up to which nobody is asked, "low" or "medium"; NULL = none */
+    const char *id;         /* of rb_id_new('r'), when it must be known beforehand; NULL = a new one */
+    const json_t *actor;    /* who acts, when it is not who started this process */
+    const char *profile;    /* of the system's; NULL = the one named like it */
+    bool undo;              /* rb_exec_watch: the run that is named is undone, not resumed */
+    const char *undoes;     /* RB_MODE_UNDO: the run */
+    const json_t *plan;     /* of rb_plan_find: exactly this is applied, or nothing */
+    double timeout;         /* seconds for the whole run, 0 = 1 h; guided: 1 day */
     const char *unrecorded; /* why there is no journal: the run only looks, says so, and ends with 10 */
-    const char *instead;   /* why the second journal has the record; NULL = it has not */
-    bool guided;           /* a person paces it: asked before it begins, before each check, and for low risk too */
-    bool replay;           /* rb_run_resume: show what the record holds, do and record nothing */
-    const json_t *config;  /* of rb_config_load; NULL = none (a drill has its own) */
-    const json_t *repeat;  /* argv of the program and the global flags, to print commands that go on */
+    const char *instead;    /* why the second journal has the record; NULL = it has not */
+    bool guided;            /* a person paces it: asked before it begins, before each check, and for low risk too */
+    bool replay;            /* rb_run_resume: show what the record holds, do and record nothing */
+    const json_t *config;   /* of rb_config_load; NULL = none (a drill has its own) */
+    const json_t *repeat;   /* argv of the program and the global flags, to print commands that go on */
 };
 
 /* All calls come on the loop. Bodies are the journal's event bodies (engine/README.md, "events"). */

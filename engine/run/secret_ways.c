@@ -36,7 +36,9 @@ static int from_env(struct rb_secret *s, const char *variable)
     if (!value) {
         return rb_err_set(&s->err, RB_EUSAGE, RB_T_config_secret_env, s->name, variable);
     }
-    return rb_buf_adds(&s->value, value) ? rb_err_set(&s->err, RB_ETOO_LARGE, RB_T_config_secret_large, s->name, RB_SECRET_MAX) : 0;
+    return rb_buf_adds(&s->value, value)
+               ? rb_err_set(&s->err, RB_ETOO_LARGE, RB_T_config_secret_large, s->name, RB_SECRET_MAX)
+               : 0;
 }
 
 static int from_file(struct rb_secret *s, const char *path)
@@ -183,10 +185,13 @@ static struct rb_fetch *fetch_new(struct rb_secret *s, const json_t *block)
  * configuration says so, because a check may need the secret. */
 static int from_command(struct rb_secret *s, const json_t *block)
 {
-    static const struct rb_child_events events = {.output = fetch_output, .refused = fetch_refused, .exit = fetch_ended};
+    static const struct rb_child_events events = {
+        .output = fetch_output, .refused = fetch_refused, .exit = fetch_ended};
     const char **argv = argv_of(json_object_get(block, "command"));
-    const struct rb_child_spec spec = {.argv = argv, .env = (const char *const *)environ,
-                                       .access = rb_json_bool(block, "writes", false) ? RB_CHILD_WRITE : RB_CHILD_READ_NET};
+    const struct rb_child_spec spec = {.argv = argv,
+                                       .env = (const char *const *)environ,
+                                       .access =
+                                           rb_json_bool(block, "writes", false) ? RB_CHILD_WRITE : RB_CHILD_READ_NET};
     struct rb_fetch *f = fetch_new(s, block);
     f->child = rb_child_start(s->owner->run->engine.spawner, &spec, &events, f, &s->err);
     free(argv);

@@ -1,4 +1,5 @@
-/* What is known of the secrets of a run, and their use: put into the arguments of a call, cleaned from what comes back. */
+/* What is known of the secrets of a run, and their use: put into the arguments of a call, cleaned from what comes back.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +106,9 @@ void rb_secrets_give(struct rb_secrets *secrets, const char *name, const char *v
 {
     struct rb_secret *s = get(secrets, name);
     rb_buf_clear(&s->value);
-    int rc = rb_buf_adds(&s->value, value) ? rb_err_set(&s->err, RB_ETOO_LARGE, RB_T_config_secret_large, name, RB_SECRET_MAX) : 0;
+    int rc = rb_buf_adds(&s->value, value)
+                 ? rb_err_set(&s->err, RB_ETOO_LARGE, RB_T_config_secret_large, name, RB_SECRET_MAX)
+                 : 0;
     rc = rc ? rc : judge(s, &s->err);
     s->state = rc ? RB_SECRET_FAILED : RB_SECRET_READY;
     if (!rc) {

@@ -13,7 +13,7 @@
 struct rb_run;
 struct rb_secrets;
 
-#define RB_SECRET_MAX 65536     /* bytes */
+#define RB_SECRET_MAX 65536 /* bytes */
 #define RB_SECRET_SHOWN "‹secret %s›"
 #define RB_SECRET_GIVEN "param:" /* begins the name of one that was given by its value */
 

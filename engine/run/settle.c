@@ -1,6 +1,6 @@
 /* A write whose host died. What its binding announced before its point of no return says how far it came: nothing
- * announced, nothing done; a receipt, left in the same transaction, is looked for; a process is named. What is still not
- * known then, only a person says. */
+ * announced, nothing done; a receipt, left in the same transaction, is looked for; a process is named. What is still
+ * not known then, only a person says. */
 #include "run/settle.h"
 
 #include <stdio.h>
@@ -44,7 +44,8 @@ static void make_again(struct rb_call *call)
     rb_call_go(call);
 }
 
-void rb_settle_open(struct rb_call *call, const json_t *intent, const json_t *began, const json_t *said, bool idempotent)
+void rb_settle_open(struct rb_call *call, const json_t *intent, const json_t *began, const json_t *said,
+                    bool idempotent)
 {
     bool never_began = rb_json_bool(intent, "announces", false) && !began;
     if (json_is_true(said)) {

@@ -50,10 +50,10 @@
 #include "run/turn.h"
 #include "run/worker.h"
 
-#define RB_CALLS_MAX 1024         /* in flight, of one run; waits too */
-#define RB_PLACE_MAX 96      /* "1.2#17": a task's path and the number of the call in it */
-#define RB_REMARKS_MAX 20000         /* findings, notes and the like of one run */
-#define RB_EXIT_JOURNAL 10   /* the record cannot be written */
+#define RB_CALLS_MAX 1024          /* in flight, of one run; waits too */
+#define RB_PLACE_MAX 96            /* "1.2#17": a task's path and the number of the call in it */
+#define RB_REMARKS_MAX 20000       /* findings, notes and the like of one run */
+#define RB_EXIT_JOURNAL 10         /* the record cannot be written */
 #define RB_SECONDS_MAX (7 * 86400) /* no wait of a run is longer */
 
 enum rb_phase {
@@ -78,14 +78,14 @@ struct rb_block_now {
 
 /* A write of a plan, as it was shown. */
 struct rb_plan {
-    char *id, *key;    /* of the fix or step */
-    json_t *writes;    /* [{verb, text, args, to}] of rb_plan_write */
-    bool open;         /* the rehearsal ended at an unknown result: more may follow */
-    json_t *ended;     /* how the rehearsal ended: result, text, error */
+    char *id, *key; /* of the fix or step */
+    json_t *writes; /* [{verb, text, args, to}] of rb_plan_write */
+    bool open;      /* the rehearsal ended at an unknown result: more may follow */
+    json_t *ended;  /* how the rehearsal ended: result, text, error */
     bool consented;
-    bool renew;        /* consent was given before a crash: the next live write asks again */
-    json_t *shown;     /* with what consent was asked for */
-    size_t done;       /* writes made so far */
+    bool renew;    /* consent was given before a crash: the next live write asks again */
+    json_t *shown; /* with what consent was asked for */
+    size_t done;   /* writes made so far */
 };
 
 struct rb_call {
@@ -96,28 +96,28 @@ struct rb_call {
     const struct rb_module_verb *module; /* what does it, when that is not the table's own work or start */
     void **state;                        /* of that module in this run */
     json_int_t seq;
-    json_t *args;      /* as asked for, secrets by name: what is shown and recorded */
-    json_t *filled;    /* the same with connections and secrets put in: what the binding gets */
+    json_t *args;   /* as asked for, secrets by name: what is shown and recorded */
+    json_t *filled; /* the same with connections and secrets put in: what the binding gets */
     json_t *remarks;
-    json_t *details;   /* what the other side said of an error */
+    json_t *details; /* what the other side said of an error */
     char *at, *text, *frame;
     void *data;
     uv_timer_t *deadline;
     double timeout;
     int64_t started_ns;
-    int64_t number;    /* in the run, the n of resume */
+    int64_t number; /* in the run, the n of resume */
     enum rb_phase phase;
     struct rb_redact_stream *live[2]; /* stdout, stderr as they are shown */
     bool waits_for_secret, try_again;
-    bool held;         /* waits for its turn in the record, or to go on live */
-    bool asking;       /* waits for consent to be renewed */
-    bool again;        /* its intent of an earlier life may have led to something */
-    bool looking;      /* asks only whether its receipt is there */
-    bool decisive;     /* where it is not, nothing was done */
-    bool begun;        /* handed to the binding */
-    bool cancelled;    /* its deadline passed or the run stops: the outcome follows soon */
+    bool held;      /* waits for its turn in the record, or to go on live */
+    bool asking;    /* waits for consent to be renewed */
+    bool again;     /* its intent of an earlier life may have led to something */
+    bool looking;   /* asks only whether its receipt is there */
+    bool decisive;  /* where it is not, nothing was done */
+    bool begun;     /* handed to the binding */
+    bool cancelled; /* its deadline passed or the run stops: the outcome follows soon */
     bool timed_out;
-    bool undone;       /* its binding knows that it changed nothing */
+    bool undone;                /* its binding knows that it changed nothing */
     rb_announced_fn *announced; /* goes on with it once what it says beforehand is on disk */
     json_t *value;              /* it ended, and waits for its record to be on disk: then one of these is told */
     struct rb_err *failure;
@@ -139,70 +139,70 @@ struct rb_run {
     char id[RB_ID_MAX];
 
     json_t *file, *given, *confirm, *fixes, *answers, *repeat;
-    json_t *named;             /* which of the fixes named an offer so far; NULL before there were any */
-    char *misnamed;            /* why one of them cannot be done */
+    json_t *named;  /* which of the fixes named an offer so far; NULL before there were any */
+    char *misnamed; /* why one of them cannot be done */
     char *drill, *reason, *profile, *unrecorded, *instead;
     enum rb_run_mode mode;
     bool yes, no_input, wait, guided;
-    int allow;                 /* rank of the risk that needs nobody; -1 = none */
-    json_t *actor;             /* NULL = who the journal knows */
+    int allow;     /* rank of the risk that needs nobody; -1 = none */
+    json_t *actor; /* NULL = who the journal knows */
     double timeout;
 
     json_t *meta, *params;
     char *target;
-    char *undoes;              /* the run this one takes back, or NULL */
-    bool may_undo;             /* a fix or step that can be undone did not reach what it should */
-    json_t *standing;          /* [{id, key}] of the last diagnosis … */
-    json_t *evidence;          /* … and {"id/key": what was seen}, newest */
+    char *undoes;     /* the run this one takes back, or NULL */
+    bool may_undo;    /* a fix or step that can be undone did not reach what it should */
+    json_t *standing; /* [{id, key}] of the last diagnosis … */
+    json_t *evidence; /* … and {"id/key": what was seen}, newest */
     bool looked;
-    json_t *planned;           /* of a dry run: what each fix or step would do … */
-    json_t *made;              /* … and the plan of it, when it would do anything */
-    json_t *only;              /* the plan this run applies, or NULL */
-    json_t *config;            /* {connection, channel, secret, …: {name: fields}} */
+    json_t *planned; /* of a dry run: what each fix or step would do … */
+    json_t *made;    /* … and the plan of it, when it would do anything */
+    json_t *only;    /* the plan this run applies, or NULL */
+    json_t *config;  /* {connection, channel, secret, …: {name: fields}} */
     struct rb_secrets *secrets;
-    json_t *report;            /* the runbook.run/1 object, growing */
-    json_t *pending;           /* events queued in the journal, not shown yet: kind, body, kind, body, … */
+    json_t *report;  /* the runbook.run/1 object, growing */
+    json_t *pending; /* events queued in the journal, not shown yet: kind, body, kind, body, … */
 
     struct rb_child *runner;
     struct rb_child_effort loading; /* its first: the file */
-    struct rb_link *link;      /* what the runner's events hold; outlives the run */
+    struct rb_link *link;           /* what the runner's events hold; outlives the run */
     struct rb_wait *waits;
     struct rb_workers *workers;
     struct rb_modules *modules;
     struct rb_call *calls;
-    json_t *frames;            /* {task: calls it made so far} */
-    char frame[RB_PLACE_MAX];  /* of the call that is served now; "" = none */
-    struct rb_replay *replay;  /* an earlier life of this run, or NULL */
+    json_t *frames;             /* {task: calls it made so far} */
+    char frame[RB_PLACE_MAX];   /* of the call that is served now; "" = none */
+    struct rb_replay *replay;   /* an earlier life of this run, or NULL */
     struct rb_journal *archive; /* where that life is recorded */
-    json_t *first_started;     /* its run.started */
-    json_t *recorded;          /* the answer from it to what is served now, or NULL */
-    struct rb_cut cut;         /* its events count up to here */
-    double resumed_at;         /* on the run's clock */
-    const char *lang;          /* of the runner: its words are part of the record */
+    json_t *first_started;      /* its run.started */
+    json_t *recorded;           /* the answer from it to what is served now, or NULL */
+    struct rb_cut cut;          /* its events count up to here */
+    double resumed_at;          /* on the run's clock */
+    const char *lang;           /* of the runner: its words are part of the record */
     int64_t started_ns, clock_base_ns, call_count, last_write_us;
     int call_in_flight, remarks;
-    int waiting;               /* in turn.c */
-    json_int_t begin_seq;      /* of run.begin, answered when the run is on disk again */
+    int waiting;          /* in turn.c */
+    json_int_t begin_seq; /* of run.begin, answered when the run is on disk again */
     struct rb_block_now now;
     struct rb_plan plan;
     struct rb_lab *lab;
     struct rb_lock *locks;
-    json_t *interrupted;       /* {run, step}: the one before us on this target, which did not end */
+    json_t *interrupted; /* {run, step}: the one before us on this target, which did not end */
 
-    json_t *response;          /* of rb_response_of: how soon somebody must decide, and whom to turn to then */
+    json_t *response; /* of rb_response_of: how soon somebody must decide, and whom to turn to then */
     uv_timer_t *run_deadline, *block_deadline, *flush_timer, *response_timer;
-    json_int_t question_seq;   /* the call that waits for a person, 0 = none */
+    json_int_t question_seq; /* the call that waits for a person, 0 = none */
     char *question_kind, question_frame[RB_PLACE_MAX];
     json_t *question;
 
-    bool begun;                /* run.started is on disk */
-    bool parked;               /* ends without an end: it can be taken up again */
+    bool begun;  /* run.started is on disk */
+    bool parked; /* ends without an end: it can be taken up again */
     bool wrote, unknown, journal_failed, ending;
-    bool refused_unrecorded;   /* a write did not start because its intent could not be recorded */
+    bool refused_unrecorded; /* a write did not start because its intent could not be recorded */
     int stop_signal;
-    json_t *finish;            /* what run.finish said */
-    json_t *failure;           /* {result, exit, error}: an end that the runner did not announce */
-    json_t *end;               /* of the run, on its way to disk */
+    json_t *finish;  /* what run.finish said */
+    json_t *failure; /* {result, exit, error}: an end that the runner did not announce */
+    json_t *end;     /* of the run, on its way to disk */
 };
 
 /* declare.c: run.declare, and a person's answer to "begin". */
@@ -276,11 +276,13 @@ void rb_dispatch_secret_ended(struct rb_run *run);
 
 /* fill.c */
 /* A name that is none of the blocks: what was meant, else where such a block is written. RB_EUSAGE. */
-int rb_fill_unknown(const json_t *blocks, const char *name, enum rb_text_id text, enum rb_text_id hint, struct rb_err *err);
+int rb_fill_unknown(const json_t *blocks, const char *name, enum rb_text_id text, enum rb_text_id hint,
+                    struct rb_err *err);
 /* What a runbook wrote as an argument of type "connection" or "channel", in full for the binding: a path stays a
  * path, everything else is an object (docs/configuration.md); its secrets are still {"$secret": name}.
  * read_only: the read account, where there is one. New reference or NULL with RB_EUSAGE. */
-json_t *rb_fill_connection(const json_t *config, const char *binding, const char *given, bool read_only, struct rb_err *err);
+json_t *rb_fill_connection(const json_t *config, const char *binding, const char *given, bool read_only,
+                           struct rb_err *err);
 json_t *rb_fill_channel(const json_t *config, const char *given, struct rb_err *err);
 /* All arguments of a verb. New reference or NULL. */
 json_t *rb_fill_arguments(const struct rb_call *call, struct rb_err *err);
@@ -313,11 +315,11 @@ void rb_waits_free(struct rb_run *run);
 
 /* policy.c */
 struct rb_demand {
-    int others;         /* people beside the requester */
-    bool alone;         /* critical, and nobody else is known: the plan's id and a reason are asked for */
-    const char *reason; /* the policy that asks for one, or NULL */
+    int others;          /* people beside the requester */
+    bool alone;          /* critical, and nobody else is known: the plan's id and a reason are asked for */
+    const char *reason;  /* the policy that asks for one, or NULL */
     const char *outside; /* the policy whose hours it is outside of, or NULL */
-    double seconds;     /* how long a request waits */
+    double seconds;      /* how long a request waits */
     const json_t *roles; /* who may approve; NULL = approvers */
 };
 struct rb_demand rb_policy_demand(const struct rb_run *run, const json_t *shown);
@@ -369,7 +371,8 @@ void rb_plan_preview(struct rb_run *run, json_int_t seq, const json_t *given);
 /* The end of a dry run. */
 void rb_plan_made(struct rb_run *run);
 /* plan_apply.c */
-/* Ends the run when the plan to apply is not one of this runbook as it is now, on this target; or was applied before. */
+/* Ends the run when the plan to apply is not one of this runbook as it is now, on this target; or was applied before.
+ */
 void rb_plan_begin(struct rb_run *run);
 /* After the first diagnosis: ends the run when something else stands than then. */
 void rb_plan_standing(struct rb_run *run);

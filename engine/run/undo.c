@@ -32,9 +32,9 @@ static void found(struct reading *r, const json_t *body)
 {
     char name[1024];
     name_of(body, name, sizeof name);
-    json_object_set_new(r->evidence, name, json_pack("{s:O*, s:O*, s:O*}", "id", json_object_get(body, "id"), "key",
-                                                     json_object_get(body, "key"), "evidence",
-                                                     json_object_get(body, "evidence")));
+    json_object_set_new(r->evidence, name,
+                        json_pack("{s:O*, s:O*, s:O*}", "id", json_object_get(body, "id"), "key",
+                                  json_object_get(body, "key"), "evidence", json_object_get(body, "evidence")));
 }
 
 static void diagnosis(struct reading *r, const json_t *body)
@@ -118,8 +118,8 @@ static void read_one(struct reading *r, const char *kind, const json_t *body)
         const char *kind;
         void (*read)(struct reading *r, const json_t *body);
     } rules[] = {
-        {"finding", found},       {"diagnosis", diagnosis},     {"check.ended", returned},
-        {"plan", planned},        {"call.outcome", outcome},    {"block.ended", block_ended},
+        {"finding", found}, {"diagnosis", diagnosis},  {"check.ended", returned},
+        {"plan", planned},  {"call.outcome", outcome}, {"block.ended", block_ended},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (is(rules[i].kind, kind)) {
@@ -131,7 +131,8 @@ static void read_one(struct reading *r, const char *kind, const json_t *body)
 /* What it did and did not itself take back, oldest first. New reference. */
 static json_t *done_by(const struct rb_past *past)
 {
-    struct reading r = {.evidence = json_object(), .standing = json_array(), .results = json_object(), .items = json_array()};
+    struct reading r = {
+        .evidence = json_object(), .standing = json_array(), .results = json_object(), .items = json_array()};
     size_t i;
     json_t *event;
     json_array_foreach(past->events, i, event) {
@@ -156,7 +157,9 @@ struct undone {
 static int take_undone(const struct rb_event *event, void *user)
 {
     struct undone *u = user;
-    json_t *body = !strcmp(event->kind, "undo.ended") && event->body ? rb_json_parse(event->body, strlen(event->body), NULL) : NULL;
+    json_t *body = !strcmp(event->kind, "undo.ended") && event->body
+                       ? rb_json_parse(event->body, strlen(event->body), NULL)
+                       : NULL;
     const char *result = rb_json_str(body, "result", "");
     if (is(result, "done") || is(result, "not_verified") || is(result, "no_undo")) { /* no more can be done about it */
         size_t before = json_array_size(u->items);
@@ -209,7 +212,8 @@ static int check_later(struct rb_journal *journal, const struct rb_past *past, s
         if (rc || is(run, past->run)) {
             break;
         }
-        if (is(rb_json_str(one, "target", ""), target) && is(rb_json_str(one, "mode", ""), "exec") && !did_nothing_else(journal, run)) {
+        if (is(rb_json_str(one, "target", ""), target) && is(rb_json_str(one, "mode", ""), "exec") &&
+            !did_nothing_else(journal, run)) {
             rc = rb_err_set(err, RB_EREFUSED, RB_T_trust_undo_later, run, past->run);
         }
     }

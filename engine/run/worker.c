@@ -1,10 +1,10 @@
 /* Worker processes, both sides. */
 #include "run/worker.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/frame.h"
@@ -31,8 +31,8 @@ void rb_work_progress(struct rb_work *work, int64_t done, int64_t total, const c
         return;
     }
     work->last_progress_ns = now;
-    json_t *frame = json_pack("{s:{s:I, s:I, s:s}}", "progress", "done", (json_int_t)done, "total",
-                              (json_int_t)total, "unit", unit);
+    json_t *frame = json_pack("{s:{s:I, s:I, s:s}}", "progress", "done", (json_int_t)done, "total", (json_int_t)total,
+                              "unit", unit);
     struct rb_err ignored;
     (void)rb_frame_write(work->fd, frame, &ignored); /* the reply will meet the same end */
     json_decref(frame);
@@ -102,8 +102,7 @@ static json_t *serve(int fd, const json_t *request)
     struct rb_work work = {.fd = fd, .read_only = rb_json_bool(request, "read_only", true)};
     work.journal = rb_json_str(request, "journal", NULL);
     work.last_write_us = rb_json_int(request, "last_write", 0);
-    work.deadline_ns =
-        rb_clock_mono_ns() + (int64_t)(json_number_value(json_object_get(request, "timeout")) * 1e9);
+    work.deadline_ns = rb_clock_mono_ns() + (int64_t)(json_number_value(json_object_get(request, "timeout")) * 1e9);
     const struct rb_verb *verb = find_verb(rb_json_str(request, "verb", ""));
     RB_REQUIRE(verb);
     json_t *value = verb->work(json_object_get(request, "args"), &work, &err);
@@ -205,10 +204,10 @@ static void send_call(struct worker *w, struct rb_call *call)
     snprintf(name, sizeof name, "%s.%s", call->binding->name, call->verb->name);
     w->call = call;
     rb_call_data_set(call, w);
-    json_t *request = json_pack("{s:s, s:O, s:f, s:b, s:s, s:s, s:I}", "verb", name, "args", call->filled, "timeout",
-                                call->timeout, "read_only", w->read_only, "journal", w->pool->journal, "lang",
-                                rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "last_write",
-                                (json_int_t)w->pool->run->last_write_us);
+    json_t *request =
+        json_pack("{s:s, s:O, s:f, s:b, s:s, s:s, s:I}", "verb", name, "args", call->filled, "timeout", call->timeout,
+                  "read_only", w->read_only, "journal", w->pool->journal, "lang",
+                  rb_text_lang() == RB_LANG_ZH ? "zh" : "en", "last_write", (json_int_t)w->pool->run->last_write_us);
     int rc = rb_child_send(w->child, request, &err);
     json_decref(request);
     if (rc < 0) {
@@ -238,7 +237,8 @@ static void serve_queue(struct rb_workers *pool)
     }
 }
 
-/* It waits for our word before it does what cannot be taken back. A worker whose call ended is killed, without a word. */
+/* It waits for our word before it does what cannot be taken back. A worker whose call ended is killed, without a word.
+ */
 static void answer_announced(struct rb_call *call, const struct rb_err *error)
 {
     const struct worker *w = rb_call_data(call);

@@ -4,7 +4,8 @@
 #include "runner/internal.h"
 #include "runner/language.h"
 
-/* block_names("runbook" | "config"): those that such files may hold; a runbook's also stand in its drills and profiles. */
+/* block_names("runbook" | "config"): those that such files may hold; a runbook's also stand in its drills and profiles.
+ */
 static int l_block_names(lua_State *L)
 {
     static const char *const kinds[] = {"runbook", "config", NULL};

@@ -21,8 +21,7 @@ static bool all_known(const struct rb_declared *block)
 {
     const char *name;
     json_t *ignored;
-    json_object_foreach((json_t *)block->fields, name, ignored)
-    {
+    json_object_foreach((json_t *)block->fields, name, ignored) {
         if (!rb_field_find(rb_block_find(block->kind), name)) {
             return false;
         }
@@ -39,7 +38,8 @@ static void check_secret(struct rb_lint *lint, const struct rb_declared *block)
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         given += has(block, sources[i]);
     }
-    const char *file = rb_json_str(block->fields, "file", "/"), *credential = rb_json_str(block->fields, "credential", "x");
+    const char *file = rb_json_str(block->fields, "file", "/"),
+               *credential = rb_json_str(block->fields, "credential", "x");
     if (given != 1 && (given || all_known(block))) {
         rb_lint_error(lint, block, NULL, RB_T_config_secret_source);
     } else if (file[0] != '/') {
@@ -60,8 +60,7 @@ static void check_secret_named(struct rb_lint *lint, const struct rb_declared *b
         rb_lint_name(lint, block, field, "secret", name);
         return;
     }
-    json_object_foreach((json_t *)value, key, inner)
-    {
+    json_object_foreach((json_t *)value, key, inner) {
         check_secret_named(lint, block, field, inner); /* read = { password = … }, headers = { … } */
     }
 }
@@ -115,9 +114,9 @@ static void check_driver_fields(struct rb_lint *lint, const struct rb_declared *
     for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
         fits = strcmp(drivers[i].name, driver) == 0 ? drivers[i].fields : fits;
     }
-    json_object_foreach((json_t *)block->fields, name, ignored)
-    {
-        if (!listed("driver url title", name) && rb_field_find(rb_block_find("connection"), name) && !listed(fits, name)) {
+    json_object_foreach((json_t *)block->fields, name, ignored) {
+        if (!listed("driver url title", name) && rb_field_find(rb_block_find("connection"), name) &&
+            !listed(fits, name)) {
             rb_lint_error(lint, block, name, RB_T_config_not_for_driver, name, driver);
         }
     }
@@ -175,7 +174,7 @@ static void check_connection(struct rb_lint *lint, const struct rb_declared *blo
 static const struct {
     const char *kind, *needs; /* words; "a|b": one of them */
 } channels[] = {
-    {"slack", "url"},           {"telegram", "token chat"}, {"smtp", "url|host from to"}, {"wecom", "url|token"},
+    {"slack", "url"},          {"telegram", "token chat"}, {"smtp", "url|host from to"}, {"wecom", "url|token"},
     {"dingtalk", "url|token"}, {"feishu", "url|token"},    {"pagerduty", "token"},       {"webhook", "url"},
 };
 
@@ -193,7 +192,8 @@ static bool has_one_of(const struct rb_declared *block, const char *words, size_
 
 static void check_channel(struct rb_lint *lint, const struct rb_declared *block)
 {
-    const char *kind = rb_json_str(block->fields, "kind", ""), *url = rb_json_str(block->fields, "url", NULL), *needs = "";
+    const char *kind = rb_json_str(block->fields, "kind", ""), *url = rb_json_str(block->fields, "url", NULL),
+               *needs = "";
     for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
         needs = strcmp(channels[i].kind, kind) == 0 ? channels[i].needs : needs;
     }
@@ -215,7 +215,10 @@ static void check_channel(struct rb_lint *lint, const struct rb_declared *block)
 static const struct {
     const char *kind, *field, *names; /* the field names blocks of that kind */
 } named[] = {
-    {"contact", "channel", "channel"}, {"user", "contact", "contact"}, {"severity", "channels", "channel"}, {"severity", "escalate", "contact"},
+    {"contact", "channel", "channel"},
+    {"user", "contact", "contact"},
+    {"severity", "channels", "channel"},
+    {"severity", "escalate", "contact"},
 };
 
 static void check_names(struct rb_lint *lint, const struct rb_declared *block)
@@ -228,8 +231,7 @@ static void check_names(struct rb_lint *lint, const struct rb_declared *block)
             rb_lint_name(lint, block, named[i].field, named[i].names, word);
         }
     }
-    json_object_foreach((json_t *)block->fields, field, value)
-    {
+    json_object_foreach((json_t *)block->fields, field, value) {
         if (strcmp(block->kind, "profile")) {
             check_secret_named(lint, block, field, value);
         }
@@ -265,8 +267,7 @@ void rb_lint_config(struct rb_lint *lint)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         struct rb_declared block;
         if (rb_declared_get(entry, &block)) {
             check_block(lint, &block, i);
@@ -280,8 +281,7 @@ json_t *rb_config_meta(const json_t *declared)
 {
     json_t *config = json_pack("{s:[]}", "profiles"), *entry;
     size_t i;
-    json_array_foreach(json_object_get(declared, "blocks"), i, entry)
-    {
+    json_array_foreach(json_object_get(declared, "blocks"), i, entry) {
         struct rb_declared block;
         if (!rb_declared_get(entry, &block)) {
             continue;
@@ -322,8 +322,7 @@ void rb_config_lay_over(json_t *declared, const json_t *config, const char *id)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach(json_object_get(config, "profiles"), i, entry)
-    {
+    json_array_foreach(json_object_get(config, "profiles"), i, entry) {
         if (rb_config_profile_is_of(entry, id)) {
             json_array_append(json_object_get(declared, "blocks"), entry);
         }

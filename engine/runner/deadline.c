@@ -123,9 +123,5 @@ static int l_bytes(lua_State *L)
 }
 
 const luaL_Reg rb_rt_deadline[] = {
-    {"deadline", l_deadline},
-    {"mono", l_mono},
-    {"seconds", l_seconds},
-    {"bytes", l_bytes},
-    {NULL, NULL},
+    {"deadline", l_deadline}, {"mono", l_mono}, {"seconds", l_seconds}, {"bytes", l_bytes}, {NULL, NULL},
 };

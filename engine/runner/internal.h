@@ -54,12 +54,11 @@ lua_State *rb_state_new(struct rb_runner *runner);
 /* Loads the part of the standard library that every run needs, before there is one. */
 int rb_state_load(lua_State *L, struct rb_err *err);
 /* Runs a text as a chunk of the standard library with start as its argument; RB_E* and err. */
-int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, const json_t *start,
-                 struct rb_err *err);
+int rb_state_run(lua_State *L, const char *name, const char *text, size_t len, const json_t *start, struct rb_err *err);
 
 /* Functions of `rt`, one table a file. */
-extern const luaL_Reg rb_rt_json[], rb_rt_channel[], rb_rt_deadline[], rb_rt_place[], rb_rt_source[],
-    rb_rt_text[], rb_rt_pattern[], rb_rt_blocks[], rb_rt_secret[];
+extern const luaL_Reg rb_rt_json[], rb_rt_channel[], rb_rt_deadline[], rb_rt_place[], rb_rt_source[], rb_rt_text[],
+    rb_rt_pattern[], rb_rt_blocks[], rb_rt_secret[];
 
 /* json_lua.c, lua_to_json.c */
 void lx_json_init(lua_State *L); /* makes the null value and the mark of arrays; pushes null */

@@ -62,8 +62,7 @@ static void lx_push_object(lua_State *L, const json_t *object)
         return;
     }
     lua_createtable(L, 0, (int)json_object_size(object));
-    json_object_foreach((json_t *)(uintptr_t)object, key, item)
-    {
+    json_object_foreach((json_t *)(uintptr_t)object, key, item) {
         lua_pushstring(L, key);
         lx_json_push(L, item);
         lua_rawset(L, -3);
@@ -150,8 +149,7 @@ static int l_array(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     if (lua_getmetatable(L, 1)) {
-        return rb_json_is_array(L, 1) ? (lua_settop(L, 1), 1)
-                                      : luaL_argerror(L, 1, rb_text(RB_T_runner_array_plain));
+        return rb_json_is_array(L, 1) ? (lua_settop(L, 1), 1) : luaL_argerror(L, 1, rb_text(RB_T_runner_array_plain));
     }
     lua_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
     lua_setmetatable(L, 1);
@@ -194,9 +192,5 @@ void lx_json_init(lua_State *L)
 }
 
 const luaL_Reg rb_rt_json[] = {
-    {"json_encode", l_encode},
-    {"json_decode", l_decode},
-    {"array", l_array},
-    {"is_array", l_is_array},
-    {NULL, NULL},
+    {"json_encode", l_encode}, {"json_decode", l_decode}, {"array", l_array}, {"is_array", l_is_array}, {NULL, NULL},
 };

@@ -43,8 +43,8 @@ const struct rb_field *rb_field_find(const struct rb_block *block, const char *n
 json_t *rb_language_check(const json_t *declared, const json_t *sources);
 /* The declared blocks grouped and completed with defaults: the one shape everything else reads:
  * {id, alias:[], title, severity, kind, status, source, codes:[], alerts:[], symptoms:[], tags:[], target, …,
- *  params:{order:[names], name:{type,…}}, findings:[…], checks:[…], prevents:[…], fixes:[…], steps:[…], schedules:[…], drills:[…], tests:[…]}
- * each block with id, line, file and its fields; functions stay {"$fn": line}. New reference. */
+ *  params:{order:[names], name:{type,…}}, findings:[…], checks:[…], prevents:[…], fixes:[…], steps:[…], schedules:[…],
+ * drills:[…], tests:[…]} each block with id, line, file and its fields; functions stay {"$fn": line}. New reference. */
 json_t *rb_language_meta(const char *id, const json_t *declared);
 
 /* The operator's configuration, declared like a runbook: the same kind of list of problems. New reference. */
@@ -68,8 +68,9 @@ json_t *rb_param_convert(const char *name, const json_t *param, const json_t *gi
 /* All values of a runbook: given > profile > default; {name} in a default is another parameter.
  * given: {name: text or JSON}. New reference {name: value} or NULL. */
 json_t *rb_params_resolve(const json_t *meta, const json_t *given, struct rb_err *err);
-/* What they are when nothing is given, as they are written, and who says so: {name: {value?, from: "default" | "profile" |
- * "config", profile, text?: with the {names} that value stands for, uses?: {name: from}}}. config may be NULL. New reference. */
+/* What they are when nothing is given, as they are written, and who says so: {name: {value?, from: "default" |
+ * "profile" | "config", profile, text?: with the {names} that value stands for, uses?: {name: from}}}. config may be
+ * NULL. New reference. */
 json_t *rb_params_shown(const json_t *meta, const json_t *config);
 
 #endif

@@ -15,7 +15,8 @@ struct place {
     json_t *problem;
 };
 
-/* On one line by their words: the fields of a Lua table come in no order, and the first problem is the one that is told. */
+/* On one line by their words: the fields of a Lua table come in no order, and the first problem is the one that is
+ * told. */
 static int by_place(const void *left, const void *right)
 {
     const struct place *a = left, *b = right;
@@ -45,8 +46,7 @@ static json_t *sorted(json_t *problems, const json_t *sources)
     struct place *places = calloc(count + 1, sizeof *places);
     json_t *numbers = json_object(), *list = json_array(), *item;
     const char *path;
-    json_object_foreach((json_t *)sources, path, item)
-    {
+    json_object_foreach((json_t *)sources, path, item) {
         (void)file_number(numbers, path); /* only to give it its number */
     }
     for (i = 0; places && i < count; i++) {
@@ -74,8 +74,7 @@ static void check_blocks(struct rb_lint *lint)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         struct rb_declared block;
         if (!rb_declared_get(entry, &block)) {
             continue;

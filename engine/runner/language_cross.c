@@ -18,8 +18,7 @@ const char **rb_lint_names(const struct rb_lint *lint, const char *const *kinds,
     json_t *entry;
     size_t i;
     *count = 0;
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         struct rb_declared block;
         if (names && rb_declared_get(entry, &block) && rb_word_in(block.kind, kinds, kind_count)) {
             names[(*count)++] = block.id;
@@ -38,16 +37,15 @@ static bool among(const char *word, const char **names, size_t count)
     return false;
 }
 
-static void check_name(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                       const char *kind, const char *word, const char **names, size_t count)
+static void check_name(struct rb_lint *lint, const struct rb_declared *block, const char *field, const char *kind,
+                       const char *word, const char **names, size_t count)
 {
     if (!names || among(word, names, count)) {
         return;
     }
     const char *near = rb_utf8_nearest(word, names, count);
     if (near) {
-        rb_lint_error(lint, block, field, RB_T_catalog_no_such_near, field, kind, rb_cut(word, 60), word,
-                      near);
+        rb_lint_error(lint, block, field, RB_T_catalog_no_such_near, field, kind, rb_cut(word, 60), word, near);
     } else {
         rb_lint_error(lint, block, field, RB_T_catalog_no_such, field, kind, rb_cut(word, 60), word);
     }
@@ -83,8 +81,7 @@ static const struct reference references[] = {
     {"drill", "fails_at", "check/fix/step", {"check", "fix", "step"}, 3, NULL},
 };
 
-static void check_reference(struct rb_lint *lint, const struct rb_declared *block,
-                            const struct reference *ref)
+static void check_reference(struct rb_lint *lint, const struct rb_declared *block, const struct reference *ref)
 {
     const json_t *value = json_object_get(block->fields, ref->field);
     size_t count;
@@ -98,8 +95,7 @@ static void check_reference(struct rb_lint *lint, const struct rb_declared *bloc
     for (size_t i = 0; (word = rb_words_at(value, i)); i++) {
         char name[RB_LABEL_MAX]; /* repair = "stop-process=4711" names the fix and one instance */
         snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
-        check_name(lint, block, ref->field, ref->shown, strcmp(ref->field, "repair") ? word : name, names,
-                   count);
+        check_name(lint, block, ref->field, ref->shown, strcmp(ref->field, "repair") ? word : name, names, count);
     }
     free(names);
 }
@@ -110,8 +106,7 @@ static void check_answers(struct rb_lint *lint, const struct rb_declared *block)
     size_t count;
     const char *word, **names = rb_lint_names(lint, kinds, 2, &count);
     json_t *ignored;
-    json_object_foreach(json_object_get(block->fields, "answers"), word, ignored)
-    {
+    json_object_foreach(json_object_get(block->fields, "answers"), word, ignored) {
         check_name(lint, block, "answers", "step", word, names, count);
     }
     free(names);
@@ -135,8 +130,7 @@ static void check_references(struct rb_lint *lint, const struct rb_declared *blo
 static bool share_names(const struct rb_declared *a, const struct rb_declared *b)
 {
     static const char *const shared[] = {"check", "fix", "step"};
-    return strcmp(a->kind, b->kind) == 0 ||
-           (rb_word_in(a->kind, shared, 3) && rb_word_in(b->kind, shared, 3));
+    return strcmp(a->kind, b->kind) == 0 || (rb_word_in(a->kind, shared, 3) && rb_word_in(b->kind, shared, 3));
 }
 
 /* A parameter of the profile is named again by the runbook; profiles of two files are merged; of
@@ -162,8 +156,8 @@ void rb_lint_twice(struct rb_lint *lint, const struct rb_declared *block, size_t
             strcmp(before.id, block->id) || !block->id[0] || may_repeat(&before, block)) {
             continue;
         }
-        rb_lint_error(lint, block, NULL, RB_T_catalog_twice, before.kind, rb_cut(before.id, 60), before.id,
-                      before.file, before.line);
+        rb_lint_error(lint, block, NULL, RB_T_catalog_twice, before.kind, rb_cut(before.id, 60), before.id, before.file,
+                      before.line);
         return;
     }
 }
@@ -174,8 +168,7 @@ static const json_t *first_of(const struct rb_lint *lint, const char *kind, stru
 {
     size_t i;
     json_t *entry;
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         if (rb_declared_get(entry, block) && strcmp(block->kind, kind) == 0) {
             return entry;
         }
@@ -212,19 +205,16 @@ static void check_runbooks(struct rb_lint *lint)
     json_t *entry;
     if (!first_of(lint, "runbook", &head)) {
         const char *file = "?", *path;
-        json_object_foreach((json_t *)lint->sources, path, entry)
-        {
+        json_object_foreach((json_t *)lint->sources, path, entry) {
             file = rb_lint_role(path) == RB_ROLE_RUNBOOK ? path : file;
         }
         rb_lint_file(lint, file, 1, rb_text(RB_T_catalog_no_runbook));
         return;
     }
     if (head.id[0] && !name_fits(head.file, head.id)) {
-        rb_lint_warning(lint, &head, NULL, RB_T_catalog_name_is_path, rb_cut(head.id, 100), head.id,
-                        head.file);
+        rb_lint_warning(lint, &head, NULL, RB_T_catalog_name_is_path, rb_cut(head.id, 100), head.id, head.file);
     }
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         if (rb_declared_get(entry, &other) && strcmp(other.kind, "runbook") == 0 && entry != head.json) {
             rb_lint_error(lint, &other, NULL, RB_T_catalog_second_runbook, head.line);
         }
@@ -237,11 +227,9 @@ static const char *explained_by(const struct rb_lint *lint, const char *id)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         struct rb_declared block;
-        if (rb_declared_get(entry, &block) && strcmp(block.kind, "finding") == 0 &&
-            strcmp(block.id, id) == 0) {
+        if (rb_declared_get(entry, &block) && strcmp(block.kind, "finding") == 0 && strcmp(block.id, id) == 0) {
             return rb_json_str(block.fields, "explains", NULL);
         }
     }
@@ -293,8 +281,7 @@ static void check_leads_somewhere(struct rb_lint *lint, const struct rb_declared
     if (json_object_get(finding->fields, "advice")) {
         return;
     }
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         struct rb_declared block;
         if (rb_declared_get(entry, &block) && answers(&block, finding->id, procedure)) {
             return;
@@ -309,8 +296,7 @@ void rb_lint_cross(struct rb_lint *lint)
     json_t *entry;
     check_runbooks(lint);
     check_fix_or_step(lint);
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         struct rb_declared block;
         if (!rb_declared_get(entry, &block)) {
             continue;

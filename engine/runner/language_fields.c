@@ -183,8 +183,7 @@ static void check_questions(struct rb_lint *lint, const struct rb_declared *bloc
 {
     const char *name;
     json_t *question;
-    json_object_foreach(json_object_get(block->fields, "asks"), name, question)
-    {
+    json_object_foreach(json_object_get(block->fields, "asks"), name, question) {
         const char *type = rb_json_str(question, "type", "string");
         json_t *title = json_object_get(question, "title");
         if (!rb_name_valid(name, '_') || !json_is_object(question)) {
@@ -269,14 +268,12 @@ static void check_profile_value(struct rb_lint *lint, const struct rb_declared *
     }
 }
 
-static void check_each_field(struct rb_lint *lint, const struct rb_declared *block,
-                             const struct rb_block *kind)
+static void check_each_field(struct rb_lint *lint, const struct rb_declared *block, const struct rb_block *kind)
 {
     const char *name;
     json_t *value;
     bool profile = strcmp(block->kind, "profile") == 0;
-    json_object_foreach((json_t *)block->fields, name, value)
-    {
+    json_object_foreach((json_t *)block->fields, name, value) {
         const struct rb_field *field = rb_field_find(kind, name);
         if (field) {
             (void)rb_lint_type(lint, block, field, value); /* the problem is noted */
@@ -300,8 +297,7 @@ void rb_lint_fields(struct rb_lint *lint, const struct rb_declared *block)
     check_each_field(lint, block, kind);
     for (const struct rb_field *field = kind->fields; field->name; field++) {
         /* a parameter may get its type from the profile: language_params.c */
-        if (field->flags & RB_FIELD_REQUIRED && !has(block, field->name) &&
-            strcmp(block->kind, "param") != 0) {
+        if (field->flags & RB_FIELD_REQUIRED && !has(block, field->name) && strcmp(block->kind, "param") != 0) {
             rb_lint_error(lint, block, NULL, RB_T_catalog_missing, field->name);
         }
     }

@@ -80,8 +80,8 @@ static json_t *whole_string(char *text)
 
 static void add(struct rb_lint *lint, const char *file, int line, const char *level, char *text)
 {
-    json_t *problem = json_pack("{s:s, s:i, s:s, s:o, s:s}", "file", file, "line", line, "level", level,
-                                "text", whole_string(text), "hint", "");
+    json_t *problem = json_pack("{s:s, s:i, s:s, s:o, s:s}", "file", file, "line", line, "level", level, "text",
+                                whole_string(text), "hint", "");
     if (problem) {
         json_array_append_new(lint->problems, problem);
     }
@@ -93,8 +93,8 @@ static int place_of(const struct rb_lint *lint, const struct rb_declared *block,
     return source ? rb_source_field_line(source, block->line, block->kind, block->id, field) : block->line;
 }
 
-static void add_about(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                      const char *level, enum rb_text_id id, va_list args)
+static void add_about(struct rb_lint *lint, const struct rb_declared *block, const char *field, const char *level,
+                      enum rb_text_id id, va_list args)
 {
     char text[TEXT_MAX];
     rb_lint_label(block, text);
@@ -104,8 +104,7 @@ static void add_about(struct rb_lint *lint, const struct rb_declared *block, con
     add(lint, block->file, place_of(lint, block, field), level, text);
 }
 
-void rb_lint_error(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                   enum rb_text_id text, ...)
+void rb_lint_error(struct rb_lint *lint, const struct rb_declared *block, const char *field, enum rb_text_id text, ...)
 {
     va_list args;
     va_start(args, text);
@@ -113,8 +112,8 @@ void rb_lint_error(struct rb_lint *lint, const struct rb_declared *block, const 
     va_end(args);
 }
 
-void rb_lint_warning(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                     enum rb_text_id text, ...)
+void rb_lint_warning(struct rb_lint *lint, const struct rb_declared *block, const char *field, enum rb_text_id text,
+                     ...)
 {
     va_list args;
     va_start(args, text);
@@ -179,10 +178,7 @@ void rb_lint_value(const json_t *value, char out[RB_LABEL_MAX])
     } else if (json_is_real(value)) {
         snprintf(out, RB_LABEL_MAX, "%g", json_real_value(value));
     } else {
-        snprintf(out, RB_LABEL_MAX, "%s",
-                 json_is_true(value)    ? "true"
-                 : json_is_false(value) ? "false"
-                                        : "nil");
+        snprintf(out, RB_LABEL_MAX, "%s", json_is_true(value) ? "true" : json_is_false(value) ? "false" : "nil");
     }
 }
 
@@ -196,6 +192,5 @@ const char *rb_words_at(const json_t *value, size_t i)
 
 bool rb_json_empty_table(const json_t *value)
 {
-    return (json_is_object(value) && !json_object_size(value)) ||
-           (json_is_array(value) && !json_array_size(value));
+    return (json_is_object(value) && !json_object_size(value)) || (json_is_array(value) && !json_array_size(value));
 }

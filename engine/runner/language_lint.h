@@ -38,10 +38,9 @@ void rb_lint_label(const struct rb_declared *block, char out[RB_LABEL_MAX]);
 
 /* Adds a problem at a field of the block (NULL: at the block), level "error" or "warning". The text's
  * first argument is always the label of the block and is given by these. */
-void rb_lint_error(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                   enum rb_text_id text, ...);
-void rb_lint_warning(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                     enum rb_text_id text, ...);
+void rb_lint_error(struct rb_lint *lint, const struct rb_declared *block, const char *field, enum rb_text_id text, ...);
+void rb_lint_warning(struct rb_lint *lint, const struct rb_declared *block, const char *field, enum rb_text_id text,
+                     ...);
 /* The hint of the problem added last. */
 void rb_lint_hint(struct rb_lint *lint, enum rb_text_id text);
 /* A problem without a block. */
@@ -66,8 +65,7 @@ struct rb_field;
 bool rb_lint_type(struct rb_lint *lint, const struct rb_declared *block, const struct rb_field *field,
                   const json_t *value);
 /* A text with one of its two languages missing. */
-void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                         const json_t *value);
+void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, const char *field, const json_t *value);
 bool rb_is_text(const json_t *value);
 /* P0 to P4. */
 bool rb_severity_valid(const char *word);

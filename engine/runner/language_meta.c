@@ -75,8 +75,7 @@ void rb_declared_copy(json_t *into, const struct rb_declared *block)
     const struct rb_block *kind = rb_block_find(block->kind);
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)block->fields, name, value)
-    {
+    json_object_foreach((json_t *)block->fields, name, value) {
         const struct rb_field *field = rb_field_find(kind, name);
         if (field && !json_is_null(value)) { /* an unknown one must not overwrite what we put there */
             json_object_set_new(into, name, shaped(field, value));
@@ -119,21 +118,18 @@ static void complete(json_t *meta)
     const json_t *severity = json_object_get(meta, "severity");
     size_t i;
     json_t *one;
-    json_array_foreach(json_object_get(meta, "findings"), i, one)
-    {
+    json_array_foreach(json_object_get(meta, "findings"), i, one) {
         set_missing(one, "severity", json_incref((json_t *)severity));
         set_missing(one, "key", json_array());
         set_missing(one, "blocks", json_false());
     }
-    json_array_foreach(json_object_get(meta, "checks"), i, one)
-    {
+    json_array_foreach(json_object_get(meta, "checks"), i, one) {
         json_t *when = json_object_get(one, "when");
         if (json_is_string(when)) {
             json_object_set_new(one, "when", as_list(when));
         }
     }
-    json_array_foreach(json_object_get(meta, "schedules"), i, one)
-    {
+    json_array_foreach(json_object_get(meta, "schedules"), i, one) {
         set_missing(one, "mode", json_string("diagnose"));
         set_missing(one, "allow", json_string("low"));
     }
@@ -159,8 +155,7 @@ json_t *rb_profiles_collect(const json_t *blocks)
     json_t *profiles = json_object(), *entry, *value;
     const char *name;
     size_t i;
-    json_array_foreach((json_t *)blocks, i, entry)
-    {
+    json_array_foreach((json_t *)blocks, i, entry) {
         struct rb_declared block;
         if (!rb_declared_get(entry, &block) || strcmp(block.kind, "profile")) {
             continue;
@@ -170,8 +165,7 @@ json_t *rb_profiles_collect(const json_t *blocks)
             profile = json_pack("{s:{}}", "values");
             json_object_set_new(profiles, block.id, profile);
         }
-        json_object_foreach((json_t *)block.fields, name, value)
-        {
+        json_object_foreach((json_t *)block.fields, name, value) {
             bool ours = strcmp(name, "like") == 0 || strcmp(name, "title") == 0;
             json_object_set(ours ? profile : json_object_get(profile, "values"), name, value);
         }
@@ -185,8 +179,7 @@ static json_t *own_params(const json_t *blocks)
     json_t *own = rb_params_collect(blocks, true), *params = json_pack("{s:[]}", "order"), *entry, *fields;
     const char *name;
     size_t i;
-    json_array_foreach((json_t *)blocks, i, entry)
-    {
+    json_array_foreach((json_t *)blocks, i, entry) {
         struct rb_declared block;
         bool is_param = rb_declared_get(entry, &block) && strcmp(block.kind, "param") == 0;
         fields = is_param ? json_object_get(own, block.id) : NULL;
@@ -198,8 +191,7 @@ static json_t *own_params(const json_t *blocks)
         json_object_set_new(fields, "file", json_string(block.file));
         json_object_set(params, block.id, fields);
     }
-    json_object_foreach(params, name, fields)
-    {
+    json_object_foreach(params, name, fields) {
         const json_t *first = json_object_get(fields, "default");
         if (json_is_object(fields)) {
             set_missing(fields, "type", json_string("string"));
@@ -216,8 +208,7 @@ static void add_parameters(json_t *meta, const char *id, const json_t *blocks)
     json_t *shared = rb_params_collect(blocks, false), *params = own_params(blocks);
     const char *name;
     json_t *ignored;
-    json_object_foreach(params, name, ignored)
-    {
+    json_object_foreach(params, name, ignored) {
         json_object_del(shared, name);
     }
     snprintf(system, sizeof system, "%.*s", (int)strcspn(id, "/"), id);
@@ -236,8 +227,7 @@ json_t *rb_language_meta(const char *id, const json_t *declared)
     for (i = 0; i < sizeof groups / sizeof *groups; i++) {
         json_object_set_new(meta, groups[i].list, json_array());
     }
-    json_array_foreach((json_t *)blocks, i, entry)
-    {
+    json_array_foreach((json_t *)blocks, i, entry) {
         struct rb_declared block;
         if (!rb_declared_get(entry, &block) || !rb_block_find(block.kind)) {
             continue;

@@ -14,8 +14,7 @@ json_t *rb_params_collect(const json_t *blocks, bool own)
     json_t *params = json_object(), *entry;
     size_t i;
     for (int pass = 0; pass < 2; pass++) { /* the profiles' first, whatever the order */
-        json_array_foreach((json_t *)blocks, i, entry)
-        {
+        json_array_foreach((json_t *)blocks, i, entry) {
             struct rb_declared block;
             bool is_param = rb_declared_get(entry, &block) && strcmp(block.kind, "param") == 0 && block.id[0];
             if (!is_param || (rb_lint_role(block.file) == RB_ROLE_PROFILE) != (pass == 0)) {
@@ -32,8 +31,7 @@ json_t *rb_params_collect(const json_t *blocks, bool own)
     }
     const char *name;
     void *next;
-    json_object_foreach_safe(params, next, name, entry)
-    {
+    json_object_foreach_safe(params, next, name, entry) {
         bool keep = !own || rb_json_bool(entry, "own", false);
         json_object_del(entry, "own");
         if (!keep) {
@@ -50,8 +48,7 @@ static void check_param_type(struct rb_lint *lint, const struct rb_declared *blo
     const char *type = rb_json_str(param, "type", NULL);
     if (!type) {
         rb_lint_error(lint, block, NULL,
-                      json_object_size(block->fields) ? RB_T_catalog_missing : RB_T_catalog_param_not_shared,
-                      "type");
+                      json_object_size(block->fields) ? RB_T_catalog_missing : RB_T_catalog_param_not_shared, "type");
     } else if (!rb_param_type_valid(type)) {
         const char *near = rb_param_type_nearest(type);
         if (near) {
@@ -67,8 +64,7 @@ static bool has_hole(const json_t *value)
 {
     size_t i;
     json_t *item;
-    json_array_foreach((json_t *)value, i, item)
-    {
+    json_array_foreach((json_t *)value, i, item) {
         if (has_hole(item)) {
             return true;
         }
@@ -76,8 +72,7 @@ static bool has_hole(const json_t *value)
     return json_is_string(value) && strchr(json_string_value(value), '{');
 }
 
-static void check_limit(struct rb_lint *lint, const struct rb_declared *block, const json_t *param,
-                        const char *field)
+static void check_limit(struct rb_lint *lint, const struct rb_declared *block, const json_t *param, const char *field)
 {
     static const char *const counted[] = {"int", "number", "duration", "size", "time"};
     const json_t *limit = json_object_get(param, field);
@@ -153,8 +148,7 @@ static void check_profile(struct rb_lint *lint, const struct rb_declared *block,
         rb_lint_error(lint, block, "like", RB_T_catalog_no_profile, rb_cut(like, 60), like);
     }
     values = rb_profile_values(profiles, block->id);
-    json_object_foreach(json_object_get(json_object_get(profiles, block->id), "values"), name, value)
-    {
+    json_object_foreach(json_object_get(json_object_get(profiles, block->id), "values"), name, value) {
         struct rb_err err = {0};
         const json_t *param = json_object_get(params, name);
         check_holes(lint, block, params, values, name, name);
@@ -174,8 +168,7 @@ static json_t *default_values(const json_t *blocks, const json_t *profiles)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach((json_t *)blocks, i, entry)
-    {
+    json_array_foreach((json_t *)blocks, i, entry) {
         struct rb_declared block;
         if (rb_declared_get(entry, &block) && strcmp(block.kind, "runbook") == 0) {
             char system[RB_LABEL_MAX];
@@ -188,12 +181,10 @@ static json_t *default_values(const json_t *blocks, const json_t *profiles)
 
 void rb_lint_params(struct rb_lint *lint)
 {
-    json_t *params = rb_params_collect(lint->blocks, false), *profiles = rb_profiles_collect(lint->blocks),
-           *entry;
+    json_t *params = rb_params_collect(lint->blocks, false), *profiles = rb_profiles_collect(lint->blocks), *entry;
     json_t *values = default_values(lint->blocks, profiles);
     size_t i;
-    json_array_foreach((json_t *)lint->blocks, i, entry)
-    {
+    json_array_foreach((json_t *)lint->blocks, i, entry) {
         struct rb_declared block;
         if (!rb_declared_get(entry, &block)) {
             continue;

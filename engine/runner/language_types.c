@@ -30,8 +30,7 @@ bool rb_is_text(const json_t *value)
     }
     const char *key;
     json_t *one;
-    json_object_foreach((json_t *)value, key, one)
-    {
+    json_object_foreach((json_t *)value, key, one) {
         if ((strcmp(key, "zh") && strcmp(key, "en")) || !json_is_string(one)) {
             return false;
         }
@@ -52,8 +51,7 @@ static bool is_list_of(const json_t *value, bool (*one)(const json_t *))
 {
     size_t i;
     json_t *item;
-    json_array_foreach((json_t *)value, i, item)
-    {
+    json_array_foreach((json_t *)value, i, item) {
         if (!one(item)) {
             return false;
         }
@@ -102,8 +100,7 @@ static bool is_map(const json_t *value)
 static bool is_choice(const json_t *value)
 {
     return json_is_string(value) || json_is_number(value) || json_is_boolean(value) ||
-           (json_is_object(value) && json_object_get(value, "value") &&
-            !json_is_null(json_object_get(value, "value")));
+           (json_is_object(value) && json_object_get(value, "value") && !json_is_null(json_object_get(value, "value")));
 }
 
 static bool is_date(const json_t *value)
@@ -201,8 +198,7 @@ static bool is_headers(const json_t *value)
 {
     const char *name;
     json_t *one;
-    json_object_foreach((json_t *)value, name, one)
-    {
+    json_object_foreach((json_t *)value, name, one) {
         if (!name[0] || !is_word_or_secret(one)) {
             return false;
         }
@@ -263,21 +259,20 @@ static void wrong_type(struct rb_lint *lint, const struct rb_declared *block, co
     rb_lint_error(lint, block, field, RB_T_catalog_wrong_type, field, rb_text(type->wanted), got);
 }
 
-static void wrong_enum(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                       const char *list, const json_t *value)
+static void wrong_enum(struct rb_lint *lint, const struct rb_declared *block, const char *field, const char *list,
+                       const json_t *value)
 {
     char wanted[256] = "", got[RB_LABEL_MAX];
     size_t used = 0;
     for (const char *p = list; *p && used + 32 < sizeof wanted; p += strcspn(p, "|"), p += *p == '|') {
-        used += (size_t)snprintf(wanted + used, sizeof wanted - used, "%s%.*s", used ? ", " : "",
-                                 (int)strcspn(p, "|"), p);
+        used +=
+            (size_t)snprintf(wanted + used, sizeof wanted - used, "%s%.*s", used ? ", " : "", (int)strcspn(p, "|"), p);
     }
     rb_lint_value(value, got);
     rb_lint_error(lint, block, field, RB_T_catalog_wrong_enum, field, wanted, got);
 }
 
-void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, const char *field,
-                         const json_t *value)
+void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, const char *field, const json_t *value)
 {
     const char *lang = missing_language(value);
     if (lang) {
@@ -285,8 +280,7 @@ void rb_lint_translation(struct rb_lint *lint, const struct rb_declared *block, 
     }
     size_t i;
     json_t *item;
-    json_array_foreach((json_t *)value, i, item)
-    {
+    json_array_foreach((json_t *)value, i, item) {
         rb_lint_translation(lint, block, field, item);
     }
 }

@@ -118,7 +118,8 @@ static json_t *to_user(const char *text)
 /* A name, a path or an address; whether there is one is seen when the configuration is known. */
 static json_t *to_connection(const char *text)
 {
-    return strstr(text, "://") || text[0] == '/' ? (has_control(text) ? NULL : json_string(text)) : only(text, ".-_/", 128);
+    return strstr(text, "://") || text[0] == '/' ? (has_control(text) ? NULL : json_string(text))
+                                                 : only(text, ".-_/", 128);
 }
 
 /* The name of a secret, never the secret: a token, which Lua cannot look into. */
@@ -137,11 +138,10 @@ static json_t *secret_from_json(const json_t *given)
 static json_t *to_url(const char *text)
 {
     size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+.-");
-    bool fits = scheme > 0 && text[0] >= 'a' && text[0] <= 'z' && strncmp(text + scheme, "://", 3) == 0 &&
-                text[scheme + 3];
-    return fits && !has_control(text) && !strpbrk(text, " <>\"\\^`{|}") && strlen(text) < 8192
-               ? json_string(text)
-               : NULL;
+    bool fits =
+        scheme > 0 && text[0] >= 'a' && text[0] <= 'z' && strncmp(text + scheme, "://", 3) == 0 && text[scheme + 3];
+    return fits && !has_control(text) && !strpbrk(text, " <>\"\\^`{|}") && strlen(text) < 8192 ? json_string(text)
+                                                                                               : NULL;
 }
 
 static json_t *to_json(const char *text)
@@ -228,8 +228,7 @@ json_t *rb_param_from_json(const struct rb_param_type *type, const json_t *given
     if (type->from_text == to_json) {
         return json_deep_copy(given);
     }
-    if (number &&
-        (type->from_text == to_duration || type->from_text == to_size || type->from_text == to_time)) {
+    if (number && (type->from_text == to_duration || type->from_text == to_size || type->from_text == to_time)) {
         return json_number_value(given) >= 0 ? whole_or_real(json_number_value(given)) : NULL;
     }
     if (number && type->from_text == to_int) {

@@ -92,22 +92,20 @@ static bool same(const json_t *a, const json_t *b)
         return json_equal(a, b) ||
                (json_is_number(a) && json_is_number(b) && json_number_value(a) == json_number_value(b));
     }
-    snprintf(left, sizeof left, "\"%g\"",
-             json_number_value(json_is_string(a) ? b : a)); /* "5" given, 5 declared */
+    snprintf(left, sizeof left, "\"%g\"", json_number_value(json_is_string(a) ? b : a)); /* "5" given, 5 declared */
     rb_lint_value(json_is_string(a) ? a : b, right);
     return strcmp(left, right) == 0;
 }
 
 /* The declared choice the value is, or NULL. The words of all choices go to wanted. */
-static const json_t *chosen(const struct rb_param_type *type, const json_t *choices, const json_t *value,
-                            char *wanted, size_t size)
+static const json_t *chosen(const struct rb_param_type *type, const json_t *choices, const json_t *value, char *wanted,
+                            size_t size)
 {
     size_t i, used = 0;
     json_t *choice;
     const json_t *found = NULL;
     wanted[0] = 0;
-    json_array_foreach((json_t *)choices, i, choice)
-    {
+    json_array_foreach((json_t *)choices, i, choice) {
         char one[RB_LABEL_MAX];
         json_t *converted = rb_param_from_json(type, choice_value(choice));
         if (!found && converted && same(converted, value)) {
@@ -131,8 +129,8 @@ static bool beyond(const struct rb_param_type *type, const json_t *limit, double
 }
 
 /* Words for min and max as they are written, for the message. */
-static json_t *check_range(const char *name, const json_t *param, const struct rb_param_type *type,
-                           double amount, const json_t *given, json_t *value, struct rb_err *err)
+static json_t *check_range(const char *name, const json_t *param, const struct rb_param_type *type, double amount,
+                           const json_t *given, json_t *value, struct rb_err *err)
 {
     const json_t *min = json_object_get(param, "min"), *max = json_object_get(param, "max");
     char wanted[2 * RB_LABEL_MAX + 64], bound[RB_LABEL_MAX];
@@ -141,14 +139,13 @@ static json_t *check_range(const char *name, const json_t *param, const struct r
         return value;
     }
     rb_lint_value(low ? min : max, bound);
-    snprintf(wanted, sizeof wanted, rb_text(low ? RB_T_catalog_param_at_least : RB_T_catalog_param_at_most),
-             bound);
+    snprintf(wanted, sizeof wanted, rb_text(low ? RB_T_catalog_param_at_least : RB_T_catalog_param_at_most), bound);
     json_decref(value);
     return refuse(name, param, given, wanted, err);
 }
 
-static json_t *one_value(const char *name, const json_t *param, const struct rb_param_type *type,
-                         const json_t *given, bool list, struct rb_err *err)
+static json_t *one_value(const char *name, const json_t *param, const struct rb_param_type *type, const json_t *given,
+                         bool list, struct rb_err *err)
 {
     char wanted[512];
     json_t *value = rb_param_from_json(type, given);
@@ -167,9 +164,8 @@ static json_t *one_value(const char *name, const json_t *param, const struct rb_
         json_decref(value);
         return refuse(name, param, given, wanted, err);
     }
-    return list || !json_is_number(value)
-               ? value
-               : check_range(name, param, type, json_number_value(value), given, value, err);
+    return list || !json_is_number(value) ? value
+                                          : check_range(name, param, type, json_number_value(value), given, value, err);
 }
 
 /* "a, b" to ["a","b"]; a text that begins with [ is JSON. */
@@ -191,8 +187,8 @@ static json_t *split(const char *text)
     return list;
 }
 
-static json_t *list_value(const char *name, const json_t *param, const struct rb_param_type *type,
-                          const json_t *given, struct rb_err *err)
+static json_t *list_value(const char *name, const json_t *param, const struct rb_param_type *type, const json_t *given,
+                          struct rb_err *err)
 {
     json_t *items = json_is_string(given)        ? split(json_string_value(given))
                     : rb_json_empty_table(given) ? json_array()
@@ -204,8 +200,7 @@ static json_t *list_value(const char *name, const json_t *param, const struct rb
         list = refuse(name, param, given, rb_text(RB_T_catalog_param_list), err);
         goto done;
     }
-    json_array_foreach(items, i, item)
-    {
+    json_array_foreach(items, i, item) {
         json_t *value = one_value(name, param, type, item, true, err);
         if (!value) {
             json_decref(list);
@@ -214,8 +209,7 @@ static json_t *list_value(const char *name, const json_t *param, const struct rb
         }
         json_array_append_new(list, value);
     }
-    list = check_range(name, param, rb_param_type_find("int", 3), (double)json_array_size(list), given, list,
-                       err);
+    list = check_range(name, param, rb_param_type_find("int", 3), (double)json_array_size(list), given, list, err);
 done:
     json_decref(items);
     return list;

@@ -107,8 +107,7 @@ static json_t *filled(struct resolver *r, const json_t *value)
     }
     json_t *list = json_array(), *item;
     size_t i;
-    json_array_foreach((json_t *)value, i, item)
-    {
+    json_array_foreach((json_t *)value, i, item) {
         json_t *one = json_is_string(item) ? filled_text(r, item) : json_deep_copy(item);
         if (!one) {
             json_decref(list);
@@ -152,12 +151,10 @@ static const char *nearest_name(const json_t *first, const json_t *second, const
     if (!names) {
         return NULL;
     }
-    json_object_foreach((json_t *)first, key, ignored)
-    {
+    json_object_foreach((json_t *)first, key, ignored) {
         names[count++] = key;
     }
-    json_object_foreach((json_t *)second, key, ignored)
-    {
+    json_object_foreach((json_t *)second, key, ignored) {
         names[count++] = key;
     }
     near = rb_utf8_nearest(name, names, count);
@@ -189,9 +186,7 @@ static const json_t *raw_value(const struct resolver *r, const char *name, const
 static json_t *empty_value(const json_t *param)
 {
     const char *type = rb_json_str(param, "type", "string");
-    return strncmp(type, "list(", 5) == 0 ? json_array()
-           : strcmp(type, "bool") == 0    ? json_false()
-                                          : json_null();
+    return strncmp(type, "list(", 5) == 0 ? json_array() : strcmp(type, "bool") == 0 ? json_false() : json_null();
 }
 
 static json_t *fresh_value(struct resolver *r, const char *name)
@@ -246,8 +241,7 @@ json_t *rb_params_written(const json_t *params, const json_t *values, const char
 int rb_params_follow(const json_t *params, const json_t *values, const char *name, struct rb_err *err)
 {
     struct rb_err own = {0};
-    struct resolver r = {
-        .params = params, .values = values, .ready = json_object(), .only_follow = true, .err = &own};
+    struct resolver r = {.params = params, .values = values, .ready = json_object(), .only_follow = true, .err = &own};
     json_t *value = value_of(&r, name);
     json_decref(r.ready);
     if (err) {
@@ -272,13 +266,11 @@ json_t *rb_profile_values(const json_t *profiles, const char *name)
 
 /* ---- all of them ---- */
 
-static int refuse_unknown(const json_t *meta_params, const json_t *declared, const json_t *given,
-                          struct rb_err *err)
+static int refuse_unknown(const json_t *meta_params, const json_t *declared, const json_t *given, struct rb_err *err)
 {
     const char *name;
     json_t *ignored;
-    json_object_foreach((json_t *)given, name, ignored)
-    {
+    json_object_foreach((json_t *)given, name, ignored) {
         if (json_object_get(declared, name)) {
             continue;
         }
@@ -287,9 +279,8 @@ static int refuse_unknown(const json_t *meta_params, const json_t *declared, con
         if (near) {
             return rb_err_set(err, RB_EUSAGE, RB_T_catalog_param_unknown_near, cut, name, near);
         }
-        rb_err_set(err, RB_EUSAGE,
-                   json_array_size(meta_params) ? RB_T_catalog_param_unknown : RB_T_catalog_param_none, cut,
-                   name);
+        rb_err_set(err, RB_EUSAGE, json_array_size(meta_params) ? RB_T_catalog_param_unknown : RB_T_catalog_param_none,
+                   cut, name);
         return RB_EUSAGE;
     }
     return 0;
@@ -303,18 +294,15 @@ static int refuse_missing(struct resolver *r, const json_t *order)
     json_t *item;
     rb_buf_init(&words, 600);
     rb_buf_init(&example, 400);
-    json_array_foreach((json_t *)order, i, item)
-    {
+    json_array_foreach((json_t *)order, i, item) {
         const char *name = json_string_value(item);
         const json_t *param = json_object_get(r->params, name);
         char label[RB_LABEL_MAX];
-        if (json_object_get(r->given, name) || raw_value(r, name, param) ||
-            !rb_json_bool(param, "required", true)) {
+        if (json_object_get(r->given, name) || raw_value(r, name, param) || !rb_json_bool(param, "required", true)) {
             continue;
         }
         rb_param_label(name, param, label);
-        (void)rb_buf_addf(&words, "%s%s", missing ? ", " : "",
-                          label); /* past the maximum the rest is left out */
+        (void)rb_buf_addf(&words, "%s%s", missing ? ", " : "", label); /* past the maximum the rest is left out */
         (void)rb_buf_addf(&example, "%s%s=%s", missing ? " " : "", name, rb_param_example(param));
         missing++;
     }
@@ -349,13 +337,11 @@ json_t *rb_params_resolve(const json_t *meta, const json_t *given, struct rb_err
     const json_t *order = json_object_get(json_object_get(meta, "params"), "order");
     json_t *params = rb_params_all(meta), *own = own_params(meta), *result = json_object(), *item;
     json_t *values = rb_profile_values(json_object_get(meta, "profiles"), rb_json_str(meta, "profile", NULL));
-    struct resolver r = {
-        .params = params, .values = values, .given = given, .ready = json_object(), .err = err};
+    struct resolver r = {.params = params, .values = values, .given = given, .ready = json_object(), .err = err};
     int rc = refuse_unknown(order, own, given, err);
     rc = rc ? rc : refuse_missing(&r, order);
     size_t i;
-    json_array_foreach((json_t *)order, i, item)
-    {
+    json_array_foreach((json_t *)order, i, item) {
         json_t *value = rc ? NULL : value_of(&r, json_string_value(item));
         rc = value ? json_object_set_new(result, json_string_value(item), value) : RB_EUSAGE;
     }

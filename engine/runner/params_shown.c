@@ -8,15 +8,14 @@
 
 struct shown {
     const char *profile;
-    json_t *params;         /* {name: fields}: all that are declared */
-    json_t *values;         /* {name: value} of the profile, the operator's over the others … */
-    json_t *config;         /* … and those of the operator alone */
+    json_t *params; /* {name: fields}: all that are declared */
+    json_t *values; /* {name: value} of the profile, the operator's over the others … */
+    json_t *config; /* … and those of the operator alone */
 };
 
 static const char *from_of(const struct shown *s, const char *name)
 {
-    return json_object_get(s->config, name)    ? "config"
-           : json_object_get(s->values, name) ? "profile" : "default";
+    return json_object_get(s->config, name) ? "config" : json_object_get(s->values, name) ? "profile" : "default";
 }
 
 /* The names that a text stands on; NULL when it is plain. */
@@ -60,8 +59,7 @@ static json_t *profiles_over(const json_t *under, const json_t *over)
 {
     json_t *all = json_deep_copy(under), *profile;
     const char *name;
-    json_object_foreach((json_t *)over, name, profile)
-    {
+    json_object_foreach((json_t *)over, name, profile) {
         json_t *same = json_object_get(all, name);
         if (!same) {
             json_object_set_new(all, name, json_deep_copy(profile));
@@ -80,10 +78,10 @@ json_t *rb_params_shown(const json_t *meta, const json_t *config)
     const char *profile = rb_json_str(meta, "profile", "");
     json_t *over = rb_config_profiles(config, rb_json_str(meta, "id", "")), *all = json_object(), *item;
     json_t *profiles = profiles_over(json_object_get(meta, "profiles"), over);
-    struct shown s = {profile, rb_params_all(meta), rb_profile_values(profiles, profile), rb_profile_values(over, profile)};
+    struct shown s = {profile, rb_params_all(meta), rb_profile_values(profiles, profile),
+                      rb_profile_values(over, profile)};
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(meta, "params"), "order"), i, item)
-    {
+    json_array_foreach(json_object_get(json_object_get(meta, "params"), "order"), i, item) {
         json_object_set_new(all, json_string_value(item), shown_one(&s, json_string_value(item)));
     }
     json_decref(s.params);

@@ -109,6 +109,5 @@ static int l_handler(lua_State *L)
 }
 
 const luaL_Reg rb_rt_place[] = {
-    {"where", l_where},     {"fn_line", l_fn_line}, {"fn_place", l_fn_place},
-    {"handler", l_handler}, {NULL, NULL},
+    {"where", l_where}, {"fn_line", l_fn_line}, {"fn_place", l_fn_place}, {"handler", l_handler}, {NULL, NULL},
 };

@@ -38,8 +38,8 @@ static void apply_language(const json_t *start)
 /* The last words of a runner whose library failed: the exit code alone explains nothing. */
 static void tell_crash(struct rb_runner *runner, const struct rb_err *err)
 {
-    json_t *call = json_pack("{s:i, s:s, s:s, s:{s:o}}", "seq", 0, "task", "0", "verb", "run.crash", "args",
-                             "message", rb_json_bytes(err->text, strlen(err->text)));
+    json_t *call = json_pack("{s:i, s:s, s:s, s:{s:o}}", "seq", 0, "task", "0", "verb", "run.crash", "args", "message",
+                             rb_json_bytes(err->text, strlen(err->text)));
     if (call) {
         (void)rb_frame_write(runner->fd, call, NULL); /* we end anyway */
         json_decref(call);

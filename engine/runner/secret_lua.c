@@ -26,9 +26,9 @@ static int l_refuse(lua_State *L)
 static void lx_push_meta(lua_State *L)
 {
     static const char *const events[] = {
-        "__index", "__newindex", "__tostring", "__len",  "__concat", "__call", "__eq",  "__lt",   "__le",
-        "__unm",   "__add",      "__sub",      "__mul",  "__div",    "__mod",  "__pow", "__idiv", "__band",
-        "__bor",   "__bxor",     "__shl",      "__shr",  "__bnot",   "__pairs",
+        "__index", "__newindex", "__tostring", "__len",  "__concat", "__call", "__eq",   "__lt",
+        "__le",    "__unm",      "__add",      "__sub",  "__mul",    "__div",  "__mod",  "__pow",
+        "__idiv",  "__band",     "__bor",      "__bxor", "__shl",    "__shr",  "__bnot", "__pairs",
     };
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &meta_key) == LUA_TTABLE) {
         return;

@@ -114,11 +114,7 @@ static int l_target(lua_State *L)
 /* metatable: as it is, whatever it says of itself. target: what is behind a frozen proxy.
  * ready: the library is loaded. */
 static const luaL_Reg rt_state[] = {
-    {"ready", l_ready},
-    {"module_text", l_module_text},
-    {"metatable", l_metatable},
-    {"target", l_target},
-    {NULL, NULL},
+    {"ready", l_ready}, {"module_text", l_module_text}, {"metatable", l_metatable}, {"target", l_target}, {NULL, NULL},
 };
 
 /* Only what the standard library itself needs; runbooks see a sealed choice of it (seal.lua). */
@@ -223,8 +219,7 @@ int rb_state_load(lua_State *L, struct rb_err *err)
     return rc;
 }
 
-int rb_state_run(lua_State *L, const char *name, const char *code, size_t len, const json_t *start,
-                 struct rb_err *err)
+int rb_state_run(lua_State *L, const char *name, const char *code, size_t len, const json_t *start, struct rb_err *err)
 {
     int top = lua_gettop(L);
     lua_pushcfunction(L, l_trace);                 /* trace */

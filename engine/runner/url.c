@@ -16,12 +16,18 @@ static const struct scheme {
     int port;
     bool tls, kept;
 } schemes[] = {
-    {"postgres", "postgres", 5432, false, false}, {"postgresql", "postgres", 5432, false, false},
-    {"mysql", "mysql", 3306, false, false},       {"mariadb", "mysql", 3306, false, false},
-    {"redis", "redis", 6379, false, false},       {"rediss", "redis", 6379, true, false},
-    {"http", "rpc", 80, false, true},             {"https", "rpc", 443, true, true},
-    {"tcp", "rpc", 0, false, true},               {"unix", "rpc", 0, false, true},
-    {"ws", "ws", 80, false, true},                {"wss", "ws", 443, true, true},
+    {"postgres", "postgres", 5432, false, false},
+    {"postgresql", "postgres", 5432, false, false},
+    {"mysql", "mysql", 3306, false, false},
+    {"mariadb", "mysql", 3306, false, false},
+    {"redis", "redis", 6379, false, false},
+    {"rediss", "redis", 6379, true, false},
+    {"http", "rpc", 80, false, true},
+    {"https", "rpc", 443, true, true},
+    {"tcp", "rpc", 0, false, true},
+    {"unix", "rpc", 0, false, true},
+    {"ws", "ws", 80, false, true},
+    {"wss", "ws", 443, true, true},
 };
 
 #define SCHEMES (sizeof schemes / sizeof *schemes)
@@ -48,7 +54,10 @@ int rb_url_port(const char *driver)
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* %XX undone in place; false for a broken one, a control character, or bytes that are no text. */
@@ -147,7 +156,8 @@ static int take_user(struct parts *p, json_t *out, struct rb_err *err)
 
 static bool host_valid(const char *host, bool bracketed)
 {
-    const char *more = bracketed ? "abcdefABCDEF0123456789:.%" : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+    const char *more =
+        bracketed ? "abcdefABCDEF0123456789:.%" : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
     return host[0] && host[0] != '-' && strlen(host) <= 255 && strspn(host, more) == strlen(host);
 }
 
@@ -198,7 +208,8 @@ static int take_option(char *pair, json_t *out, struct rb_err *err)
     for (size_t i = 0; equals && i < sizeof known / sizeof *known; i++) {
         if (strcmp(pair, known[i]) == 0) {
             bool tls = i == 1, fits = decode(equals + 1) && equals[1];
-            fits = fits && (!tls || !strcmp(equals + 1, "off") || !strcmp(equals + 1, "require") || !strcmp(equals + 1, "verify"));
+            fits = fits && (!tls || !strcmp(equals + 1, "off") || !strcmp(equals + 1, "require") ||
+                            !strcmp(equals + 1, "verify"));
             fits = fits && ((i != 0 && i != 2) || equals[1] == '/');
             if (!fits) {
                 return rb_err_set(err, RB_EUSAGE, RB_T_config_url_part, pair);

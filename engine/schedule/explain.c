@@ -50,8 +50,7 @@ static json_t *expected(json_t *firing, const struct rb_schedule *s, const struc
     const char *reason = closed ? closed : at < mark->paused ? "paused" : NULL;
     const char *state = at <= mark->since ? "unknown" : at <= now ? "overdue" : reason ? "closed" : "planned";
     json_object_set_new(firing, "state", json_string(state));
-    json_object_set_new(firing, "reason",
-                        reason && strcmp(state, "unknown") ? json_string(reason) : json_null());
+    json_object_set_new(firing, "reason", reason && strcmp(state, "unknown") ? json_string(reason) : json_null());
     return firing;
 }
 
@@ -68,9 +67,7 @@ int rb_schedule_explain(json_t *list, const struct rb_schedules *all, const stru
 {
     const struct rb_zone *zone = rb_schedule_zone(all, s, err);
     struct rb_mark mark;
-    int rc = s->problem.code ? (*err = s->problem).code
-             : zone          ? mark_of(store, s, now, &mark, err)
-                             : err->code;
+    int rc = s->problem.code ? (*err = s->problem).code : zone ? mark_of(store, s, now, &mark, err) : err->code;
     if (rc) {
         return rc;
     }
@@ -129,22 +126,20 @@ static json_t *next_json(const struct rb_schedule *s, const struct rb_zone *zone
     return json_null();
 }
 
-static json_t *paused_json(struct rb_store *store, const struct rb_schedule *s, const struct rb_mark *mark,
-                           int64_t now)
+static json_t *paused_json(struct rb_store *store, const struct rb_schedule *s, const struct rb_mark *mark, int64_t now)
 {
     if (mark->paused <= now) {
         return json_null();
     }
     json_t *words = rb_store_words(store, s->name),
            *until = mark->paused == RB_PAUSED_FOREVER ? json_null() : time_json(mark->paused);
-    json_t *paused =
-        json_pack("{s:o, s:O?}", "until", until, "reason", json_object_get(words, "paused_reason"));
+    json_t *paused = json_pack("{s:o, s:O?}", "until", until, "reason", json_object_get(words, "paused_reason"));
     json_decref(words);
     return paused;
 }
 
-json_t *rb_schedule_describe(const struct rb_schedules *all, const struct rb_schedule *s,
-                             struct rb_store *store, int64_t now)
+json_t *rb_schedule_describe(const struct rb_schedules *all, const struct rb_schedule *s, struct rb_store *store,
+                             int64_t now)
 {
     static const char *const copied[] = {"cron", "tz", "mode", "allow", "fixes", "with", "notify"};
     struct rb_mark mark;
@@ -166,9 +161,6 @@ json_t *rb_schedule_describe(const struct rb_schedules *all, const struct rb_sch
     json_object_set_new(out, "next", next_json(s, zone, &mark, now));
     json_object_set_new(out, "last", last_json(store, s, zone));
     json_object_set_new(out, "paused", paused_json(store, s, &mark, now));
-    json_object_set_new(out, "state",
-                        json_string(mark.tripped        ? "tripped"
-                                    : mark.paused > now ? "paused"
-                                                        : "on"));
+    json_object_set_new(out, "state", json_string(mark.tripped ? "tripped" : mark.paused > now ? "paused" : "on"));
     return out;
 }

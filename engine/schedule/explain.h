@@ -14,7 +14,7 @@ int rb_schedule_explain(json_t *list, const struct rb_schedules *all, const stru
                         struct rb_store *store, const int64_t span[2], int64_t now, struct rb_err *err);
 /* {name, runbook, cron, every, tz, mode, state, next, last, paused, problem}; state: on, paused, tripped,
  * broken. */
-json_t *rb_schedule_describe(const struct rb_schedules *all, const struct rb_schedule *s,
-                             struct rb_store *store, int64_t now);
+json_t *rb_schedule_describe(const struct rb_schedules *all, const struct rb_schedule *s, struct rb_store *store,
+                             int64_t now);
 
 #endif

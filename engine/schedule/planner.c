@@ -77,8 +77,8 @@ static void decided(struct rb_planner *p, struct decision one)
 }
 
 /* Begin, fn, commit, then tell; after an error nothing of it happened. */
-static int transact(struct rb_planner *p, int (*fn)(struct rb_planner *, void *, int64_t, struct rb_err *),
-                    void *with, int64_t now, struct rb_err *err)
+static int transact(struct rb_planner *p, int (*fn)(struct rb_planner *, void *, int64_t, struct rb_err *), void *with,
+                    int64_t now, struct rb_err *err)
 {
     p->decided = 0;
     int rc = rb_store_begin(p->store, err);
@@ -104,8 +104,7 @@ static void tell(struct rb_planner *p)
         if (!strcmp(d->state, "due")) {
             p->events->due(p->user, d->s, d->at);
         } else if (strcmp(d->state, "queued") != 0 && p->events->passed) {
-            const struct rb_firing f = {
-                .schedule = d->s->name, .at = d->at, .state = d->state, .reason = d->reason};
+            const struct rb_firing f = {.schedule = d->s->name, .at = d->at, .state = d->state, .reason = d->reason};
             p->events->passed(p->user, d->s, &f, d->count);
         }
     }
@@ -113,14 +112,12 @@ static void tell(struct rb_planner *p)
 }
 
 /* Does another firing of it run, or wait to? Rows whose process is gone do not count. */
-static int active(struct rb_planner *p, const struct rb_schedule *s, bool *running, bool *queued,
-                  struct rb_err *err)
+static int active(struct rb_planner *p, const struct rb_schedule *s, bool *running, bool *queued, struct rb_err *err)
 {
     size_t i;
     json_t *row, *open = rb_store_open_firings(p->store, s->name, err);
     *running = *queued = false;
-    json_array_foreach(open, i, row)
-    {
+    json_array_foreach(open, i, row) {
         if (rb_store_owner_lives(rb_json_str(row, "owner", NULL))) {
             bool waits = !strcmp(rb_json_str(row, "state", ""), "queued");
             *queued |= waits;
@@ -143,8 +140,8 @@ struct firing {
 };
 
 /* Why this firing does not run now; NULL when it does. */
-static const char *objection(const struct rb_schedule *s, const struct rb_zone *zone,
-                             const struct rb_mark *mark, const struct firing *f, const char **state)
+static const char *objection(const struct rb_schedule *s, const struct rb_zone *zone, const struct rb_mark *mark,
+                             const struct firing *f, const char **state)
 {
     const char *closed = rb_schedule_closed(s, zone, f->at);
     bool late = f->late > ON_TIME;
@@ -309,8 +306,7 @@ static void push_popped(struct rb_planner *p, bool decided_now, int64_t now)
         const struct rb_zone *zone = rb_schedule_zone(p->schedules, s, NULL);
         struct rb_mark mark = {.checked = now};
         if (decided_now) {
-            (void)rb_store_mark(p->store, s->name, s->spec, now, &mark,
-                                NULL); /* now does where it cannot be read */
+            (void)rb_store_mark(p->store, s->name, s->spec, now, &mark, NULL); /* now does where it cannot be read */
         }
         int64_t due = !decided_now ? now : zone ? due_after(s, zone, mark.checked) : RB_NEVER;
         if (due != RB_NEVER) {
@@ -387,8 +383,7 @@ static int recover_all(struct rb_planner *p, void *with, int64_t now, struct rb_
     size_t i;
     json_t *row, *open = rb_store_open_firings(p->store, NULL, err);
     int rc = open ? 0 : RB_EIO;
-    json_array_foreach(open, i, row)
-    {
+    json_array_foreach(open, i, row) {
         rc = rc ? rc : recover_row(p, row, with, now, err);
     }
     json_decref(open);
@@ -413,8 +408,7 @@ static int release_queued(struct rb_planner *p, void *with, int64_t now, struct 
     bool released = false;
     json_t *row, *open = rb_store_open_firings(p->store, s->name, err);
     int rc = open ? 0 : RB_EIO;
-    json_array_foreach(open, i, row)
-    {
+    json_array_foreach(open, i, row) {
         if (!rc && !released && !strcmp(rb_json_str(row, "state", ""), "queued")) {
             released = true;
             rc = again(p, s, rb_json_int(row, "at", 0), true, now, err);

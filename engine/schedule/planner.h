@@ -32,7 +32,6 @@ int rb_planner_recover(struct rb_planner *planner, bool (*began)(void *user, con
  * nothing of this moment is decided; ask again later. */
 int rb_planner_tick(struct rb_planner *planner, int64_t now, int64_t *next, struct rb_err *err);
 /* A run of s ended: a firing that waited for it becomes due. */
-int rb_planner_ended(struct rb_planner *planner, const struct rb_schedule *s, int64_t now,
-                     struct rb_err *err);
+int rb_planner_ended(struct rb_planner *planner, const struct rb_schedule *s, int64_t now, struct rb_err *err);
 
 #endif

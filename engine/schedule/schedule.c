@@ -100,8 +100,7 @@ static bool is_named(const char *id, const json_t *config)
     const char *name;
     json_t *block;
     size_t len = strlen(id);
-    json_object_foreach(json_object_get(config, "schedule"), name, block)
-    {
+    json_object_foreach(json_object_get(config, "schedule"), name, block) {
         if (!strncmp(name, id, len) && name[len] == '/') {
             return true;
         }
@@ -113,8 +112,7 @@ static bool has_profile(const char *id, const json_t *config)
 {
     size_t i;
     json_t *profile;
-    json_array_foreach(json_object_get(config, "profiles"), i, profile)
-    {
+    json_array_foreach(json_object_get(config, "profiles"), i, profile) {
         if (rb_config_profile_is_of(profile, id)) {
             return true;
         }
@@ -140,16 +138,13 @@ struct rb_schedules *rb_schedules_new(const json_t *loaded, const json_t *config
     struct rb_schedules *all = rb_xcalloc(1, sizeof *all);
     size_t i, k, count = 0;
     json_t *entry, *block;
-    json_array_foreach((json_t *)loaded, i, entry)
-    {
+    json_array_foreach((json_t *)loaded, i, entry) {
         count += json_array_size(blocks_of(entry, config));
     }
     all->zones = rb_zones_new();
     all->list = rb_xcalloc(count + 1, sizeof *all->list);
-    json_array_foreach((json_t *)loaded, i, entry)
-    {
-        json_array_foreach((json_t *)blocks_of(entry, config), k, block)
-        {
+    json_array_foreach((json_t *)loaded, i, entry) {
+        json_array_foreach((json_t *)blocks_of(entry, config), k, block) {
             add(all, entry, block, json_object_get(config, "schedule"));
         }
     }
@@ -174,8 +169,7 @@ void rb_schedules_free(struct rb_schedules *all)
     }
 }
 
-const struct rb_schedule *rb_schedules_find(const struct rb_schedules *all, const char *name,
-                                            struct rb_err *err)
+const struct rb_schedule *rb_schedules_find(const struct rb_schedules *all, const char *name, struct rb_err *err)
 {
     const struct rb_schedule key = {.name = (char *)name};
     const struct rb_schedule *found = bsearch(&key, all->list, all->count, sizeof key, by_name);
@@ -198,14 +192,12 @@ const struct rb_schedule *rb_schedules_find(const struct rb_schedules *all, cons
 
 /* ---- when ---- */
 
-const struct rb_zone *rb_schedule_zone(const struct rb_schedules *all, const struct rb_schedule *s,
-                                       struct rb_err *err)
+const struct rb_zone *rb_schedule_zone(const struct rb_schedules *all, const struct rb_schedule *s, struct rb_err *err)
 {
     return rb_zones_get(all->zones, rb_json_str(s->fields, "tz", ""), err);
 }
 
-int64_t rb_schedule_next(const struct rb_schedule *s, const struct rb_zone *zone, int64_t after,
-                         enum rb_local *how)
+int64_t rb_schedule_next(const struct rb_schedule *s, const struct rb_zone *zone, int64_t after, enum rb_local *how)
 {
     if (!s->every) {
         return rb_cron_next(&s->cron, zone, after, how);

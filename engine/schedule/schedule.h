@@ -38,15 +38,12 @@ struct rb_schedules {
 struct rb_schedules *rb_schedules_new(const json_t *loaded, const json_t *config);
 void rb_schedules_free(struct rb_schedules *schedules);
 /* By full name; NULL with RB_ENOT_FOUND and the likely one. */
-const struct rb_schedule *rb_schedules_find(const struct rb_schedules *all, const char *name,
-                                            struct rb_err *err);
+const struct rb_schedule *rb_schedules_find(const struct rb_schedules *all, const char *name, struct rb_err *err);
 /* NULL when the zone cannot be read just now. */
-const struct rb_zone *rb_schedule_zone(const struct rb_schedules *all, const struct rb_schedule *s,
-                                       struct rb_err *err);
+const struct rb_zone *rb_schedule_zone(const struct rb_schedules *all, const struct rb_schedule *s, struct rb_err *err);
 
 /* The first nominal firing after an instant; RB_NEVER. */
-int64_t rb_schedule_next(const struct rb_schedule *s, const struct rb_zone *zone, int64_t after,
-                         enum rb_local *how);
+int64_t rb_schedule_next(const struct rb_schedule *s, const struct rb_zone *zone, int64_t after, enum rb_local *how);
 /* By how much this firing is put off: the same on every service of this host, different between hosts. */
 int64_t rb_schedule_delay(const struct rb_schedule *s, int64_t at);
 /* May something start at this instant? NULL, or "window" or "blackout". */

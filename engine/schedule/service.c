@@ -36,8 +36,7 @@ void rb_service_say(struct rb_service *s, const char *kind, json_t *fact)
 void rb_service_record(struct rb_service *s, const char *kind, json_t *body)
 {
     rb_journal_actor_set(s->o.engine.journal, s->actor);
-    (void)rb_journal_add(s->o.engine.journal, RB_JOURNAL_SCHEDULE, kind, body,
-                         NULL); /* a full queue stops runs, too */
+    (void)rb_journal_add(s->o.engine.journal, RB_JOURNAL_SCHEDULE, kind, body, NULL); /* a full queue stops runs, too */
     json_decref(body);
     s->recorded = true;
 }
@@ -102,8 +101,8 @@ static void passed(void *user, const struct rb_schedule *schedule, const struct 
     char kind[64];
     rb_clock_format(f->at * 1000000, 0, at);
     snprintf(kind, sizeof kind, "schedule.%s", f->state);
-    json_t *body = json_pack("{s:s, s:s, s:s, s:I}", "schedule", f->schedule, "at", at, "reason", f->reason,
-                             "count", (json_int_t)count);
+    json_t *body = json_pack("{s:s, s:s, s:s, s:I}", "schedule", f->schedule, "at", at, "reason", f->reason, "count",
+                             (json_int_t)count);
     rb_service_record(s, kind, json_incref(body));
     rb_service_say(s, kind, body);
     if (!strcmp(f->state, "missed")) {

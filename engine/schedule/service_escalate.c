@@ -31,7 +31,8 @@ static enum taken by_a_person(const json_t *run)
     static const struct {
         const char *result;
         enum taken taken;
-    } says[] = {{"healthy", DECIDED}, {"fixed", DECIDED}, {"done", DECIDED}, {"running", IS_AT_IT}, {"waiting", IS_AT_IT}};
+    } says[] = {
+        {"healthy", DECIDED}, {"fixed", DECIDED}, {"done", DECIDED}, {"running", IS_AT_IT}, {"waiting", IS_AT_IT}};
     const char *result = rb_json_str(run, "result", "");
     if (strcmp(rb_json_str(run, "mode", ""), "exec") != 0 ||
         json_object_get(json_object_get(run, "actor"), "schedule")) {
@@ -50,8 +51,7 @@ static enum taken taken_up(struct rb_service *s, const char *runbook, int64_t si
     size_t i;
     json_t *run, *runs = rb_journal_runs(s->o.engine.journal, runbook, RUNS_MAX, NULL);
     enum taken taken = BY_NOBODY;
-    json_array_foreach(runs, i, run)
-    {
+    json_array_foreach(runs, i, run) {
         int64_t us = 0;
         if (taken || rb_clock_parse(rb_json_str(run, "started", ""), &us) || us / 1000000 < since) {
             break; /* newest first */
@@ -65,8 +65,7 @@ static enum taken taken_up(struct rb_service *s, const char *runbook, int64_t si
 static bool is_paused(struct rb_service *s, const struct rb_schedule *schedule, int64_t now)
 {
     struct rb_mark mark;
-    return rb_store_mark(s->store, schedule->name, schedule->spec, now, &mark, NULL) == 0 &&
-           mark.paused > now;
+    return rb_store_mark(s->store, schedule->name, schedule->spec, now, &mark, NULL) == 0 && mark.paused > now;
 }
 
 static void write_letter(struct rb_service *s, const struct rb_schedule *schedule, const json_t *row,
@@ -75,12 +74,11 @@ static void write_letter(struct rb_service *s, const struct rb_schedule *schedul
     const json_t *meta = json_object_get(json_object_get(s->good, schedule->runbook), "meta");
     const json_t *last = rb_store_last(s->store, schedule->name);
     rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:O?, s:O?, s:O?, s:O, s:O?, s:O, s:O?}", "schedule",
-                                   schedule->name, "result", "escalated", "runbook", schedule->runbook,
-                                   "times", json_object_get(row, "times"), "title",
-                                   json_object_get(meta, "title"), "run", json_object_get(last, "run"),
-                                   "severity", json_object_get(response, "severity"), "channels",
-                                   json_object_get(schedule->fields, "notify"), "response", response, "since",
-                                   json_object_get(row, "since")));
+                                   schedule->name, "result", "escalated", "runbook", schedule->runbook, "times",
+                                   json_object_get(row, "times"), "title", json_object_get(meta, "title"), "run",
+                                   json_object_get(last, "run"), "severity", json_object_get(response, "severity"),
+                                   "channels", json_object_get(schedule->fields, "notify"), "response", response,
+                                   "since", json_object_get(row, "since")));
     json_decref((json_t *)last);
 }
 
@@ -89,12 +87,10 @@ static bool one_trouble(struct rb_service *s, const json_t *row, int64_t now, st
 {
     const char *name = rb_json_str(row, "schedule", "");
     const struct rb_schedule *schedule = rb_schedules_find(s->schedules, name, NULL);
-    const json_t *meta =
-        schedule ? json_object_get(json_object_get(s->good, schedule->runbook), "meta") : NULL;
+    const json_t *meta = schedule ? json_object_get(json_object_get(s->good, schedule->runbook), "meta") : NULL;
     int64_t since = rb_json_int(row, "since", 0);
     enum taken taken = BY_NOBODY;
-    json_t *response =
-        schedule ? response_of(s, schedule->runbook, rb_json_str(meta, "severity", "P3")) : NULL;
+    json_t *response = schedule ? response_of(s, schedule->runbook, rb_json_str(meta, "severity", "P3")) : NULL;
     double within = json_number_value(json_object_get(response, "within"));
     if (within > 0 && (double)since + within <= (double)now && !is_paused(s, schedule, now)) {
         taken = taken_up(s, schedule->runbook, since);
@@ -116,9 +112,8 @@ int rb_service_opened(const struct rb_event *event, void *service)
 {
     struct rb_service *s = service;
     int64_t now = rb_service_now(), began = event->utc_us / 1000000;
-    json_t *body = event->body && now - began < BEGAN_SECONDS
-                       ? rb_json_parse(event->body, strlen(event->body), NULL)
-                       : NULL;
+    json_t *body =
+        event->body && now - began < BEGAN_SECONDS ? rb_json_parse(event->body, strlen(event->body), NULL) : NULL;
     int64_t due = began + (int64_t)json_number_value(json_object_get(body, "within"));
     if (!strcmp(rb_json_str(body, "mode", ""), "exec") && due > began && now - due < OLD_SECONDS) {
         json_object_set_new(s->undecided, event->run, json_integer(due));
@@ -160,10 +155,9 @@ static void one_left(struct rb_service *s, const char *run, const json_t *entry)
         json_t *response = response_of(s, runbook, severity);
         json_object_set(response, "within", json_object_get(story.started, "within"));
         (void)rb_clock_parse(rb_json_str(entry, "started", ""), &began_us); /* it is ours */
-        rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:O?, s:s, s:o, s:I}", "run", run, "result", "left",
-                                       "runbook", runbook, "title", json_object_get(story.started, "title"),
-                                       "severity", severity, "response", response, "since",
-                                       (json_int_t)(began_us / 1000000)));
+        rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:O?, s:s, s:o, s:I}", "run", run, "result", "left", "runbook",
+                                       runbook, "title", json_object_get(story.started, "title"), "severity", severity,
+                                       "response", response, "since", (json_int_t)(began_us / 1000000)));
     }
     json_decref(story.started);
 }
@@ -173,8 +167,7 @@ static void look_at_left(struct rb_service *s, int64_t now)
     const char *run;
     json_t *due;
     void *next;
-    json_object_foreach_safe(s->undecided, next, run, due)
-    {
+    json_object_foreach_safe(s->undecided, next, run, due) {
         if (json_integer_value(due) > now) {
             continue;
         }
@@ -207,8 +200,7 @@ void rb_service_escalate(struct rb_service *s)
         return;
     }
     json_t *rows = rb_store_troubles(s->store, &err);
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach(rows, i, row) {
         later = one_trouble(s, row, now, &err) || later;
     }
     json_decref(rows);

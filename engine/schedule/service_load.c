@@ -80,8 +80,7 @@ static json_t *folders_of(const struct rb_service *s, const json_t *loaded)
     if (rb_files_config_dir(config, NULL) == 0 && access(config, R_OK) == 0) {
         json_object_set_new(set, config, json_true());
     }
-    json_array_foreach((json_t *)loaded, i, entry)
-    {
+    json_array_foreach((json_t *)loaded, i, entry) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s", rb_json_str(entry, "file", "/"));
         json_object_set_new(set, dirname(path), json_true());
@@ -95,8 +94,7 @@ static void watch_all(struct rb_service *s, const json_t *loaded)
     const char *path;
     rb_service_unwatch(s);
     s->watches = rb_xcalloc(json_object_size(set) + 1, sizeof *s->watches);
-    json_object_foreach(set, path, value)
-    {
+    json_object_foreach(set, path, value) {
         if (s->watch_count < WATCHES_MAX) {
             watch_folder(s, path);
         }
@@ -120,9 +118,8 @@ static void say_broken(struct rb_service *s, const json_t *entry)
     }
     json_object_set_new(s->broken, id, json_true());
     rb_service_say(s, "runbook.broken",
-                   json_pack("{s:s, s:s, s:I, s:s}", "runbook", id, "file", rb_json_str(problem, "file", "?"),
-                             "line", rb_json_int(problem, "line", 1), "text",
-                             rb_json_str(problem, "text", "?")));
+                   json_pack("{s:s, s:s, s:I, s:s}", "runbook", id, "file", rb_json_str(problem, "file", "?"), "line",
+                             rb_json_int(problem, "line", 1), "text", rb_json_str(problem, "text", "?")));
 }
 
 /* Its text, if it is still the one that was just judged. */
@@ -146,8 +143,7 @@ static json_t *choose(struct rb_service *s, struct rb_catalog *catalog, const js
 {
     json_t *chosen = json_array(), *entry;
     size_t i;
-    json_array_foreach((json_t *)loaded, i, entry)
-    {
+    json_array_foreach((json_t *)loaded, i, entry) {
         const char *id = rb_json_str(entry, "id", ""), *status = rb_json_str(entry, "status", "");
         if (!strcmp(status, "ok") && scheduled(entry)) {
             keep_file(s, catalog, entry);

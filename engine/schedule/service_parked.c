@@ -1,6 +1,6 @@
-/* Runs that wait for the consent of other people. Of each nothing is kept but its name and when its request expires; the
- * journal has the rest. One that was answered, or waited too long, goes on here as if its requester had taken it up: with
- * the rights of this process, so only when this process's user had begun it. */
+/* Runs that wait for the consent of other people. Of each nothing is kept but its name and when its request expires;
+ * the journal has the rest. One that was answered, or waited too long, goes on here as if its requester had taken it
+ * up: with the rights of this process, so only when this process's user had begun it. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,8 @@ static int learn_parked(const struct rb_event *event, void *user)
     struct rb_service *s = user;
     json_t *body = event->body ? rb_json_parse(event->body, strlen(event->body), NULL) : NULL;
     s->seen.parked = event->id;
-    if (!strcmp(rb_json_str(body, "for", ""), "approval") && event->id > rb_json_int(s->gone, event->run, 0) && ours(event)) {
+    if (!strcmp(rb_json_str(body, "for", ""), "approval") && event->id > rb_json_int(s->gone, event->run, 0) &&
+        ours(event)) {
         json_object_set_new(s->parked, event->run, json_integer(rb_json_int(body, "expires", 0)));
     }
     json_decref(body);
@@ -122,8 +123,9 @@ static void on_ended(void *user, const json_t *report)
     if (!strcmp(result, "busy")) {
         json_object_set_new(s->parked, c->id, json_integer(rb_clock_utc_us() + AGAIN_US));
     }
-    rb_service_say(s, "run.ended", json_pack("{s:s, s:s, s:O?, s:O?}", "run", c->id, "result", result, "ms",
-                                             json_object_get(report, "ms"), "error", json_object_get(report, "error")));
+    rb_service_say(s, "run.ended",
+                   json_pack("{s:s, s:s, s:O?, s:O?}", "run", c->id, "result", result, "ms",
+                             json_object_get(report, "ms"), "error", json_object_get(report, "error")));
     rb_service_tell_decided(s, c->id, report);
     free(c);
 }

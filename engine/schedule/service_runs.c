@@ -55,8 +55,7 @@ static int acts(const json_t *report)
     int count = 0;
     size_t i;
     json_t *fix;
-    json_array_foreach(json_object_get(report, "fixes"), i, fix)
-    {
+    json_array_foreach(json_object_get(report, "fixes"), i, fix) {
         for (size_t k = 0; k < sizeof worked / sizeof *worked; k++) {
             count += !strcmp(rb_json_str(fix, "result", ""), worked[k]);
         }
@@ -98,9 +97,9 @@ static void say_ended(struct rb_service *s, const struct rb_firing_run *f, const
 {
     const char *result = rb_json_str(report, "result", "failed");
     rb_service_say(s, "run.ended",
-                   json_pack("{s:s, s:s, s:s, s:O?, s:O?, s:O?}", "schedule", f->schedule, "run", f->id,
-                             "result", result, "ms", json_object_get(report, "ms"), "next",
-                             json_object_get(report, "next"), "error", json_object_get(report, "error")));
+                   json_pack("{s:s, s:s, s:s, s:O?, s:O?, s:O?}", "schedule", f->schedule, "run", f->id, "result",
+                             result, "ms", json_object_get(report, "ms"), "next", json_object_get(report, "next"),
+                             "error", json_object_get(report, "error")));
 }
 
 static void on_ended(void *user, const json_t *report)
@@ -140,8 +139,7 @@ static json_t *actor_of(const struct rb_service *s, const struct rb_firing_run *
 static bool is_tripped(struct rb_service *s, const struct rb_schedule *schedule)
 {
     struct rb_mark mark;
-    return rb_store_mark(s->store, schedule->name, schedule->spec, rb_service_now(), &mark, NULL) == 0 &&
-           mark.tripped;
+    return rb_store_mark(s->store, schedule->name, schedule->spec, rb_service_now(), &mark, NULL) == 0 && mark.tripped;
 }
 
 /* What may go without a person: the lower of the schedule's word and the policy, which is low where nobody
@@ -159,8 +157,8 @@ static int start_run(struct rb_service *s, struct rb_firing_run *f, const struct
     json_t *actor = actor_of(s, f);
     const struct rb_run_options o = {.file = json_object_get(s->files, schedule->runbook),
                                      .params = json_object_get(schedule->fields, "with"),
-                                     .mode = schedule->fix && !is_tripped(s, schedule) ? RB_MODE_EXEC
-                                                                                       : RB_MODE_DIAGNOSE,
+                                     .mode =
+                                         schedule->fix && !is_tripped(s, schedule) ? RB_MODE_EXEC : RB_MODE_DIAGNOSE,
                                      .fixes = json_object_get(schedule->fields, "fixes"),
                                      .allow = allowed(s, schedule),
                                      .config = s->config,
@@ -173,15 +171,14 @@ static int start_run(struct rb_service *s, struct rb_firing_run *f, const struct
     return rc;
 }
 
-static void say_started(struct rb_service *s, const struct rb_firing_run *f,
-                        const struct rb_schedule *schedule)
+static void say_started(struct rb_service *s, const struct rb_firing_run *f, const struct rb_schedule *schedule)
 {
     char at[RB_TIME_MAX];
     int64_t due = f->at + rb_schedule_delay(schedule, f->at);
     rb_clock_format(f->at * 1000000, 0, at);
     rb_service_say(s, "run.started",
-                   json_pack("{s:s, s:s, s:s, s:I}", "schedule", f->schedule, "run", f->id, "at", at,
-                             "late_ms", (json_int_t)(rb_clock_utc_us() / 1000 - due * 1000)));
+                   json_pack("{s:s, s:s, s:s, s:I}", "schedule", f->schedule, "run", f->id, "at", at, "late_ms",
+                             (json_int_t)(rb_clock_utc_us() / 1000 - due * 1000)));
 }
 
 /* 0: it runs, or was decided otherwise. An error: nothing is decided, it stays at the head of the queue. */

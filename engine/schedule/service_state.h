@@ -48,11 +48,11 @@ struct rb_service {
     json_t *parked, *gone;          /* {run: when to look at it}; {run: event} of one look */
     struct {
         int64_t resumed, ended, parked, answered, started;
-    } seen; /* events so far */
-    json_t *letters; /* what goes out with the next message: [{schedule or run, result, …}] */
+    } seen;              /* events so far */
+    json_t *letters;     /* what goes out with the next message: [{schedule or run, result, …}] */
     json_t *undecided;   /* {run: when somebody must have decided}: runs that did not end */
     int64_t escalate_at; /* not to be looked for before */
-    int telling;     /* messages on their way */
+    int telling;         /* messages on their way */
 
     int timer_fd; /* CLOCK_REALTIME: fires on time, after a suspend, and when the clock is set */
     uv_poll_t timer;

@@ -61,12 +61,10 @@ static bool replaces(struct rb_service *s, const json_t *one)
     const char *key = json_object_get(one, "schedule") ? "schedule" : "run";
     size_t i;
     json_t *other;
-    json_array_foreach(s->letters, i, other)
-    {
+    json_array_foreach(s->letters, i, other) {
         if (is_escalation(one) == is_escalation(other) &&
             !strcmp(rb_json_str(other, key, ""), rb_json_str(one, key, "?"))) {
-            size_t was = outcome_of(rb_json_str(other, "result", "")),
-                   is = outcome_of(rb_json_str(one, "result", ""));
+            size_t was = outcome_of(rb_json_str(other, "result", "")), is = outcome_of(rb_json_str(one, "result", ""));
             if (outcomes[is].rank > outcomes[was].rank) {
                 json_array_set(s->letters, i, (json_t *)one);
             }
@@ -91,17 +89,16 @@ static void letter(struct rb_service *s, const struct rb_schedule *schedule, con
                    const json_t *report)
 {
     const json_t *entry = json_object_get(s->good, schedule->runbook), *meta = json_object_get(entry, "meta");
-    rb_service_letter(s, json_pack("{s:s, s:s, s:s, s:i, s:O?, s:s, s:O?, s:O?, s:O?, s:O?}", "schedule",
-                                   schedule->name, "runbook", schedule->runbook, "result", result, "times",
-                                   times, "title", json_object_get(meta, "title"), "severity",
-                                   rb_json_str(meta, "severity", "P3"), "run", json_object_get(report, "run"),
-                                   "next", json_object_get(report, "next"), "channels",
-                                   json_object_get(schedule->fields, "notify"), "approval",
-                                   json_object_get(json_object_get(report, "approval"), "id")));
+    rb_service_letter(
+        s, json_pack("{s:s, s:s, s:s, s:i, s:O?, s:s, s:O?, s:O?, s:O?, s:O?}", "schedule", schedule->name, "runbook",
+                     schedule->runbook, "result", result, "times", times, "title", json_object_get(meta, "title"),
+                     "severity", rb_json_str(meta, "severity", "P3"), "run", json_object_get(report, "run"), "next",
+                     json_object_get(report, "next"), "channels", json_object_get(schedule->fields, "notify"),
+                     "approval", json_object_get(json_object_get(report, "approval"), "id")));
 }
 
-static int trouble(struct rb_service *s, const struct rb_schedule *schedule, size_t outcome,
-                   struct rb_trouble *t, const json_t *report, struct rb_err *err)
+static int trouble(struct rb_service *s, const struct rb_schedule *schedule, size_t outcome, struct rb_trouble *t,
+                   const json_t *report, struct rb_err *err)
 {
     int64_t now = rb_service_now();
     t->times++;
@@ -114,8 +111,8 @@ static int trouble(struct rb_service *s, const struct rb_schedule *schedule, siz
     return rb_store_trouble_seen(s->store, schedule->name, t, err);
 }
 
-static int calm(struct rb_service *s, const struct rb_schedule *schedule, struct rb_trouble *t,
-                const json_t *report, struct rb_err *err)
+static int calm(struct rb_service *s, const struct rb_schedule *schedule, struct rb_trouble *t, const json_t *report,
+                struct rb_err *err)
 {
     if (rb_service_now() - t->last >= CALM_SECONDS) {
         letter(s, schedule, "recovered", t->times, report);
@@ -157,8 +154,7 @@ void rb_service_tell_decided(struct rb_service *s, const char *run, const json_t
     json_decref(entry);
 }
 
-void rb_service_tell(struct rb_service *s, const struct rb_schedule *schedule, const char *result,
-                     const json_t *report)
+void rb_service_tell(struct rb_service *s, const struct rb_schedule *schedule, const char *result, const json_t *report)
 {
     struct rb_err err = {0};
     struct rb_trouble t;
@@ -181,12 +177,10 @@ static void add_argv(struct rb_buf *out, const json_t *argv)
 {
     size_t i;
     json_t *word;
-    json_array_foreach((json_t *)argv, i, word)
-    {
+    json_array_foreach((json_t *)argv, i, word) {
         const char *text = json_string_value(word);
         bool plain =
-            text[0] &&
-            !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,@+")];
+            text[0] && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,@+")];
         rb_buf_adds(out, i ? " " : "");
         if (plain) {
             rb_buf_adds(out, text);
@@ -221,10 +215,8 @@ static void add_contacts(struct rb_buf *out, const json_t *response, enum rb_lan
     json_t *contact;
     rb_duration_format(json_number_value(json_object_get(response, "within")), within);
     rb_buf_adds(out, "\n  ");
-    rb_buf_addf(out, rb_text_in(RB_T_guide_tell_turn_to, lang), rb_json_str(response, "severity", "?"),
-                within);
-    json_array_foreach(json_object_get(response, "contacts"), i, contact)
-    {
+    rb_buf_addf(out, rb_text_in(RB_T_guide_tell_turn_to, lang), rb_json_str(response, "severity", "?"), within);
+    json_array_foreach(json_object_get(response, "contacts"), i, contact) {
         const char *where = rb_json_str(contact, "phone", rb_json_str(contact, "email", ""));
         rb_buf_addf(out, "%s %s%s%s", i ? "," : "", in_lang(json_object_get(contact, "title"), lang),
                     where[0] ? " " : "", where);
@@ -271,8 +263,7 @@ static char *text_of(const struct rb_service *s, const json_t *letters, enum rb_
     size_t i;
     json_t *one;
     rb_buf_init(&out, TEXT_MAX);
-    json_array_foreach((json_t *)letters, i, one)
-    {
+    json_array_foreach((json_t *)letters, i, one) {
         add_letter(&out, s, one, lang); /* what is too much is left out: the list says the rest */
     }
     return out.data ? rb_buf_take(&out) : rb_xstrdup("");
@@ -296,8 +287,7 @@ static const char *worst_severity(const json_t *letters)
     const char *worst = "P4";
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)letters, i, one)
-    {
+    json_array_foreach((json_t *)letters, i, one) {
         const char *severity = rb_json_str(one, "severity", "P3");
         worst = strcmp(severity, worst) < 0 ? severity : worst;
     }
@@ -308,8 +298,8 @@ static json_t *message_of(const struct rb_service *s, const json_t *letters)
 {
     char *en = text_of(s, letters, RB_LANG_EN), *zh = text_of(s, letters, RB_LANG_ZH);
     char *title_en = title_of(letters, RB_LANG_EN), *title_zh = title_of(letters, RB_LANG_ZH);
-    json_t *message = json_pack("{s:{s:s, s:s}, s:{s:s, s:s}, s:s}", "title", "en", title_en, "zh", title_zh,
-                                "text", "en", en, "zh", zh, "level", worst_severity(letters));
+    json_t *message = json_pack("{s:{s:s, s:s}, s:{s:s, s:s}, s:s}", "title", "en", title_en, "zh", title_zh, "text",
+                                "en", en, "zh", zh, "level", worst_severity(letters));
     free(en);
     free(zh);
     free(title_en);
@@ -324,15 +314,13 @@ static json_t *channels_of(const struct rb_service *s, const json_t *one)
 {
     json_t *channels = json_array(), *contact;
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(one, "response"), "contacts"), i, contact)
-    {
+    json_array_foreach(json_object_get(json_object_get(one, "response"), "contacts"), i, contact) {
         if (json_object_get(contact, "channel")) {
             json_array_append(channels, json_object_get(contact, "channel"));
         }
     }
     const json_t *own = json_object_get(one, "channels");
-    const json_t *of =
-        rb_severity_of(s->config, rb_json_str(one, "runbook", "?"), rb_json_str(one, "severity", "P3"));
+    const json_t *of = rb_severity_of(s->config, rb_json_str(one, "runbook", "?"), rb_json_str(one, "severity", "P3"));
     if (!json_array_size(channels)) {
         json_array_extend(channels, json_array_size(own) ? (json_t *)own : json_object_get(of, "channels"));
     }
@@ -344,11 +332,9 @@ static json_t *sorted_out(const struct rb_service *s)
 {
     json_t *by_channel = json_object(), *one, *channel;
     size_t i, k;
-    json_array_foreach(s->letters, i, one)
-    {
+    json_array_foreach(s->letters, i, one) {
         json_t *channels = channels_of(s, one);
-        json_array_foreach(channels, k, channel)
-        {
+        json_array_foreach(channels, k, channel) {
             const char *name = json_string_value(channel);
             if (name && !json_object_get(by_channel, name)) {
                 json_object_set_new(by_channel, name, json_array());
@@ -376,11 +362,8 @@ static void send_to(struct rb_service *s, const char *channel, const json_t *let
     static const struct rb_run_view view = {.ended = on_told};
     struct rb_err err = {0};
     json_t *message = message_of(s, letters);
-    const struct rb_tell tell = {.channel = channel,
-                                 .message = message,
-                                 .config = s->config,
-                                 .actor = s->actor,
-                                 .repeat = s->o.repeat};
+    const struct rb_tell tell = {
+        .channel = channel, .message = message, .config = s->config, .actor = s->actor, .repeat = s->o.repeat};
     s->telling++;
     if (rb_tell(&s->o.engine, &tell, &view, s, &err)) {
         s->telling--;
@@ -425,8 +408,7 @@ void rb_service_letters(struct rb_service *s)
     keep_ours(s);
     json_t *by_channel = sorted_out(s), *letters;
     const char *channel;
-    json_object_foreach(by_channel, channel, letters)
-    {
+    json_object_foreach(by_channel, channel, letters) {
         send_to(s, channel, letters);
     }
     json_decref(by_channel);

@@ -67,8 +67,7 @@ static int open_file(struct rb_store *store, struct rb_err *err)
 {
     int flags = store->writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     mode_t old = umask(077);
-    int rc =
-        sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX, NULL);
     (void)sqlite3_busy_timeout(store->db, WAIT_MS);
     rc = rc || !store->writer ? rc : sqlite3_exec(store->db, schema, NULL, NULL, NULL);
     umask(old);
@@ -80,10 +79,9 @@ int rb_store_open(struct rb_store **out, const char *folder, bool write, struct 
     struct rb_store *store = rb_xcalloc(1, sizeof *store);
     char real[PATH_MAX];
     int rc = write ? rb_files_mkdirs(folder, 0700, err) : 0;
-    if (!rc &&
-        (!realpath(folder, real) ||
-         snprintf(store->path, sizeof store->path, "%s/schedule.db", real) >= (int)sizeof store->path ||
-         (!write && access(store->path, F_OK) != 0))) {
+    if (!rc && (!realpath(folder, real) ||
+                snprintf(store->path, sizeof store->path, "%s/schedule.db", real) >= (int)sizeof store->path ||
+                (!write && access(store->path, F_OK) != 0))) {
         rc = rb_err_set(err, RB_ENOT_FOUND, RB_T_schedule_no_store, folder);
     }
     store->writer = write;
@@ -226,8 +224,8 @@ static int64_t number(const json_t *row, const char *key)
     return json_integer_value(json_object_get(row, key));
 }
 
-int rb_store_mark(struct rb_store *store, const char *name, const char *spec, int64_t now,
-                  struct rb_mark *mark, struct rb_err *err)
+int rb_store_mark(struct rb_store *store, const char *name, const char *spec, int64_t now, struct rb_mark *mark,
+                  struct rb_err *err)
 {
     *mark = (struct rb_mark){.since = now, .checked = now};
     json_t *found = rows(store, err, "SELECT * FROM schedules WHERE name = ?1", "s", name);
@@ -245,11 +243,11 @@ int rb_store_mark(struct rb_store *store, const char *name, const char *spec, in
         mark->since = number(row, "since");
         mark->checked = number(row, "checked");
     } else if (store->writer) {
-        rc = done(change(
-            store, err,
-            "INSERT INTO schedules(name, spec, since, checked) VALUES (?1, ?2, ?3, ?3) ON CONFLICT(name) DO "
-            "UPDATE SET spec = ?2, since = ?3, checked = ?3",
-            "ssi", name, spec, now));
+        rc = done(
+            change(store, err,
+                   "INSERT INTO schedules(name, spec, since, checked) VALUES (?1, ?2, ?3, ?3) ON CONFLICT(name) DO "
+                   "UPDATE SET spec = ?2, since = ?3, checked = ?3",
+                   "ssi", name, spec, now));
     }
     json_decref(found);
     return rc;
@@ -260,18 +258,16 @@ int rb_store_checked(struct rb_store *store, const char *name, int64_t checked, 
     return done(change(store, err, "UPDATE schedules SET checked = ?2 WHERE name = ?1", "si", name, checked));
 }
 
-int rb_store_pause(struct rb_store *store, const char *name, int64_t until, const char *reason,
-                   struct rb_err *err)
+int rb_store_pause(struct rb_store *store, const char *name, int64_t until, const char *reason, struct rb_err *err)
 {
-    return done(change(store, err, "UPDATE schedules SET paused = ?2, paused_reason = ?3 WHERE name = ?1",
-                       "sis", name, until, reason));
+    return done(change(store, err, "UPDATE schedules SET paused = ?2, paused_reason = ?3 WHERE name = ?1", "sis", name,
+                       until, reason));
 }
 
-int rb_store_trip(struct rb_store *store, const char *name, bool tripped, const char *reason,
-                  struct rb_err *err)
+int rb_store_trip(struct rb_store *store, const char *name, bool tripped, const char *reason, struct rb_err *err)
 {
-    int rc = done(change(store, err, "UPDATE schedules SET tripped = ?2, tripped_reason = ?3 WHERE name = ?1",
-                         "sis", name, (int64_t)tripped, reason));
+    int rc = done(change(store, err, "UPDATE schedules SET tripped = ?2, tripped_reason = ?3 WHERE name = ?1", "sis",
+                         name, (int64_t)tripped, reason));
     if (!rc && !tripped) { /* what led to it does not count again */
         rc = done(change(store, err, "UPDATE firings SET acted = 0 WHERE schedule = ?1", "s", name));
     }
@@ -280,8 +276,7 @@ int rb_store_trip(struct rb_store *store, const char *name, bool tripped, const 
 
 json_t *rb_store_words(struct rb_store *store, const char *name)
 {
-    json_t *found =
-        rows(store, NULL, "SELECT paused_reason, tripped_reason FROM schedules WHERE name = ?1", "s", name);
+    json_t *found = rows(store, NULL, "SELECT paused_reason, tripped_reason FROM schedules WHERE name = ?1", "s", name);
     json_t *words = json_incref(json_array_get(found, 0));
     json_decref(found);
     return words ? words : json_object();
@@ -297,36 +292,32 @@ int rb_store_add(struct rb_store *store, const struct rb_firing *f, struct rb_er
 
 int rb_store_start(struct rb_store *store, const struct rb_firing *f, int64_t now, struct rb_err *err)
 {
-    int changed =
-        change(store, err,
-               "UPDATE firings SET state = 'running', run = ?3, started = ?4, owner = ?5 WHERE schedule = ?1 "
-               "AND at = ?2 AND state IN ('due', 'queued')",
-               "sisis", f->schedule, f->at, f->run, now, store->owner);
+    int changed = change(store, err,
+                         "UPDATE firings SET state = 'running', run = ?3, started = ?4, owner = ?5 WHERE schedule = ?1 "
+                         "AND at = ?2 AND state IN ('due', 'queued')",
+                         "sisis", f->schedule, f->at, f->run, now, store->owner);
     return changed == 0 ? rb_err_set(err, RB_EBUSY, RB_T_schedule_taken, f->schedule) : done(changed);
 }
 
-int rb_store_end(struct rb_store *store, const struct rb_firing *f, const char *result, int64_t now,
-                 struct rb_err *err)
+int rb_store_end(struct rb_store *store, const struct rb_firing *f, const char *result, int64_t now, struct rb_err *err)
 {
-    return done(change(
-        store, err,
-        "UPDATE firings SET state = 'ended', result = ?3, ended = ?4, acted = ?5 WHERE schedule = ?1 AND at "
-        "= ?2",
-        "sisii", f->schedule, f->at, result, now, (int64_t)f->acted));
+    return done(
+        change(store, err,
+               "UPDATE firings SET state = 'ended', result = ?3, ended = ?4, acted = ?5 WHERE schedule = ?1 AND at "
+               "= ?2",
+               "sisii", f->schedule, f->at, result, now, (int64_t)f->acted));
 }
 
 int rb_store_streak(struct rb_store *store, const char *name, int limit, int64_t *since)
 {
     size_t i;
     json_t *row,
-        *newest =
-            rows(store, NULL,
-                 "SELECT at, acted FROM firings WHERE schedule = ?1 AND state = 'ended' ORDER BY at DESC "
-                 "LIMIT ?2",
-                 "si", name, (int64_t)limit);
+        *newest = rows(store, NULL,
+                       "SELECT at, acted FROM firings WHERE schedule = ?1 AND state = 'ended' ORDER BY at DESC "
+                       "LIMIT ?2",
+                       "si", name, (int64_t)limit);
     int streak = 0;
-    json_array_foreach(newest, i, row)
-    {
+    json_array_foreach(newest, i, row) {
         if (!number(row, "acted")) {
             break;
         }
@@ -340,8 +331,7 @@ int rb_store_streak(struct rb_store *store, const char *name, int limit, int64_t
 int rb_store_state(struct rb_store *store, const struct rb_firing *f, struct rb_err *err)
 {
     return done(change(
-        store, err,
-        "UPDATE firings SET state = ?3, reason = ?4, run = ?5, owner = ?6 WHERE schedule = ?1 AND at = ?2",
+        store, err, "UPDATE firings SET state = ?3, reason = ?4, run = ?5, owner = ?6 WHERE schedule = ?1 AND at = ?2",
         "sissss", f->schedule, f->at, f->state, f->reason, f->run, store->owner));
 }
 
@@ -366,20 +356,19 @@ int rb_store_trouble(struct rb_store *store, const char *name, struct rb_trouble
     return rc;
 }
 
-int rb_store_trouble_seen(struct rb_store *store, const char *name, const struct rb_trouble *t,
-                          struct rb_err *err)
+int rb_store_trouble_seen(struct rb_store *store, const char *name, const struct rb_trouble *t, struct rb_err *err)
 {
-    return done(change(
-        store, err,
-        "INSERT INTO troubles(schedule, last, times, since, stands) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT "
-        "DO UPDATE SET last = ?2, times = ?3, since = ?4, stands = ?5",
-        "siiii", name, t->last, (int64_t)t->times, t->since, (int64_t)t->stands));
+    return done(
+        change(store, err,
+               "INSERT INTO troubles(schedule, last, times, since, stands) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT "
+               "DO UPDATE SET last = ?2, times = ?3, since = ?4, stands = ?5",
+               "siiii", name, t->last, (int64_t)t->times, t->since, (int64_t)t->stands));
 }
 
 int rb_store_trouble_told(struct rb_store *store, const char *name, int rank, int64_t now, struct rb_err *err)
 {
-    return done(change(store, err, "UPDATE troubles SET rank = ?2, told = ?3 WHERE schedule = ?1", "sii",
-                       name, (int64_t)rank, now));
+    return done(change(store, err, "UPDATE troubles SET rank = ?2, told = ?3 WHERE schedule = ?1", "sii", name,
+                       (int64_t)rank, now));
 }
 
 int rb_store_trouble_over(struct rb_store *store, const char *name, struct rb_err *err)
@@ -389,8 +378,8 @@ int rb_store_trouble_over(struct rb_store *store, const char *name, struct rb_er
 
 int rb_store_escalate(struct rb_store *store, const char *name, int64_t now, struct rb_err *err)
 {
-    return change(store, err, "UPDATE troubles SET escalated = ?2 WHERE schedule = ?1 AND escalated = 0",
-                  "si", name, now);
+    return change(store, err, "UPDATE troubles SET escalated = ?2 WHERE schedule = ?1 AND escalated = 0", "si", name,
+                  now);
 }
 
 json_t *rb_store_troubles(struct rb_store *store, struct rb_err *err)
@@ -400,26 +389,23 @@ json_t *rb_store_troubles(struct rb_store *store, struct rb_err *err)
 
 /* ---- reading ---- */
 
-json_t *rb_store_firings(struct rb_store *store, const char *name, int64_t from, int64_t to,
-                         struct rb_err *err)
+json_t *rb_store_firings(struct rb_store *store, const char *name, int64_t from, int64_t to, struct rb_err *err)
 {
-    return rows(store, err, "SELECT * FROM firings WHERE schedule = ?1 AND at >= ?2 AND at < ?3 ORDER BY at",
-                "sii", name, from, to);
+    return rows(store, err, "SELECT * FROM firings WHERE schedule = ?1 AND at >= ?2 AND at < ?3 ORDER BY at", "sii",
+                name, from, to);
 }
 
 json_t *rb_store_open_firings(struct rb_store *store, const char *name, struct rb_err *err)
 {
     static const char all[] = "SELECT * FROM firings INDEXED BY active WHERE " ACTIVE " ORDER BY at";
-    static const char one[] =
-        "SELECT * FROM firings INDEXED BY active WHERE " ACTIVE " AND schedule = ?1 ORDER BY at";
+    static const char one[] = "SELECT * FROM firings INDEXED BY active WHERE " ACTIVE " AND schedule = ?1 ORDER BY at";
     return name ? rows(store, err, one, "s", name) : rows(store, err, all, "");
 }
 
 json_t *rb_store_last(struct rb_store *store, const char *name)
 {
     json_t *found =
-        rows(store, NULL,
-             "SELECT * FROM firings WHERE schedule = ?1 AND started IS NOT NULL ORDER BY at DESC LIMIT 1",
+        rows(store, NULL, "SELECT * FROM firings WHERE schedule = ?1 AND started IS NOT NULL ORDER BY at DESC LIMIT 1",
              "s", name);
     json_t *last = json_incref(json_array_get(found, 0));
     json_decref(found);

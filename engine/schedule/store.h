@@ -34,14 +34,12 @@ void rb_store_rollback(struct rb_store *store);
 
 /* A schedule that is new, or whose spec is another one, is known from now on. RB_ENOT_FOUND only for a
  * reader. */
-int rb_store_mark(struct rb_store *store, const char *name, const char *spec, int64_t now,
-                  struct rb_mark *mark, struct rb_err *err);
+int rb_store_mark(struct rb_store *store, const char *name, const char *spec, int64_t now, struct rb_mark *mark,
+                  struct rb_err *err);
 int rb_store_checked(struct rb_store *store, const char *name, int64_t checked, struct rb_err *err);
 /* until 0 ends the pause. */
-int rb_store_pause(struct rb_store *store, const char *name, int64_t until, const char *reason,
-                   struct rb_err *err);
-int rb_store_trip(struct rb_store *store, const char *name, bool tripped, const char *reason,
-                  struct rb_err *err);
+int rb_store_pause(struct rb_store *store, const char *name, int64_t until, const char *reason, struct rb_err *err);
+int rb_store_trip(struct rb_store *store, const char *name, bool tripped, const char *reason, struct rb_err *err);
 /* {"paused_reason", "tripped_reason"} as far as there are any. New reference. */
 json_t *rb_store_words(struct rb_store *store, const char *name);
 
@@ -82,8 +80,7 @@ int rb_store_trouble(struct rb_store *store, const char *name, struct rb_trouble
 /* last, times, since, stands. */
 int rb_store_trouble_seen(struct rb_store *store, const char *name, const struct rb_trouble *trouble,
                           struct rb_err *err);
-int rb_store_trouble_told(struct rb_store *store, const char *name, int rank, int64_t now,
-                          struct rb_err *err);
+int rb_store_trouble_told(struct rb_store *store, const char *name, int rank, int64_t now, struct rb_err *err);
 /* 1: it is over; 0: another service was faster. */
 int rb_store_trouble_over(struct rb_store *store, const char *name, struct rb_err *err);
 /* 1: it is ours to tell; 0: it was told. */
@@ -93,8 +90,7 @@ json_t *rb_store_troubles(struct rb_store *store, struct rb_err *err);
 
 /* Rows as objects {schedule, at, state, reason, run, started, ended, result, owner}, oldest first; times in
  * seconds. */
-json_t *rb_store_firings(struct rb_store *store, const char *name, int64_t from, int64_t to,
-                         struct rb_err *err);
+json_t *rb_store_firings(struct rb_store *store, const char *name, int64_t from, int64_t to, struct rb_err *err);
 /* Rows that are due, queued or running; name NULL = of all. */
 json_t *rb_store_open_firings(struct rb_store *store, const char *name, struct rb_err *err);
 /* The newest row that ran, or NULL. */

@@ -5,7 +5,8 @@
 
 #include "base/hash.h"
 
-/* Each message is a target of its own: one that is on its way, or of which nobody knows whether it arrived, keeps no other. */
+/* Each message is a target of its own: one that is on its way, or of which nobody knows whether it arrived, keeps no
+ * other. */
 static const char runbook[] =
     "runbook \"runbook/tell\" { title = { zh = \"通知\", en = \"tell people\" }, severity = \"P4\", target = \"{channel} {letter}\" }\n"
     "param \"letter\" { type = \"string\", title = { zh = \"编号\", en = \"number\" }, required = true }\n"
@@ -26,8 +27,13 @@ int rb_tell(const struct rb_engine *engine, const struct rb_tell *tell, const st
     json_t *file = json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", "runbook/tell", "file", "runbook/tell.lua",
                              "sha256", sha, "files", "role", "runbook", "path", "runbook/tell.lua", "text", runbook);
     json_t *params = json_pack("{s:s, s:s, s:s}", "letter", letter, "channel", tell->channel, "message", text);
-    const struct rb_run_options o = {.file = file, .params = params, .allow = "low", .actor = tell->actor,
-                                     .config = tell->config, .no_input = true, .repeat = tell->repeat};
+    const struct rb_run_options o = {.file = file,
+                                     .params = params,
+                                     .allow = "low",
+                                     .actor = tell->actor,
+                                     .config = tell->config,
+                                     .no_input = true,
+                                     .repeat = tell->repeat};
     int rc = rb_run_start(&run, engine, &o, view, user, err);
     free(text);
     json_decref(file);

@@ -39,8 +39,8 @@ struct reader {
 
 static int refuse(const struct reader *r, enum rb_text_id why)
 {
-    rb_err_set(r->err, RB_EUSAGE, RB_T_schedule_cron_field, r->field + 1, rb_text(fields[r->field].name),
-               r->len, r->start, rb_text(why));
+    rb_err_set(r->err, RB_EUSAGE, RB_T_schedule_cron_field, r->field + 1, rb_text(fields[r->field].name), r->len,
+               r->start, rb_text(why));
     rb_err_hint(r->err, RB_T_schedule_cron_allowed, fields[r->field].allowed);
     return RB_EUSAGE;
 }
@@ -160,10 +160,9 @@ static int count_fields(const char *text)
 /* What is written for the five fields; NULL when it is no such word. */
 static const char *nickname(const char *text)
 {
-    static const char *const words[][2] = {{"@hourly", "0 * * * *"},   {"@daily", "0 0 * * *"},
-                                           {"@midnight", "0 0 * * *"}, {"@weekly", "0 0 * * 0"},
-                                           {"@monthly", "0 0 1 * *"},  {"@yearly", "0 0 1 1 *"},
-                                           {"@annually", "0 0 1 1 *"}};
+    static const char *const words[][2] = {
+        {"@hourly", "0 * * * *"},  {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@weekly", "0 0 * * 0"},
+        {"@monthly", "0 0 1 * *"}, {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}};
     text = blanks(text);
     size_t len = strcspn(text, " \t");
     for (size_t i = 0; i < sizeof words / sizeof *words && !*blanks(text + len); i++) {
@@ -208,8 +207,7 @@ int rb_cron_parse(struct rb_cron *cron, const char *text, struct rb_err *err)
     if (count_fields(start) != FIELDS) {
         return wrong_shape(text, err);
     }
-    uint64_t *const sets[FIELDS] = {&cron->minutes, &cron->hours, &cron->days, &cron->months,
-                                    &cron->weekdays};
+    uint64_t *const sets[FIELDS] = {&cron->minutes, &cron->hours, &cron->days, &cron->months, &cron->weekdays};
     bool any[FIELDS];
     struct reader r = {.at = start, .err = err};
     for (r.field = 0; r.field < FIELDS; r.field++) {
@@ -282,8 +280,7 @@ static int64_t next_local(const struct rb_cron *cron, int64_t local)
 }
 
 /* Span by span: within one, the clock on the wall and real time differ by a constant. */
-static int64_t next_real(const struct rb_cron *cron, const struct rb_zone *zone, int64_t after,
-                         enum rb_local *how)
+static int64_t next_real(const struct rb_cron *cron, const struct rb_zone *zone, int64_t after, enum rb_local *how)
 {
     struct rb_span span;
     int64_t end = after + (int64_t)SEARCH_DAYS * DAY;
@@ -301,8 +298,7 @@ static int64_t next_real(const struct rb_cron *cron, const struct rb_zone *zone,
     return RB_NEVER;
 }
 
-int64_t rb_cron_next(const struct rb_cron *cron, const struct rb_zone *zone, int64_t after,
-                     enum rb_local *how)
+int64_t rb_cron_next(const struct rb_cron *cron, const struct rb_zone *zone, int64_t after, enum rb_local *how)
 {
     if (cron->any_hour) {
         return next_real(cron, zone, after, how);

@@ -21,7 +21,6 @@ int rb_cron_parse(struct rb_cron *cron, const char *text, struct rb_err *err);
 /* The first firing after an instant, seconds UTC; RB_NEVER when there is none within a century.
  * A fixed hour fires once: in a gap of the clock at the first instant after it, in a repeated hour the first
  * time. With "*" hours every instant fires whose local time matches. *how says which rule was applied. */
-int64_t rb_cron_next(const struct rb_cron *cron, const struct rb_zone *zone, int64_t after,
-                     enum rb_local *how);
+int64_t rb_cron_next(const struct rb_cron *cron, const struct rb_zone *zone, int64_t after, enum rb_local *how);
 
 #endif

@@ -23,8 +23,8 @@ static int bad(const char *what, const char *given, struct rb_err *err)
 static int time_of_day(const char *text, int64_t *seconds)
 {
     int hour, minute, used = 0;
-    bool good = sscanf(text, "%2d:%2d%n", &hour, &minute, &used) == 2 && !text[used] && hour >= 0 &&
-                minute >= 0 && minute < 60 && hour * 60 + minute <= 1440;
+    bool good = sscanf(text, "%2d:%2d%n", &hour, &minute, &used) == 2 && !text[used] && hour >= 0 && minute >= 0 &&
+                minute < 60 && hour * 60 + minute <= 1440;
     *seconds = good ? hour * 3600 + minute * 60 : 0;
     return good ? 0 : RB_EUSAGE;
 }
@@ -43,8 +43,7 @@ static int read_days(const json_t *value, uint64_t *weekdays, struct rb_err *err
     if (json_is_string(value)) {
         snprintf(text + len, sizeof text - len, "%s", json_string_value(value));
     }
-    json_array_foreach((json_t *)value, i, day)
-    {
+    json_array_foreach((json_t *)value, i, day) {
         size_t at = strlen(text);
         const char *word = json_is_string(day) ? json_string_value(day) : "?";
         snprintf(text + at, sizeof text - at, "%s%s", i ? "," : "", word);
@@ -58,8 +57,7 @@ static int read_one(struct rb_hours *h, const json_t *map, const struct rb_zone 
 {
     const char *key, *from = rb_json_str(map, "from", "00:00"), *to = rb_json_str(map, "to", "24:00");
     json_t *value;
-    json_object_foreach((json_t *)map, key, value)
-    {
+    json_object_foreach((json_t *)map, key, value) {
         if (strcmp(key, "from") && strcmp(key, "to") && strcmp(key, "days")) {
             return bad(key, "", err);
         }
@@ -70,8 +68,7 @@ static int read_one(struct rb_hours *h, const json_t *map, const struct rb_zone 
     h->dates = strchr(from, '-') || strchr(to, '-');
     if (h->dates) {
         bool good = rb_moment_parse(from, zone, 0, &h->from, NULL) == 0 &&
-                    rb_moment_parse(to, zone, 0, &h->to, NULL) == 0 && h->from < h->to &&
-                    !json_object_get(map, "days");
+                    rb_moment_parse(to, zone, 0, &h->to, NULL) == 0 && h->from < h->to && !json_object_get(map, "days");
         return good ? 0 : bad(from, to, err);
     }
     if (time_of_day(from, &h->from) || time_of_day(to, &h->to) || h->from == h->to) {
@@ -108,8 +105,7 @@ static bool contains(const struct rb_hours *h, int64_t local, int64_t at)
     if (h->from < h->to) {
         return time >= h->from && time < h->to && weekday_in(h->weekdays, day);
     }
-    return (time >= h->from && weekday_in(h->weekdays, day)) ||
-           (time < h->to && weekday_in(h->weekdays, day - 1));
+    return (time >= h->from && weekday_in(h->weekdays, day)) || (time < h->to && weekday_in(h->weekdays, day - 1));
 }
 
 bool rb_hours_contain(const struct rb_hours *hours, size_t count, const struct rb_zone *zone, int64_t at)

@@ -64,8 +64,7 @@ static int absolute(const char *text, const struct rb_zone *zone, int64_t *utc)
     return 0;
 }
 
-int rb_moment_parse(const char *text, const struct rb_zone *zone, int64_t now, int64_t *utc,
-                    struct rb_err *err)
+int rb_moment_parse(const char *text, const struct rb_zone *zone, int64_t now, int64_t *utc, struct rb_err *err)
 {
     double seconds;
     *utc = now;

@@ -65,13 +65,11 @@ static int header(struct bytes *b, struct counts *counts, int *version, struct r
 
 static size_t body_size(const struct counts *c, size_t width)
 {
-    return c->time * (width + 1) + (size_t)c->type * TYPE_SIZE + c->chars + c->leap * (width + 4) + c->isstd +
-           c->isut;
+    return c->time * (width + 1) + (size_t)c->type * TYPE_SIZE + c->chars + c->leap * (width + 4) + c->isstd + c->isut;
 }
 
 /* b holds the whole body. */
-static int read_changes(struct rb_zone *zone, struct bytes *b, const struct counts *c, size_t width,
-                        struct rb_err *err)
+static int read_changes(struct rb_zone *zone, struct bytes *b, const struct counts *c, size_t width, struct rb_err *err)
 {
     const unsigned char *times = skip(b, c->time * width), *kinds = skip(b, c->time);
     const unsigned char *types = skip(b, (size_t)c->type * TYPE_SIZE);
@@ -108,8 +106,7 @@ static int read_footer(struct rb_zone *zone, const struct bytes *b, struct rb_er
     return 0;
 }
 
-static int read_body(struct rb_zone *zone, struct bytes *b, const struct counts *c, size_t width,
-                     struct rb_err *err)
+static int read_body(struct rb_zone *zone, struct bytes *b, const struct counts *c, size_t width, struct rb_err *err)
 {
     if (c->leap) {
         return bad("leap seconds", err); /* "right/…": not the time of this system */

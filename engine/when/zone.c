@@ -180,8 +180,7 @@ static void name_machine(struct rb_zone *zone)
 {
     char target[PATH_MAX];
     const char *name = realpath(MACHINE, target) ? strstr(target, "/zoneinfo/") : NULL;
-    snprintf(zone->name, sizeof zone->name, "%.*s", ZONE_NAME_MAX - 1,
-             name ? name + strlen("/zoneinfo/") : "local");
+    snprintf(zone->name, sizeof zone->name, "%.*s", ZONE_NAME_MAX - 1, name ? name + strlen("/zoneinfo/") : "local");
 }
 
 static struct rb_zone *utc_zone(void)

@@ -1,5 +1,5 @@
-/* A server of a test, in another language: tests/bindings/peers/NAME, which says "ready …" in its first line of JSON and
- * then what it sees, one object a line. It ends with the test: by peer_stop, or when its standard input closes. */
+/* A server of a test, in another language: tests/bindings/peers/NAME, which says "ready …" in its first line of JSON
+ * and then what it sees, one object a line. It ends with the test: by peer_stop, or when its standard input closes. */
 #ifndef RB_TESTS_BINDINGS_PEER_H
 #define RB_TESTS_BINDINGS_PEER_H
 

@@ -64,9 +64,23 @@ static inline struct server start_redis(void **state, const char *const *extra)
 {
     struct server s = {.port = free_port()};
     char port[16];
-    const char *argv[40] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", in(state, "."), "--save",
-                            "", "--appendonly", "no", "--unixsocket", in(state, "redis.sock"), "--logfile",
-                            in(state, "redis.log"), "--daemonize", "no"};
+    const char *argv[40] = {"redis-server",
+                            "--port",
+                            port,
+                            "--bind",
+                            "127.0.0.1",
+                            "--dir",
+                            in(state, "."),
+                            "--save",
+                            "",
+                            "--appendonly",
+                            "no",
+                            "--unixsocket",
+                            in(state, "redis.sock"),
+                            "--logfile",
+                            in(state, "redis.log"),
+                            "--daemonize",
+                            "no"};
     size_t n = 17;
     (void)snprintf(port, sizeof port, "%d", s.port);
     while (*extra) {
@@ -102,7 +116,8 @@ static inline void end_redis(struct server *s)
 
 static inline json_t *connection(const struct server *s, const char *user, const char *password)
 {
-    json_t *c = json_pack("{s:s, s:s, s:s, s:i}", "name", "cache", "driver", "redis", "host", "127.0.0.1", "port", s->port);
+    json_t *c =
+        json_pack("{s:s, s:s, s:s, s:i}", "name", "cache", "driver", "redis", "host", "127.0.0.1", "port", s->port);
     if (user) {
         json_object_set_new(c, "user", json_string(user));
     }
@@ -119,7 +134,8 @@ static inline struct rb_call command(const char *verb, json_t *conn, const char 
     for (; *words; words++) {
         json_array_append_new(list, json_string(*words));
     }
-    return run_call(verb, json_pack("{s:o, s:o}", "connection", conn, "command", list), strcmp(verb, "redis.ask") == 0, 0);
+    return run_call(verb, json_pack("{s:o, s:o}", "connection", conn, "command", list), strcmp(verb, "redis.ask") == 0,
+                    0);
 }
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -129,23 +145,23 @@ static inline char *text_of(const struct rb_call *c)
     return c->value ? json_dumps(c->value, JSON_ENCODE_ANY | JSON_COMPACT) : strdup(c->err.text);
 }
 
-#define SAYS(c, expected)                                                                                              \
-    do {                                                                                                               \
-        struct rb_call one_ = (c);                                                                                     \
-        char *text_ = text_of(&one_);                                                                                  \
-        assert_string_equal(text_, expected);                                                                          \
-        free(text_);                                                                                                   \
-        drop(&one_);                                                                                                   \
+#define SAYS(c, expected) \
+    do { \
+        struct rb_call one_ = (c); \
+        char *text_ = text_of(&one_); \
+        assert_string_equal(text_, expected); \
+        free(text_); \
+        drop(&one_); \
     } while (0)
 
-#define RAISES(c, number, part)                                                                                        \
-    do {                                                                                                               \
-        struct rb_call one_ = (c);                                                                                     \
-        if (one_.value || one_.err.code != (number) || !strstr(one_.err.text, part)) {                                 \
-            char *text_ = text_of(&one_);                                                                              \
-            fail_msg("%s: %s", rb_err_name(one_.err.code), text_);                                                     \
-        }                                                                                                              \
-        drop(&one_);                                                                                                   \
+#define RAISES(c, number, part) \
+    do { \
+        struct rb_call one_ = (c); \
+        if (one_.value || one_.err.code != (number) || !strstr(one_.err.text, part)) { \
+            char *text_ = text_of(&one_); \
+            fail_msg("%s: %s", rb_err_name(one_.err.code), text_); \
+        } \
+        drop(&one_); \
     } while (0)
 
 #endif

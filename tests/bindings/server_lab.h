@@ -22,8 +22,7 @@ struct server {
 static inline void become(const char *user)
 {
     const struct passwd *who = user ? getpwnam(user) : NULL;
-    if (user && (!who || initgroups(user, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 ||
-                 setuid(who->pw_uid) != 0)) {
+    if (user && (!who || initgroups(user, who->pw_gid) != 0 || setgid(who->pw_gid) != 0 || setuid(who->pw_uid) != 0)) {
         _exit(126);
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* after setuid, which clears it */
@@ -122,8 +121,8 @@ static inline void impersonate(int fd, const struct impostor *i)
     }
 }
 
-/* Every call ends with its deadline, long before the ten seconds of connecting (on a busy machine a little later), nothing
- * is left, and a write that never began is not unknown. */
+/* Every call ends with its deadline, long before the ten seconds of connecting (on a busy machine a little later),
+ * nothing is left, and a write that never began is not unknown. */
 static inline void meet_impostors(json_t *connection, const struct impostor *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -141,9 +140,8 @@ static inline void meet_impostors(json_t *connection, const struct impostor *lis
         json_t *there = json_deep_copy(connection);
         json_object_set_new(there, "port", json_integer(ntohs(at.sin_port)));
         int64_t from = rb_clock_mono_ns();
-        struct rb_call call =
-            run_call("sql.exec", json_pack("{s:o, s:s}", "connection", there, "query", "DELETE FROM orders"),
-                     false, 400);
+        struct rb_call call = run_call(
+            "sql.exec", json_pack("{s:o, s:s}", "connection", there, "query", "DELETE FROM orders"), false, 400);
         double took = (double)(rb_clock_mono_ns() - from) / 1e9;
         if (call.value || !call.err.text[0] || took > 8) {
             fail_msg("%s: %s after %.2f s", list[i].what, call.err.text, took);
@@ -160,8 +158,7 @@ static inline void meet_impostors(json_t *connection, const struct impostor *lis
 /* The answer of a call on a server; an error fails the test. Takes args. */
 static inline json_t *answer(const char *verb, json_t *args)
 {
-    struct rb_call call =
-        run_call(verb, args, strcmp(verb, "sql.exec") != 0 && strcmp(verb, "sql.tx") != 0, 0);
+    struct rb_call call = run_call(verb, args, strcmp(verb, "sql.exec") != 0 && strcmp(verb, "sql.tx") != 0, 0);
     if (!call.value) {
         fail_msg("%s: %s (%s)", verb, call.err.text, rb_err_name(call.err.code));
     }
@@ -243,14 +240,12 @@ static inline long long int_of(json_t *connection, const char *query)
 /* The error's code; an answer fails the test. Takes args. */
 static inline struct rb_call fails(const char *verb, json_t *args, int code, int cancel_ms)
 {
-    struct rb_call call =
-        run_call(verb, args, strcmp(verb, "sql.exec") != 0 && strcmp(verb, "sql.tx") != 0, cancel_ms);
+    struct rb_call call = run_call(verb, args, strcmp(verb, "sql.exec") != 0 && strcmp(verb, "sql.tx") != 0, cancel_ms);
     if (call.value) {
         fail_msg("%s answered %s", verb, json_dumps(call.value, JSON_ENCODE_ANY));
     }
     if (call.err.code != code) {
-        fail_msg("%s failed with %s, not %s: %s", verb, rb_err_name(call.err.code), rb_err_name(code),
-                 call.err.text);
+        fail_msg("%s failed with %s, not %s: %s", verb, rb_err_name(call.err.code), rb_err_name(code), call.err.text);
     }
     assert_true(call.err.text[0] != '\0');
     drop(&call);
@@ -297,12 +292,15 @@ static inline void has_announced(const char *json)
 static inline void receipts(json_t *connection, bool decisive)
 {
     char with_row[96];
-    (void)snprintf(with_row, sizeof with_row, "{\"receipt\": \"r-1.1\", \"decisive\": %s}", decisive ? "true" : "false");
+    (void)snprintf(with_row, sizeof with_row, "{\"receipt\": \"r-1.1\", \"decisive\": %s}",
+                   decisive ? "true" : "false");
     exec_ok(connection, "CREATE TABLE paid (n INT PRIMARY KEY)");
     fails("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (1)", "r-1.1", true), RB_ENOT_FOUND, 0);
     json_decref(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (1)", "r-1.1", false)));
     has_announced("{}");
-    exec_ok(connection, "CREATE TABLE runbook_receipts (receipt VARCHAR(64) PRIMARY KEY, at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)");
+    exec_ok(
+        connection,
+        "CREATE TABLE runbook_receipts (receipt VARCHAR(64) PRIMARY KEY, at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)");
     is_json(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (2)", "r-1.1", true)), "false");
     assert_int_equal(int_of(connection, "SELECT count(*) FROM paid"), 1);
     fails("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (1)", "r-1.1", false), RB_ESQL, 0);
@@ -310,7 +308,8 @@ static inline void receipts(json_t *connection, bool decisive)
     is_json(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (2)", "r-1.1", true)), "false");
     json_decref(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (2)", "r-1.1", false)));
     is_json(answer("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (2)", "r-1.1", true)), "true");
-    fails("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (3)", "r-1.1", false), RB_ESQL, 0); /* not twice */
+    fails("sql.exec", with_receipt(connection, "INSERT INTO paid VALUES (3)", "r-1.1", false), RB_ESQL,
+          0); /* not twice */
     assert_int_equal(int_of(connection, "SELECT count(*) FROM paid"), 2);
     json_decref(answer("sql.exec", with_receipt(connection, "TRUNCATE TABLE paid", "r-1.2", false)));
     has_announced("{}");

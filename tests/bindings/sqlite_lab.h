@@ -7,7 +7,8 @@
 static inline void shell_sql(const char *db, const char *sql)
 {
     const char *const argv[] = {"sqlite3", "-batch", "-bail", db, sql, NULL};
-    const char *const quiet[] = {"sh", "-c", "exec \"$@\" >/dev/null", "sh", argv[0], argv[1], argv[2], argv[3], argv[4], NULL};
+    const char *const quiet[] = {"sh",    "-c", "exec \"$@\" >/dev/null", "sh", argv[0], argv[1], argv[2], argv[3],
+                                 argv[4], NULL};
     assert_int_equal(run_argv(quiet), 0);
 }
 
@@ -17,7 +18,8 @@ static inline void make_db(const char *db, const char *mode)
     (void)snprintf(sql, sizeof sql,
                    "PRAGMA journal_mode = %s; CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"
                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
-                   "INSERT INTO t SELECT i, 'row ' || i FROM n;", mode);
+                   "INSERT INTO t SELECT i, 'row ' || i FROM n;",
+                   mode);
     shell_sql(db, sql);
 }
 
@@ -27,7 +29,8 @@ static inline struct helper python(const char *db, const char *code)
     char text[2048];
     (void)snprintf(text, sizeof text,
                    "import sqlite3, sys, time, os, signal\n"
-                   "c = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)\n%s", code);
+                   "c = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)\n%s",
+                   code);
     const char *const argv[] = {"/usr/bin/python3", "-c", text, db, NULL};
     return start_ready(argv);
 }
@@ -36,7 +39,8 @@ static inline struct helper python(const char *db, const char *code)
 static inline struct helper holder(const char *db, const char *sql)
 {
     char code[1024];
-    (void)snprintf(code, sizeof code, "r = c.execute(\"%s\")\nr.fetchone()\nprint('holding', flush=True)\ntime.sleep(300)\n", sql);
+    (void)snprintf(code, sizeof code,
+                   "r = c.execute(\"%s\")\nr.fetchone()\nprint('holding', flush=True)\ntime.sleep(300)\n", sql);
     return python(db, code);
 }
 

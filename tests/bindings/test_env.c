@@ -23,10 +23,8 @@ static json_t *entry_of(json_t *answer, const char *name, int line)
 {
     size_t i;
     json_t *one;
-    json_array_foreach(json_object_get(answer, "entries"), i, one)
-    {
-        if (strcmp(rb_json_str(one, "name", ""), name) == 0 &&
-            (line == 0 || rb_json_int(one, "line", 0) == line)) {
+    json_array_foreach(json_object_get(answer, "entries"), i, one) {
+        if (strcmp(rb_json_str(one, "name", ""), name) == 0 && (line == 0 || rb_json_int(one, "line", 0) == line)) {
             return one;
         }
     }
@@ -38,8 +36,8 @@ static void listing(void **state)
 {
     const char *path = in(state, ".env");
     put(path, SAMPLE, sizeof SAMPLE - 1);
-    json_t *answer = must("file.env", json_pack("{s:s, s:[s, s, s, s, s]}", "path", path, "show",
-                                                "DB_POOL_SIZE", "MULTI", "SPACED", "HASH", "LAST"));
+    json_t *answer = must("file.env", json_pack("{s:s, s:[s, s, s, s, s]}", "path", path, "show", "DB_POOL_SIZE",
+                                                "MULTI", "SPACED", "HASH", "LAST"));
     assert_string_equal(rb_json_str(entry_of(answer, "DB_POOL_SIZE", 2), "value", ""), "10");
     assert_string_equal(rb_json_str(entry_of(answer, "SPACED", 0), "value", ""), "x y");
     assert_string_equal(rb_json_str(entry_of(answer, "MULTI", 7), "value", ""), "one\ntwo");
@@ -65,8 +63,8 @@ static void against_a_process(void **state)
 {
     const char *path = in(state, ".env");
     put(path, "A=1\nB=2\n", 8);
-    const char *const argv[] = {
-        "env", "-i", "A=1", "B=old", "PATH=/usr/bin:/bin", "sh", "-c", "echo up; sleep 100", NULL};
+    const char *const argv[] = {"env", "-i", "A=1", "B=old", "PATH=/usr/bin:/bin", "sh", "-c", "echo up; sleep 100",
+                                NULL};
     struct helper h = start_ready(argv);
     json_t *answer = must("file.env", json_pack("{s:s, s:i}", "path", path, "pid", (int)h.pid));
     assert_true(truth(entry_of(answer, "A", 0), "loaded"));
@@ -116,9 +114,9 @@ static void setting(void **state)
     assert_int_equal(st.st_mode & 07777, 0600);
     static const char *const names[] = {"", "A B", "A=B", "1A", "A\nB", "A;B", "a.b"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        assert_int_equal(code_of("file.env_set",
-                                 json_pack("{s:s, s:s, s:s}", "path", path, "name", names[i], "value", "x")),
-                         RB_EUSAGE);
+        assert_int_equal(
+            code_of("file.env_set", json_pack("{s:s, s:s, s:s}", "path", path, "name", names[i], "value", "x")),
+            RB_EUSAGE);
     }
 }
 
@@ -154,8 +152,7 @@ static void values_survive(void **state)
             if (strpbrk(values[i], "\n\r\t")) {
                 continue; /* written as \n, which a shell does not undo */
             }
-            const char *const argv[] = {"sh",      "-c", ". \"$1\"; test \"$V\" = \"$2\"", "sh", path,
-                                        values[i], NULL};
+            const char *const argv[] = {"sh", "-c", ". \"$1\"; test \"$V\" = \"$2\"", "sh", path, values[i], NULL};
             assert_int_equal(run_argv(argv), 0);
         }
     }
@@ -167,12 +164,11 @@ static void secrets_stay_out_of_errors(void **state)
     struct rb_err err = {0};
     assert_null(call_with(
         &work, "file.env_set",
-        json_pack("{s:s, s:s, s:s}", "path", in(state, "no/such/.env"), "name", "A", "value", "canary"),
-        &err));
+        json_pack("{s:s, s:s, s:s}", "path", in(state, "no/such/.env"), "name", "A", "value", "canary"), &err));
     assert_null(strstr(err.text, "canary"));
-    assert_null(call_with(
-        &work, "file.env_set",
-        json_pack("{s:s, s:s, s:[s]}", "path", in(state, ".env"), "name", "A", "value", "canary"), &err));
+    assert_null(call_with(&work, "file.env_set",
+                          json_pack("{s:s, s:s, s:[s]}", "path", in(state, ".env"), "name", "A", "value", "canary"),
+                          &err));
     assert_int_equal(err.code, RB_EUSAGE);
     assert_null(strstr(err.text, "canary"));
 }

@@ -133,8 +133,10 @@ static void writing(void **state)
     answer = must("file.append", json_pack("{s:s, s:s}", "path", path, "data", "+"));
     assert_int_equal(rb_json_int(answer, "size", 0), 6);
     json_decref(answer);
-    assert_int_equal(code_of("file.write", json_pack("{s:s, s:s}", "path", in(state, "no/file"), "data", "x")), RB_ENOT_FOUND);
-    assert_int_equal(code_of("file.write", json_pack("{s:s, s:s, s:s}", "path", path, "data", "x", "mode", "abc")), RB_EUSAGE);
+    assert_int_equal(code_of("file.write", json_pack("{s:s, s:s}", "path", in(state, "no/file"), "data", "x")),
+                     RB_ENOT_FOUND);
+    assert_int_equal(code_of("file.write", json_pack("{s:s, s:s, s:s}", "path", path, "data", "x", "mode", "abc")),
+                     RB_EUSAGE);
     const char *const left[] = {"sh", "-c", "! ls \"$1\" | grep -q part", "sh", *state, NULL};
     assert_int_equal(run_argv(left), 0);
 }
@@ -152,9 +154,12 @@ static void disk_full(void **state)
     put(path, "old", 3);
     char *data = calloc(1, 200001);
     memset(data, 'x', 200000);
-    assert_int_equal(code_of("file.write", json_pack("{s:s, s:s, s:b}", "path", path, "data", data, "backup", 0)), RB_ENO_SPACE);
+    assert_int_equal(code_of("file.write", json_pack("{s:s, s:s, s:b}", "path", path, "data", data, "backup", 0)),
+                     RB_ENO_SPACE);
     put(in(state, "big"), data, 200000);
-    assert_int_equal(code_of("file.copy", json_pack("{s:s, s:s}", "from", in(state, "big"), "to", in(state, "small/big"))), RB_ENO_SPACE);
+    assert_int_equal(
+        code_of("file.copy", json_pack("{s:s, s:s}", "from", in(state, "big"), "to", in(state, "small/big"))),
+        RB_ENO_SPACE);
     free(data);
     char *now = slurp(path);
     assert_string_equal(now, "old");
@@ -192,7 +197,8 @@ static void copying(void **state)
     now = slurp(to);
     assert_string_equal(now, "changed");
     free(now);
-    assert_int_equal(code_of("file.copy", json_pack("{s:s, s:s, s:b}", "from", from, "to", from, "overwrite", 1)), RB_EUSAGE);
+    assert_int_equal(code_of("file.copy", json_pack("{s:s, s:s, s:b}", "from", from, "to", from, "overwrite", 1)),
+                     RB_EUSAGE);
     json_decref(must("file.move", json_pack("{s:s, s:s}", "from", from, "to", in(state, "away"))));
     assert_int_equal(access(from, F_OK), -1);
     assert_int_equal(code_of("file.move", json_pack("{s:s, s:s}", "from", from, "to", in(state, "x"))), RB_ENOT_FOUND);
@@ -227,7 +233,8 @@ static void folders_and_modes(void **state)
     json_decref(answer);
     assert_int_equal(stat(in(state, "x/y/z"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0750);
-    assert_int_equal(code_of("file.mkdir", json_pack("{s:s, s:b}", "path", in(state, "q/r"), "parents", 0)), RB_ENOT_FOUND);
+    assert_int_equal(code_of("file.mkdir", json_pack("{s:s, s:b}", "path", in(state, "q/r"), "parents", 0)),
+                     RB_ENOT_FOUND);
     put(in(state, "f"), "x", 1);
     assert_int_equal(chmod(in(state, "f"), 0644), 0);
     answer = must("file.chmod", json_pack("{s:s, s:s}", "path", in(state, "f"), "mode", "0600"));

@@ -99,8 +99,7 @@ static void a_bomb(void **state)
     put_text(path, "");
     assert_int_equal(truncate(path, 64 << 20), 0);
     json_decref(must("file.gzip", path_args(path)));
-    assert_int_equal(code_of("file.gunzip", json_pack("{s:s, s:i}", "path", packed, "max", 1 << 20)),
-                     RB_ETOO_LARGE);
+    assert_int_equal(code_of("file.gunzip", json_pack("{s:s, s:i}", "path", packed, "max", 1 << 20)), RB_ETOO_LARGE);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(access(packed, F_OK), 0);
     assert_int_equal(truncate(packed, 1000), 0); /* cut short */
@@ -127,8 +126,7 @@ static void hashing_trees(void **state)
 {
     make_tree(state, "one");
     make_tree(state, "two");
-    json_t *one = must("file.hash", path_args(in(state, "one"))),
-           *two = must("file.hash", path_args(in(state, "two")));
+    json_t *one = must("file.hash", path_args(in(state, "one"))), *two = must("file.hash", path_args(in(state, "two")));
     assert_true(json_equal(one, two));
     json_decref(two);
     put_text(in(state, "two/sub/-rf"), "dasH");
@@ -157,26 +155,21 @@ static void removing_trees(void **state)
     assert_content(in(state, "stays/sub/-rf"), "dash"); /* links are not followed */
     static const char *const never[] = {"/", "/etc", "/tmp/..", "/usr/.", "/usr", "//"};
     for (size_t i = 0; i < sizeof never / sizeof *never; i++) {
-        assert_int_equal(code_of("file.remove", json_pack("{s:s, s:b}", "path", never[i], "tree", 1)),
-                         RB_EUSAGE);
+        assert_int_equal(code_of("file.remove", json_pack("{s:s, s:b}", "path", never[i], "tree", 1)), RB_EUSAGE);
     }
     struct stat st;
     struct rb_err err = {0};
     assert_int_equal(stat(in(state, "stays/sub/-rf"), &st), 0);
-    struct rb_work work = {.deadline_ns = rb_clock_mono_ns() + 30000000000,
-                           .forbidden_dev = st.st_dev,
-                           .forbidden_ino = st.st_ino};
-    assert_null(call_with(&work, "file.remove",
-                          json_pack("{s:s, s:b}", "path", in(state, "stays"), "tree", 1), &err));
+    struct rb_work work = {
+        .deadline_ns = rb_clock_mono_ns() + 30000000000, .forbidden_dev = st.st_dev, .forbidden_ino = st.st_ino};
+    assert_null(call_with(&work, "file.remove", json_pack("{s:s, s:b}", "path", in(state, "stays"), "tree", 1), &err));
     assert_int_equal(err.code, RB_EDENIED); /* the journal is in it: nothing goes */
     assert_content(in(state, "stays/a\nb"), "newline in its name");
     const char *mount_point = in(state, "stays/sub/deep");
     if (mount("none", mount_point, "tmpfs", 0, "size=1m") == 0) {
-        assert_int_equal(
-            code_of("file.remove", json_pack("{s:s, s:b}", "path", in(state, "stays"), "tree", 1)),
-            RB_EUSAGE);
-        assert_int_equal(code_of("file.remove", json_pack("{s:s, s:b}", "path", mount_point, "tree", 1)),
+        assert_int_equal(code_of("file.remove", json_pack("{s:s, s:b}", "path", in(state, "stays"), "tree", 1)),
                          RB_EUSAGE);
+        assert_int_equal(code_of("file.remove", json_pack("{s:s, s:b}", "path", mount_point, "tree", 1)), RB_EUSAGE);
         assert_content(in(state, "stays/a\nb"), "newline in its name");
         assert_int_equal(umount(mount_point), 0);
     }
@@ -184,14 +177,12 @@ static void removing_trees(void **state)
 
 static void quarantining(void **state)
 {
-    const char *db = in(state, "us.sqlite"), *wal = in(state, "us.sqlite-wal"),
-               *none = in(state, "us.sqlite-journal");
+    const char *db = in(state, "us.sqlite"), *wal = in(state, "us.sqlite-wal"), *none = in(state, "us.sqlite-journal");
     const char *backup = in(state, "us.sqlite.backup.20240101");
     put_text(db, "db");
     put_text(wal, "wal");
     put_text(backup, "backup");
-    json_t *answer =
-        must("file.quarantine", json_pack("{s:[s, s, s], s:s}", "paths", db, wal, none, "dir", *state));
+    json_t *answer = must("file.quarantine", json_pack("{s:[s, s, s], s:s}", "paths", db, wal, none, "dir", *state));
     char *dir = strdup(rb_json_str(answer, "dir", ""));
     assert_int_equal(json_array_size(json_object_get(answer, "files")), 2);
     assert_string_equal(json_string_value(json_array_get(json_object_get(answer, "missing"), 0)), none);
@@ -212,8 +203,7 @@ static void quarantining(void **state)
     assert_int_equal(access(dir, F_OK), -1);
     assert_int_equal(code_of("file.quarantine", json_pack("{s:[s], s:s}", "paths", none, "dir", *state)),
                      RB_ENOT_FOUND);
-    assert_int_equal(code_of("file.quarantine", json_pack("{s:[s], s:s}", "paths", db, "dir", "/dev/shm")),
-                     RB_EUSAGE);
+    assert_int_equal(code_of("file.quarantine", json_pack("{s:[s], s:s}", "paths", db, "dir", "/dev/shm")), RB_EUSAGE);
     assert_content(db, "db");
     free(dir);
 }
@@ -243,8 +233,7 @@ static void swapping_and_owners(void **state)
     make_tree(state, "live");
     make_tree(state, "staged");
     put_text(in(state, "staged/sub/-rf"), "new");
-    json_decref(
-        must("file.swap", json_pack("{s:s, s:s}", "path", in(state, "live"), "with", in(state, "staged"))));
+    json_decref(must("file.swap", json_pack("{s:s, s:s}", "path", in(state, "live"), "with", in(state, "staged"))));
     assert_content(in(state, "live/sub/-rf"), "new");
     assert_content(in(state, "staged/sub/-rf"), "dash");
     assert_int_equal(
@@ -254,13 +243,12 @@ static void swapping_and_owners(void **state)
     assert_string_equal(json_string_value(parent), in(state, "live"));
     json_decref(parent);
     assert_int_equal(code_of("file.chown", path_args(in(state, "live"))), RB_EUSAGE);
-    assert_int_equal(
-        code_of("file.chown", json_pack("{s:s, s:s}", "path", in(state, "live"), "owner", "no-such-user")),
-        RB_ENOT_FOUND);
+    assert_int_equal(code_of("file.chown", json_pack("{s:s, s:s}", "path", in(state, "live"), "owner", "no-such-user")),
+                     RB_ENOT_FOUND);
     if (geteuid() == 0) {
         struct stat st;
-        json_t *answer = must("file.chown", json_pack("{s:s, s:s, s:i}", "path", in(state, "live/sub/-rf"),
-                                                      "owner", "nobody", "group", 12));
+        json_t *answer = must("file.chown", json_pack("{s:s, s:s, s:i}", "path", in(state, "live/sub/-rf"), "owner",
+                                                      "nobody", "group", 12));
         assert_int_equal(rb_json_int(json_object_get(answer, "before"), "uid", -1), 0);
         json_decref(answer);
         assert_int_equal(stat(in(state, "live/sub/-rf"), &st), 0);
@@ -307,8 +295,7 @@ static void usage_of_space(void **state)
     bool found = false;
     size_t i;
     json_t *one;
-    json_array_foreach(json_object_get(answer, "deleted"), i, one)
-    {
+    json_array_foreach(json_object_get(answer, "deleted"), i, one) {
         found = found || (rb_json_int(one, "pid", 0) == getpid() && rb_json_int(one, "bytes", 0) > 60000);
     }
     assert_true(found);
@@ -341,9 +328,8 @@ static void no_room(void **state)
     }
     (void)fclose(f);
     json_t *filled = must("file.hash", path_args(top));
-    assert_int_equal(
-        code_of("file.env_set", json_pack("{s:s, s:s, s:s}", "path", env, "name", "B", "value", "2")),
-        RB_ENO_SPACE);
+    assert_int_equal(code_of("file.env_set", json_pack("{s:s, s:s, s:s}", "path", env, "name", "B", "value", "2")),
+                     RB_ENO_SPACE);
     int code = code_of("file.quarantine", json_pack("{s:[s], s:s}", "paths", log, "dir", top));
     assert_int_equal(code, RB_ENO_SPACE);
     json_t *after = must("file.hash", path_args(top));

@@ -11,8 +11,8 @@ static json_t *ports;
 static char *folder;
 static int tls_port, expired_port, other_port, h2c_port;
 
-/* The longest time between two ticks of the loop while calls run: nothing may block it. A thread that only sleeps says how
- * much of that is the machine's. */
+/* The longest time between two ticks of the loop while calls run: nothing may block it. A thread that only sleeps says
+ * how much of that is the machine's. */
 static struct {
     uv_timer_t timer;
     uv_thread_t thread;
@@ -79,8 +79,7 @@ static const char *got_header(const json_t *got, const char *name)
 {
     size_t i;
     const json_t *one;
-    json_array_foreach(json_object_get(got, "headers"), i, one)
-    {
+    json_array_foreach(json_object_get(got, "headers"), i, one) {
         if (!strcasecmp(json_string_value(json_array_get(one, 0)), name)) {
             return json_string_value(json_array_get(one, 1));
         }
@@ -103,7 +102,8 @@ static void answers(void **state)
     assert_int_equal(json_array_size(json_object_get(headers, "x-twice")), 2);
     assert_string_equal(rb_json_str(json_object_get(headers, "x-odd"), "$b64", ""), "1tA=");
     assert_int_equal(rb_json_int(json_object_get(c.value, "json"), "big", 0), 9007199254740993);
-    assert_true(json_real_value(json_object_get(timing, "total")) >= json_real_value(json_object_get(timing, "first_byte")));
+    assert_true(json_real_value(json_object_get(timing, "total")) >=
+                json_real_value(json_object_get(timing, "first_byte")));
     assert_true(json_real_value(json_object_get(timing, "first_byte")) > 0);
     assert_null(json_object_get(c.value, "certificate"));
     drop(&c);
@@ -130,14 +130,16 @@ static void requests(void **state)
     for (size_t i = 0; i < 4; i++) {
         char verb[32];
         (void)snprintf(verb, sizeof verb, "http.%s", methods[i]);
-        json_t *got = echoed(http(verb, json_pack("{s:s, s:{s:i, s:n}}", "url", url("echo", "/"), "json", "a", 1, "b")));
+        json_t *got =
+            echoed(http(verb, json_pack("{s:s, s:{s:i, s:n}}", "url", url("echo", "/"), "json", "a", 1, "b")));
         assert_int_equal(strcasecmp(rb_json_str(got, "method", ""), methods[i]), 0);
         assert_string_equal(rb_json_str(got, "body", ""), "eyJhIjoxLCJiIjpudWxsfQ=="); /* {"a":1,"b":null} */
         assert_string_equal(got_header(got, "content-type"), "application/json");
         assert_null(got_header(got, "expect"));
         json_decref(got);
     }
-    json_t *got = echoed(http("http.post", json_pack("{s:s, s:{s:s, s:[i, s]}}", "url", url("echo", "/"), "form", "a b", "1&2=3", "l", 1, "中")));
+    json_t *got = echoed(http("http.post", json_pack("{s:s, s:{s:s, s:[i, s]}}", "url", url("echo", "/"), "form", "a b",
+                                                     "1&2=3", "l", 1, "中")));
     assert_string_equal(rb_json_str(got, "body", ""), "YSUyMGI9MSUyNjIlM0QzJmw9MSZsPSVFNCVCOCVBRA==");
     json_decref(got);
     got = echoed(http("http.post", json_pack("{s:s, s:{s:s}}", "url", url("echo", "/"), "body", "$b64", "AP8N")));
@@ -146,7 +148,8 @@ static void requests(void **state)
     got = echoed(http("http.delete", json_pack("{s:s}", "url", url("echo", "/"))));
     assert_string_equal(rb_json_str(got, "body", "?"), "");
     json_decref(got);
-    got = echoed(http("http.get", json_pack("{s:s, s:{s:s, s:s}}", "url", url("echo", "/"), "basic", "user", "us", "password", "p:w\xc3\xa4")));
+    got = echoed(http("http.get", json_pack("{s:s, s:{s:s, s:s}}", "url", url("echo", "/"), "basic", "user", "us",
+                                            "password", "p:w\xc3\xa4")));
     assert_string_equal(got_header(got, "authorization"), "Basic dXM6cDp3w6Q=");
     json_decref(got);
     got = echoed(http("http.get", json_pack("{s:s, s:s}", "url", url("echo", "/"), "bearer", "tok")));
@@ -158,11 +161,27 @@ static void requests(void **state)
 static void injection(void **state)
 {
     (void)state;
-    static const char *const payloads[] = {"a b", "x&admin=1", "x#y", "?z=1", "../../etc/passwd", "a/b", "%0d%0aX: 1", "a\r\nX-Injected: 1",
-                                           "\n\nGET / HTTP/1.1", "' OR 1=1 --", "$(reboot)", "{{x}}", "中文", "\x7f\x01", "@host", "a;b=c\\d", "+"};
+    static const char *const payloads[] = {"a b",
+                                           "x&admin=1",
+                                           "x#y",
+                                           "?z=1",
+                                           "../../etc/passwd",
+                                           "a/b",
+                                           "%0d%0aX: 1",
+                                           "a\r\nX-Injected: 1",
+                                           "\n\nGET / HTTP/1.1",
+                                           "' OR 1=1 --",
+                                           "$(reboot)",
+                                           "{{x}}",
+                                           "中文",
+                                           "\x7f\x01",
+                                           "@host",
+                                           "a;b=c\\d",
+                                           "+"};
     for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
-        json_t *got = echoed(http("http.get", json_pack("{s:s, s:[s, s], s:{s:s, s:s}}", "url", url("echo", "/base/"), "path", "seg", payloads[i],
-                                                        "query", "q", payloads[i], "r", "end")));
+        json_t *got =
+            echoed(http("http.get", json_pack("{s:s, s:[s, s], s:{s:s, s:s}}", "url", url("echo", "/base/"), "path",
+                                              "seg", payloads[i], "query", "q", payloads[i], "r", "end")));
         const char *target = rb_json_str(got, "target", "");
         assert_int_equal(strncmp(target, "/base/seg/", 10), 0);
         assert_null(strpbrk(target + 10, "/#@'$ "));
@@ -172,7 +191,8 @@ static void injection(void **state)
         got = echoed(http("http.post", json_pack("{s:s, s:{s:s}}", "url", url("echo", "/"), "json", "v", payloads[i])));
         assert_null(got_header(got, "x-injected"));
         json_decref(got);
-        struct rb_call c = http("http.get", json_pack("{s:s, s:{s:s}}", "url", url("echo", "/"), "headers", "x-v", payloads[i]));
+        struct rb_call c =
+            http("http.get", json_pack("{s:s, s:{s:s}}", "url", url("echo", "/"), "headers", "x-v", payloads[i]));
         bool control = strpbrk(payloads[i], "\r\n\x7f\x01");
         assert_int_equal(c.err.code, control ? RB_EUSAGE : 0);
         if (!control) {
@@ -186,20 +206,32 @@ static void bad_arguments(void **state)
 {
     (void)state;
     const char *good = url("echo", "/");
-    json_t *bad[] = {
-        json_pack("{s:s}", "url", "ftp://127.0.0.1/"), json_pack("{s:s}", "url", "file:///etc/passwd"), json_pack("{s:s}", "url", "127.0.0.1"),
-        json_pack("{s:s}", "url", ""), json_pack("{s:s}", "url", "http://"), json_pack("{s:s}", "url", "http://u:p@127.0.0.1/"),
-        json_pack("{s:s}", "url", "http://127.0.0.1/\r\nX: 1"), json_pack("{s:s}", "url", "http://127.0.0.1:99999/"),
-        json_pack("{s:s, s:{s:s}}", "url", good, "headers", "a b", "x"), json_pack("{s:s, s:{s:s}}", "url", good, "headers", "a:", "x"),
-        json_pack("{s:s, s:{s:s}}", "url", good, "headers", "", "x"), json_pack("{s:s, s:{s:s#}}", "url", good, "headers", "a", "x\0y", 3),
-        json_pack("{s:s, s:{s:s}}", "url", good, "headers", "Content-Length", "3"),
-        json_pack("{s:s, s:{s:s}}", "url", good, "headers", "transfer-encoding", "chunked"), json_pack("{s:s, s:s}", "url", good, "bearer", "a\r\nb: c"),
-        json_pack("{s:s, s:s, s:{s:s}}", "url", good, "bearer", "a", "headers", "Authorization", "b"),
-        json_pack("{s:s, s:{s:s}}", "url", good, "basic", "user", "a:b"), json_pack("{s:s, s:[s]}", "url", good, "path", ".."),
-        json_pack("{s:s, s:[s]}", "url", good, "path", ""), json_pack("{s:s, s:s, s:s}", "url", good, "json", "a", "body", "b"),
-        json_pack("{s:s, s:i}", "url", good, "redirects", 99), json_pack("{s:s, s:{s:i}}", "url", good, "retry", "times", 99),
-        json_pack("{s:s, s:{}}", "url", good, "retry"), json_pack("{s:s, s:s}", "url", good, "version", "9"),
-        json_pack("{s:s, s:i}", "url", good, "max_body", 1 << 30), json_pack("{s:s, s:s}", "url", good, "socket", "relative")};
+    json_t *bad[] = {json_pack("{s:s}", "url", "ftp://127.0.0.1/"),
+                     json_pack("{s:s}", "url", "file:///etc/passwd"),
+                     json_pack("{s:s}", "url", "127.0.0.1"),
+                     json_pack("{s:s}", "url", ""),
+                     json_pack("{s:s}", "url", "http://"),
+                     json_pack("{s:s}", "url", "http://u:p@127.0.0.1/"),
+                     json_pack("{s:s}", "url", "http://127.0.0.1/\r\nX: 1"),
+                     json_pack("{s:s}", "url", "http://127.0.0.1:99999/"),
+                     json_pack("{s:s, s:{s:s}}", "url", good, "headers", "a b", "x"),
+                     json_pack("{s:s, s:{s:s}}", "url", good, "headers", "a:", "x"),
+                     json_pack("{s:s, s:{s:s}}", "url", good, "headers", "", "x"),
+                     json_pack("{s:s, s:{s:s#}}", "url", good, "headers", "a", "x\0y", 3),
+                     json_pack("{s:s, s:{s:s}}", "url", good, "headers", "Content-Length", "3"),
+                     json_pack("{s:s, s:{s:s}}", "url", good, "headers", "transfer-encoding", "chunked"),
+                     json_pack("{s:s, s:s}", "url", good, "bearer", "a\r\nb: c"),
+                     json_pack("{s:s, s:s, s:{s:s}}", "url", good, "bearer", "a", "headers", "Authorization", "b"),
+                     json_pack("{s:s, s:{s:s}}", "url", good, "basic", "user", "a:b"),
+                     json_pack("{s:s, s:[s]}", "url", good, "path", ".."),
+                     json_pack("{s:s, s:[s]}", "url", good, "path", ""),
+                     json_pack("{s:s, s:s, s:s}", "url", good, "json", "a", "body", "b"),
+                     json_pack("{s:s, s:i}", "url", good, "redirects", 99),
+                     json_pack("{s:s, s:{s:i}}", "url", good, "retry", "times", 99),
+                     json_pack("{s:s, s:{}}", "url", good, "retry"),
+                     json_pack("{s:s, s:s}", "url", good, "version", "9"),
+                     json_pack("{s:s, s:i}", "url", good, "max_body", 1 << 30),
+                     json_pack("{s:s, s:s}", "url", good, "socket", "relative")};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct rb_call c = http("http.post", bad[i]);
         if (c.err.code != RB_EUSAGE) {
@@ -221,7 +253,8 @@ static void writes_succeed_or_raise(void **state)
     c = http("http.post", json_pack("{s:s, s:[i, i]}", "url", url("echo", "/status/409"), "ok", 200, 409));
     assert_int_equal(rb_json_int(c.value, "status", 0), 409);
     drop(&c);
-    c = http("http.post", json_pack("{s:s, s:i}", "url", url("echo", "/big?n=5000"), "max_body", 1000)); /* it was done */
+    c = http("http.post",
+             json_pack("{s:s, s:i}", "url", url("echo", "/big?n=5000"), "max_body", 1000)); /* it was done */
     assert_true(truth(c.value, "truncated"));
     assert_int_equal(strlen(rb_json_str(c.value, "body", "")), 1000);
     drop(&c);
@@ -242,23 +275,26 @@ static void redirects(void **state)
     assert_int_equal(json_array_size(json_object_get(c.value, "hops")), 1);
     assert_int_equal(json_array_size(c.remarks), 1);
     assert_string_equal(rb_json_str(c.value, "url", ""), url("echo", "/there"));
-    assert_string_equal(got_header(json_object_get(c.value, "json"), "authorization"), "Bearer tok"); /* the same origin */
+    assert_string_equal(got_header(json_object_get(c.value, "json"), "authorization"),
+                        "Bearer tok"); /* the same origin */
     drop(&c);
     (void)snprintf(to, sizeof to, "/to?u=http://localhost:%d/there", (int)rb_json_int(ports, "echo", 0));
-    c = http("http.get", json_pack("{s:s, s:i, s:s, s:{s:s, s:s}}", "url", url("echo", to), "redirects", 1, "bearer", "tok", "headers", "x-api-key", "k",
-                                   "accept", "text/x"));
+    c = http("http.get", json_pack("{s:s, s:i, s:s, s:{s:s, s:s}}", "url", url("echo", to), "redirects", 1, "bearer",
+                                   "tok", "headers", "x-api-key", "k", "accept", "text/x"));
     const json_t *got = json_object_get(c.value, "json");
     assert_null(got_header(got, "authorization"));
     assert_null(got_header(got, "x-api-key"));
     assert_string_equal(got_header(got, "accept"), "text/x");
     drop(&c);
-    c = http("http.get", json_pack("{s:s, s:i}", "url", url("echo", "/to?u=/to"), "redirects", 5)); /* no ?u= there: it breaks */
+    c = http("http.get",
+             json_pack("{s:s, s:i}", "url", url("echo", "/to?u=/to"), "redirects", 5)); /* no ?u= there: it breaks */
     assert_int_equal(c.err.code, RB_ERESET);
     drop(&c);
     c = http("http.get", json_pack("{s:s, s:i}", "url", url("echo", "/to?u=%2Fto%3Fu%3D%2F"), "redirects", 1));
     assert_int_equal(c.err.code, RB_ESTATUS); /* one more than allowed */
     drop(&c);
-    static const char *const nowhere[] = {"/to?u=file:///etc/passwd", "/to?u=http://", "/to?u=http://u:p@127.0.0.1/", "/to?u=gopher://127.0.0.1:6379/_x"};
+    static const char *const nowhere[] = {"/to?u=file:///etc/passwd", "/to?u=http://", "/to?u=http://u:p@127.0.0.1/",
+                                          "/to?u=gopher://127.0.0.1:6379/_x"};
     for (size_t i = 0; i < sizeof nowhere / sizeof *nowhere; i++) {
         c = http("http.get", json_pack("{s:s, s:i}", "url", url("echo", nowhere[i]), "redirects", 5));
         assert_int_equal(c.err.code, RB_ESTATUS);
@@ -273,16 +309,19 @@ static void writes_are_not_led_astray(void **state)
     static const int statuses[] = {301, 302, 303};
     for (size_t i = 0; i < 3; i++) {
         (void)snprintf(to, sizeof to, "/to?s=%d&u=/there", statuses[i]);
-        struct rb_call c = http("http.post", json_pack("{s:s, s:i, s:s}", "url", url("echo", to), "redirects", 3, "body", "x"));
+        struct rb_call c =
+            http("http.post", json_pack("{s:s, s:i, s:s}", "url", url("echo", to), "redirects", 3, "body", "x"));
         assert_int_equal(c.err.code, RB_ESTATUS);
         drop(&c);
     }
-    json_t *got = echoed(http("http.post", json_pack("{s:s, s:i, s:s}", "url", url("echo", "/to?s=307&u=/there"), "redirects", 3, "body", "x")));
+    json_t *got = echoed(http("http.post", json_pack("{s:s, s:i, s:s}", "url", url("echo", "/to?s=307&u=/there"),
+                                                     "redirects", 3, "body", "x")));
     assert_string_equal(rb_json_str(got, "method", ""), "POST");
     assert_string_equal(rb_json_str(got, "body", ""), "eA==");
     json_decref(got);
     (void)snprintf(to, sizeof to, "/to?s=307&u=http://localhost:%d/there", (int)rb_json_int(ports, "echo", 0));
-    struct rb_call c = http("http.post", json_pack("{s:s, s:i, s:s}", "url", url("echo", to), "redirects", 3, "body", "x"));
+    struct rb_call c =
+        http("http.post", json_pack("{s:s, s:i, s:s}", "url", url("echo", to), "redirects", 3, "body", "x"));
     assert_int_equal(c.err.code, RB_ESTATUS);
     drop(&c);
 }
@@ -298,24 +337,29 @@ static int requests_counted(void)
 static void retries(void **state)
 {
     (void)state;
-    struct rb_call c = http("http.get", json_pack("{s:s, s:{s:i, s:s}}", "url", url("echo", "/flaky?id=a&n=2"), "retry", "times", 3, "wait", "10ms"));
+    struct rb_call c = http("http.get", json_pack("{s:s, s:{s:i, s:s}}", "url", url("echo", "/flaky?id=a&n=2"), "retry",
+                                                  "times", 3, "wait", "10ms"));
     assert_int_equal(rb_json_int(c.value, "status", 0), 200);
     assert_int_equal(rb_json_int(c.value, "tries", 0), 3);
     assert_int_equal(json_array_size(c.remarks), 2);
     drop(&c);
-    c = http("http.get", json_pack("{s:s, s:{s:i, s:f}}", "url", url("echo", "/flaky?id=b&n=2&how=cut"), "retry", "times", 3, "wait", 0.01));
+    c = http("http.get", json_pack("{s:s, s:{s:i, s:f}}", "url", url("echo", "/flaky?id=b&n=2&how=cut"), "retry",
+                                   "times", 3, "wait", 0.01));
     assert_int_equal(rb_json_int(c.value, "status", 0), 200);
     drop(&c);
     int before = requests_counted(); /* a POST that was sent is never sent again by itself */
-    c = http("http.post", json_pack("{s:s, s:{s:i, s:s}}", "url", url("echo", "/flaky?id=c&n=1&how=cut"), "retry", "times", 3, "wait", "10ms"));
+    c = http("http.post", json_pack("{s:s, s:{s:i, s:s}}", "url", url("echo", "/flaky?id=c&n=1&how=cut"), "retry",
+                                    "times", 3, "wait", "10ms"));
     assert_int_equal(c.err.code, RB_ERESET);
     assert_int_equal(requests_counted() - before, 1);
     assert_false(c.undone);
     drop(&c);
-    c = http("http.post", json_pack("{s:s, s:{s:i, s:s, s:b}}", "url", url("echo", "/flaky?id=c&n=1"), "retry", "times", 3, "wait", "10ms", "idempotent", 1));
+    c = http("http.post", json_pack("{s:s, s:{s:i, s:s, s:b}}", "url", url("echo", "/flaky?id=c&n=1"), "retry", "times",
+                                    3, "wait", "10ms", "idempotent", 1));
     assert_int_equal(rb_json_int(c.value, "status", 0), 200);
     drop(&c);
-    c = http("http.post", json_pack("{s:s, s:{s:i, s:s}}", "url", url("closed", "/"), "retry", "times", 3, "wait", "10ms"));
+    c = http("http.post",
+             json_pack("{s:s, s:{s:i, s:s}}", "url", url("closed", "/"), "retry", "times", 3, "wait", "10ms"));
     assert_int_equal(c.err.code, RB_EREFUSED);
     assert_int_equal(json_array_size(c.remarks), 2); /* nothing was sent */
     assert_true(c.undone);
@@ -346,19 +390,36 @@ static void hostile(void **state)
     (void)state;
     static const struct {
         const char *peer;
-        int code;   /* by itself, or 0: only its deadline ends it */
+        int code; /* by itself, or 0: only its deadline ends it */
     } cases[] = {
-        {"deaf", 0}, {"silent", 0}, {"drip", 0}, {"drip_body", 0}, {"half_status", 0},
-        {"slam", RB_ERESET}, {"nothing", RB_ERESET}, {"reset", RB_ERESET}, {"garbage", RB_ERESET},
-        {"bad_chunk", RB_ERESET}, {"short_chunk", RB_ERESET}, {"huge_chunk", RB_ERESET}, {"short_body", RB_ERESET}, {"bad_gzip", RB_ERESET},
-        {"endless_headers", RB_ETOO_LARGE}, {"endless_continue", RB_ETOO_LARGE}, {"endless_body", RB_ETOO_LARGE},
-        {"endless_chunks", RB_ETOO_LARGE}, {"bomb", RB_ETOO_LARGE}, {"closed", RB_EREFUSED},
+        {"deaf", 0},
+        {"silent", 0},
+        {"drip", 0},
+        {"drip_body", 0},
+        {"half_status", 0},
+        {"slam", RB_ERESET},
+        {"nothing", RB_ERESET},
+        {"reset", RB_ERESET},
+        {"garbage", RB_ERESET},
+        {"bad_chunk", RB_ERESET},
+        {"short_chunk", RB_ERESET},
+        {"huge_chunk", RB_ERESET},
+        {"short_body", RB_ERESET},
+        {"bad_gzip", RB_ERESET},
+        {"endless_headers", RB_ETOO_LARGE},
+        {"endless_continue", RB_ETOO_LARGE},
+        {"endless_body", RB_ETOO_LARGE},
+        {"endless_chunks", RB_ETOO_LARGE},
+        {"bomb", RB_ETOO_LARGE},
+        {"closed", RB_EREFUSED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t since = rb_clock_mono_ns();
-        struct rb_call c = run_call("http.get", json_pack("{s:s}", "url", url(cases[i].peer, "/")), true, cases[i].code ? 50000 : 700);
+        struct rb_call c =
+            run_call("http.get", json_pack("{s:s}", "url", url(cases[i].peer, "/")), true, cases[i].code ? 50000 : 700);
         double took = (double)(rb_clock_mono_ns() - since) / 1e9;
-        if (c.value || c.err.code != (cases[i].code ? cases[i].code : RB_ETIMEOUT) || took > (cases[i].code ? 45 : 0.7 + ROOM_S)) {
+        if (c.value || c.err.code != (cases[i].code ? cases[i].code : RB_ETIMEOUT) ||
+            took > (cases[i].code ? 45 : 0.7 + ROOM_S)) {
             fail_msg("%s: %s (%s) after %.2f s", cases[i].peer, c.err.text, rb_err_name(c.err.code), took);
         }
         assert_non_null(strstr(c.err.text, "127.0.0.1"));
@@ -391,7 +452,8 @@ static void tls(void **state)
     assert_string_equal(json_string_value(json_array_get(json_object_get(certificate, "names"), 0)), "localhost");
     assert_true(json_real_value(json_object_get(json_object_get(c.value, "timing"), "tls")) > 0);
     drop(&c);
-    c = http("http.get", json_pack("{s:s, s:s}", "url", https(tls_port, "/"), "ca", ca)); /* the same connection again */
+    c = http("http.get",
+             json_pack("{s:s, s:s}", "url", https(tls_port, "/"), "ca", ca)); /* the same connection again */
     assert_non_null(json_object_get(c.value, "certificate"));
     drop(&c);
     c = http("http.get", json_pack("{s:s, s:s, s:s}", "url", https(tls_port, "/"), "ca", ca, "version", "1.1"));
@@ -421,7 +483,9 @@ static void tls_refused(void **state)
         {json_pack("{s:s}", "url", https(tls_port, "/")), "certificate"},
         {json_pack("{s:s, s:s}", "url", https(expired_port, "/"), "ca", ca), "expired"},
         {json_pack("{s:s, s:s}", "url", https(other_port, "/"), "ca", ca), "localhost"},
-        {json_pack("{s:s, s:s, s:s}", "url", https(tls_port, "/"), "ca", ca, "pin", "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "pinned"},
+        {json_pack("{s:s, s:s, s:s}", "url", https(tls_port, "/"), "ca", ca, "pin",
+                   "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+         "pinned"},
         {json_pack("{s:s, s:s}", "url", https(tls_port, "/"), "ca", "/nonexistent"), "TLS"},
         {json_pack("{s:s}", "url", https(h2c_port, "/")), "TLS"},
     };
@@ -438,7 +502,8 @@ static void tls_refused(void **state)
 static void looking(void **state)
 {
     const char *ca = in(state, "ca.pem");
-    struct rb_call c = http("net.certificate", json_pack("{s:s, s:i, s:s}", "host", "localhost", "port", tls_port, "ca", ca));
+    struct rb_call c =
+        http("net.certificate", json_pack("{s:s, s:i, s:s}", "host", "localhost", "port", tls_port, "ca", ca));
     assert_true(truth(c.value, "valid"));
     assert_true(rb_json_int(c.value, "days", -1) > 0);
     drop(&c);
@@ -447,7 +512,8 @@ static void looking(void **state)
     assert_true(rb_json_int(c.value, "days", 1) < 0);
     assert_non_null(strstr(rb_json_str(c.value, "problem", ""), "expired"));
     drop(&c);
-    c = http("net.certificate", json_pack("{s:s, s:i}", "host", "127.0.0.1", "port", (int)rb_json_int(ports, "closed", 0)));
+    c = http("net.certificate",
+             json_pack("{s:s, s:i}", "host", "127.0.0.1", "port", (int)rb_json_int(ports, "closed", 0)));
     assert_int_equal(c.err.code, RB_EREFUSED);
     drop(&c);
     c = http("net.tcp", json_pack("{s:s, s:i}", "host", "localhost", "port", (int)rb_json_int(ports, "echo", 0)));
@@ -457,7 +523,8 @@ static void looking(void **state)
     assert_false(truth(c.value, "open"));
     assert_string_equal(rb_json_str(c.value, "code", ""), "refused");
     drop(&c);
-    c = http("net.tcp", json_pack("{s:s, s:i, s:f}", "host", "127.0.0.1", "port", (int)rb_json_int(ports, "deaf", 0), "timeout", 0.5));
+    c = http("net.tcp", json_pack("{s:s, s:i, s:f}", "host", "127.0.0.1", "port", (int)rb_json_int(ports, "deaf", 0),
+                                  "timeout", 0.5));
     assert_string_equal(rb_json_str(c.value, "code", ""), "timeout");
     drop(&c);
     c = http("net.tcp", json_pack("{s:s, s:i}", "host", "a/b", "port", 80));
@@ -520,16 +587,17 @@ static void start_nginx(void)
     h2c_port = free_port();
     const char *const make[] = {"/bin/sh", RUNBOOK_SOURCE "/tests/bindings/certificates.sh", folder, NULL};
     assert_int_equal(run_argv(make), 0);
-    (void)snprintf(config, sizeof config,
-                   "daemon off; master_process off; pid %1$s/nginx.pid; error_log stderr warn;\nevents { worker_connections 64; }\n"
-                   "http { access_log off; client_body_temp_path %1$s/b; proxy_temp_path %1$s/p; fastcgi_temp_path %1$s/f; uwsgi_temp_path %1$s/u;"
-                   " scgi_temp_path %1$s/s;\n"
-                   "server { listen 127.0.0.1:%2$d ssl http2; ssl_certificate %1$s/good.pem; ssl_certificate_key %1$s/good.key;"
-                   " location / { return 200 hello; } location /down { return 302 http://localhost:%5$d/; } }\n"
-                   "server { listen 127.0.0.1:%3$d ssl; ssl_certificate %1$s/expired.pem; ssl_certificate_key %1$s/expired.key; location / { return 200 hello; } }\n"
-                   "server { listen 127.0.0.1:%4$d ssl; ssl_certificate %1$s/other.pem; ssl_certificate_key %1$s/other.key; location / { return 200 hello; } }\n"
-                   "server { listen 127.0.0.1:%5$d http2; location / { return 200 hello; } } }\n",
-                   folder, tls_port, expired_port, other_port, h2c_port);
+    (void)snprintf(
+        config, sizeof config,
+        "daemon off; master_process off; pid %1$s/nginx.pid; error_log stderr warn;\nevents { worker_connections 64; }\n"
+        "http { access_log off; client_body_temp_path %1$s/b; proxy_temp_path %1$s/p; fastcgi_temp_path %1$s/f; uwsgi_temp_path %1$s/u;"
+        " scgi_temp_path %1$s/s;\n"
+        "server { listen 127.0.0.1:%2$d ssl http2; ssl_certificate %1$s/good.pem; ssl_certificate_key %1$s/good.key;"
+        " location / { return 200 hello; } location /down { return 302 http://localhost:%5$d/; } }\n"
+        "server { listen 127.0.0.1:%3$d ssl; ssl_certificate %1$s/expired.pem; ssl_certificate_key %1$s/expired.key; location / { return 200 hello; } }\n"
+        "server { listen 127.0.0.1:%4$d ssl; ssl_certificate %1$s/other.pem; ssl_certificate_key %1$s/other.key; location / { return 200 hello; } }\n"
+        "server { listen 127.0.0.1:%5$d http2; location / { return 200 hello; } } }\n",
+        folder, tls_port, expired_port, other_port, h2c_port);
     (void)snprintf(path, sizeof path, "%s/nginx.conf", folder);
     put(path, config, strlen(config));
     /* It says nothing when it is ready: a shell does, once the port takes connections. */

@@ -79,54 +79,51 @@ static void scanning(void **state)
         add_text(path, line);
         add_text(path, "    at ERROR in a stack trace\n");
     }
-    json_t *answer = must("file.scan", json_pack("{s:s, s:{s:s, s:s}, s:b, s:i, s:i}", "path", path,
-                                                 "patterns", "type", "ERROR_TYPE_[A-Z]+", "any", "ERROR",
-                                                 "group", 1, "samples", 3, "every", 3600));
+    json_t *answer =
+        must("file.scan", json_pack("{s:s, s:{s:s, s:s}, s:b, s:i, s:i}", "path", path, "patterns", "type",
+                                    "ERROR_TYPE_[A-Z]+", "any", "ERROR", "group", 1, "samples", 3, "every", 3600));
     assert_int_equal(count_of(answer, "type"), 21);
     assert_int_equal(count_of(answer, "any"), 1 + 21 + 101);
-    assert_int_equal(
-        rb_json_int(json_object_get(json_object_get(json_object_get(answer, "matches"), "type"), "groups"),
-                    "ERROR_TYPE_DB", 0),
-        11);
+    assert_int_equal(rb_json_int(json_object_get(json_object_get(json_object_get(answer, "matches"), "type"), "groups"),
+                                 "ERROR_TYPE_DB", 0),
+                     11);
     assert_int_equal(json_array_size(json_object_get(answer, "samples")), 3);
     assert_true(truth(answer, "dated"));
     assert_true(json_object_size(json_object_get(answer, "buckets")) >= 2);
     int64_t at = rb_json_int(answer, "at", 0);
     json_decref(answer);
-    answer = must("file.scan", json_pack("{s:s, s:s, s:i}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+",
-                                         "last", 30 * 60 + 30));
-    assert_int_equal(count_of(answer, "match"),
-                     7); /* 30 25 20 … 0 minutes old; not the hour of the clock before */
+    answer = must("file.scan",
+                  json_pack("{s:s, s:s, s:i}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+", "last", 30 * 60 + 30));
+    assert_int_equal(count_of(answer, "match"), 7); /* 30 25 20 … 0 minutes old; not the hour of the clock before */
     json_decref(answer);
     add_text(path, "ERROR_TYPE_NEW\n");
-    answer = must("file.scan", json_pack("{s:s, s:s, s:I}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+",
-                                         "from", (json_int_t)at));
+    answer = must("file.scan",
+                  json_pack("{s:s, s:s, s:I}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+", "from", (json_int_t)at));
     assert_int_equal(count_of(answer, "match"), 1);
     json_decref(answer);
     /* A run that wrote five minutes ago is not told of older lines, unless it asks. */
-    struct rb_work work = {.deadline_ns = rb_clock_mono_ns() + 30000000000,
-                           .last_write_us = (now - 299) * 1000000};
+    struct rb_work work = {.deadline_ns = rb_clock_mono_ns() + 30000000000, .last_write_us = (now - 299) * 1000000};
     struct rb_err err = {0};
-    answer = call_with(
-        &work, "file.scan",
-        json_pack("{s:s, s:s, s:i}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+", "last", 3600), &err);
+    answer = call_with(&work, "file.scan",
+                       json_pack("{s:s, s:s, s:i}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+", "last", 3600), &err);
     assert_int_equal(count_of(answer, "match"), 2);
     json_decref(answer);
     answer = call_with(&work, "file.scan",
-                       json_pack("{s:s, s:s, s:i, s:b}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+",
-                                 "last", 3600, "before_writes", 1),
+                       json_pack("{s:s, s:s, s:i, s:b}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+", "last", 3600,
+                                 "before_writes", 1),
                        &err);
     assert_int_equal(count_of(answer, "match"), 14);
     json_decref(answer);
     const char *const pack[] = {"gzip", path, NULL};
     assert_int_equal(run_argv(pack), 0);
-    answer = must("file.scan", json_pack("{s:s, s:s}", "path", in(state, "error.log.gz"), "patterns",
-                                         "ERROR_TYPE_[A-Z]+"));
+    answer =
+        must("file.scan", json_pack("{s:s, s:s}", "path", in(state, "error.log.gz"), "patterns", "ERROR_TYPE_[A-Z]+"));
     assert_int_equal(count_of(answer, "match"), 22);
     json_decref(answer);
     assert_int_equal(truncate(in(state, "error.log.gz"), 200), 0);
     assert_int_equal(
-        code_of("file.scan", json_pack("{s:s, s:s}", "path", in(state, "error.log.gz"), "patterns", "ERROR")), RB_ECORRUPT);
+        code_of("file.scan", json_pack("{s:s, s:s}", "path", in(state, "error.log.gz"), "patterns", "ERROR")),
+        RB_ECORRUPT);
 }
 
 static void hostile_logs(void **state)
@@ -149,11 +146,10 @@ static void hostile_logs(void **state)
     assert_int_equal(code_of("file.scan", json_pack("{s:s, s:s}", "path", path, "patterns", "(a|aa)+\\d")),
                      RB_ETIMEOUT);
     assert_true(rb_clock_mono_ns() - before < 60000000000);
-    json_t *bad[] = {json_pack("{s:s, s:s}", "path", path, "patterns", "("),
-                     json_pack("{s:s, s:{}}", "path", path, "patterns"),
-                     json_pack("{s:s, s:s}", "path", path, "patterns", ""),
-                     json_pack("{s:s, s:[s]}", "path", path, "patterns", "x"),
-                     json_pack("{s:s, s:s}", "path", path, "patterns", "\\C")};
+    json_t *bad[] = {
+        json_pack("{s:s, s:s}", "path", path, "patterns", "("), json_pack("{s:s, s:{}}", "path", path, "patterns"),
+        json_pack("{s:s, s:s}", "path", path, "patterns", ""), json_pack("{s:s, s:[s]}", "path", path, "patterns", "x"),
+        json_pack("{s:s, s:s}", "path", path, "patterns", "\\C")};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(code_of("file.scan", bad[i]), RB_EUSAGE);
     }
@@ -177,8 +173,7 @@ static void batch(struct follower *f, const char *path, double within)
     }
     json_t *answer = must("file.follow", args);
     f->at = json_incref(json_object_get(answer, "at"));
-    json_array_foreach(json_object_get(answer, "lines"), i, one)
-    {
+    json_array_foreach(json_object_get(answer, "lines"), i, one) {
         (void)strncat(f->text, rb_json_str(one, "line", "?"), sizeof f->text - strlen(f->text) - 2);
         (void)strncat(f->text, "|", 2);
     }
@@ -229,8 +224,8 @@ static void following_what_is_not_there(void **state)
     batch(&f, path, 0.1);
     assert_string_equal(f.text, "first|");
     json_decref(f.at);
-    json_t *answer = must("file.follow", json_pack("{s:[s], s:b, s:i, s:i}", "paths", path, "from_start", 1,
-                                                   "max", 1, "within", 20));
+    json_t *answer = must("file.follow",
+                          json_pack("{s:[s], s:b, s:i, s:i}", "paths", path, "from_start", 1, "max", 1, "within", 20));
     assert_int_equal(json_array_size(json_object_get(answer, "lines")), 1); /* full at once */
     json_decref(answer);
     assert_int_equal(code_of("file.follow", json_pack("{s:[]}", "paths")), RB_EUSAGE);

@@ -73,8 +73,7 @@ static int setup(void **state)
         "-days",   "2",          "-subj", "/CN=db.test", "-addext",  "subjectAltName=DNS:localhost",
         "-keyout", "server.key", "-out",  "server.crt",  NULL};
     run_as(&my, cert);
-    admin = json_pack("{s:s, s:s, s:s, s:s}", "name", "main", "driver", "mysql", "socket", socket, "user",
-                      "root");
+    admin = json_pack("{s:s, s:s, s:s, s:s}", "name", "main", "driver", "mysql", "socket", socket, "user", "root");
     start_server();
     exec_ok(admin, "CREATE DATABASE shop CHARACTER SET utf8mb4");
     json_object_set_new(admin, "database", json_string("shop"));
@@ -82,8 +81,8 @@ static int setup(void **state)
     exec_ok(admin, "GRANT ALL ON *.* TO boss@'127.0.0.1' WITH GRANT OPTION");
     exec_ok(admin, "CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'r'");
     exec_ok(admin, "GRANT SELECT, PROCESS ON *.* TO reader@'127.0.0.1'");
-    tcp = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s}", "name", "main", "driver", "mysql", "host",
-                    "127.0.0.1", "port", my.port, "user", "boss", "password", "se'cret", "database", "shop");
+    tcp = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s}", "name", "main", "driver", "mysql", "host", "127.0.0.1",
+                    "port", my.port, "user", "boss", "password", "se'cret", "database", "shop");
     reader = json_deep_copy(tcp);
     json_object_set_new(reader, "user", json_string("reader"));
     json_object_set_new(reader, "password", json_string("r"));
@@ -109,12 +108,10 @@ static int teardown(void **state)
 static void values(void **state)
 {
     (void)state;
-    exec_ok(
-        tcp,
-        "CREATE TABLE kinds (i BIGINT, u BIGINT UNSIGNED, d DECIMAL(30,10), f FLOAT, g DOUBLE, b BIT(10), "
-        "y YEAR, t TIMESTAMP(3) NULL, dt DATETIME, da DATE, ti TIME, j JSON, bl BLOB, tx TEXT, n INT, ok "
-        "BOOL, "
-        "z INT(5) ZEROFILL, lng LONGTEXT)");
+    exec_ok(tcp, "CREATE TABLE kinds (i BIGINT, u BIGINT UNSIGNED, d DECIMAL(30,10), f FLOAT, g DOUBLE, b BIT(10), "
+                 "y YEAR, t TIMESTAMP(3) NULL, dt DATETIME, da DATE, ti TIME, j JSON, bl BLOB, tx TEXT, n INT, ok "
+                 "BOOL, "
+                 "z INT(5) ZEROFILL, lng LONGTEXT)");
     exec_ok(tcp, "INSERT INTO kinds VALUES (-9223372036854775808, 18446744073709551615, 1234567890.1, 0.1, "
                  "0.1, b'1000000001', "
                  "2026, '2026-01-02 03:04:05.678', '2026-01-02 03:04:05', '2026-01-02', '-01:02:03', "
@@ -149,8 +146,7 @@ static void bound_values(void **state)
 {
     (void)state;
     is_json(value_of(tcp, "SELECT CONCAT(?, '?')", json_pack("[s]", "a")), "\"a?\"");
-    is_json(value_of(tcp, "SELECT ? + 0", json_pack("[I]", (json_int_t)9007199254740993)),
-            "9007199254740993");
+    is_json(value_of(tcp, "SELECT ? + 0", json_pack("[I]", (json_int_t)9007199254740993)), "9007199254740993");
     is_json(value_of(tcp, "SELECT ? IS NULL", json_pack("[n]")), "1");
     is_json(value_of(tcp, "SELECT ?", json_pack("[b]", 1)), "1");
     is_json(value_of(tcp, "SELECT ?", json_pack("[f]", 0.1)), "0.1");
@@ -193,14 +189,13 @@ static void injection(void **state)
             json_t *got = value_of(tcp, "SELECT ?", json_pack("[O]", expected));
             assert_true(json_equal(got, expected));
             json_decref(got);
-            json_decref(answer(
-                "sql.exec", with(tcp, "INSERT INTO orders (state) VALUES (?)", json_pack("[O]", expected))));
-            got =
-                value_of(tcp, "SELECT state FROM orders WHERE state = ? LIMIT 1", json_pack("[O]", expected));
+            json_decref(
+                answer("sql.exec", with(tcp, "INSERT INTO orders (state) VALUES (?)", json_pack("[O]", expected))));
+            got = value_of(tcp, "SELECT state FROM orders WHERE state = ? LIMIT 1", json_pack("[O]", expected));
             assert_true(json_equal(got, expected));
             json_decref(got);
-            json_decref(answer("sql.exec",
-                               with(tcp, "DELETE FROM orders WHERE state = ?", json_pack("[O]", expected))));
+            json_decref(
+                answer("sql.exec", with(tcp, "DELETE FROM orders WHERE state = ?", json_pack("[O]", expected))));
         }
         json_decref(expected);
     }
@@ -223,8 +218,7 @@ static void rows_and_caps(void **state)
     fails("sql.rows", with(tcp, "SELECT repeat('x', 3000000) FROM orders", NULL), RB_ETOO_LARGE, 0);
     fails("sql.rows", with(tcp, "SELECT repeat('x', 12000000)", NULL), RB_ETOO_LARGE, 0);
     fails("sql.rows", with(tcp, "SELECT 1 AS a, 2 AS a", NULL), RB_EUSAGE, 0);
-    fails("sql.rows", with(tcp, "SELECT 1 AS a, id AS a FROM orders WHERE id = ?", json_pack("[i]", 1)),
-          RB_EUSAGE, 0);
+    fails("sql.rows", with(tcp, "SELECT 1 AS a, id AS a FROM orders WHERE id = ?", json_pack("[i]", 1)), RB_EUSAGE, 0);
     fails("sql.value", with(tcp, "SELECT 1, 2", NULL), RB_EUSAGE, 0);
     fails("sql.rows", with(tcp, "SELECT 1; SELECT 2", NULL), RB_EUSAGE, 0);
     fails("sql.rows", with(tcp, "", NULL), RB_EUSAGE, 0);
@@ -236,28 +230,23 @@ static void rows_and_caps(void **state)
 static void writing(void **state)
 {
     (void)state;
-    is_json(
-        answer("sql.exec", with(tcp, "UPDATE orders SET state = ? WHERE id <= 2", json_pack("[s]", "sent"))),
-        "{\"changes\": 2, \"last_id\": 0}");
-    is_json(
-        answer("sql.exec", with(tcp, "INSERT INTO orders (id, state) VALUES (99, 'x') RETURNING id", NULL)),
-        "{\"changes\": 1, \"rows\": [{\"id\": 99}]}");
-    is_json(answer("sql.tx",
-                   json_pack("{s:O, s:[[s, [i]], s]}", "connection", tcp, "statements",
-                             "DELETE FROM orders WHERE id = ?", 99, "UPDATE orders SET state = 'done'")),
+    is_json(answer("sql.exec", with(tcp, "UPDATE orders SET state = ? WHERE id <= 2", json_pack("[s]", "sent"))),
+            "{\"changes\": 2, \"last_id\": 0}");
+    is_json(answer("sql.exec", with(tcp, "INSERT INTO orders (id, state) VALUES (99, 'x') RETURNING id", NULL)),
+            "{\"changes\": 1, \"rows\": [{\"id\": 99}]}");
+    is_json(answer("sql.tx", json_pack("{s:O, s:[[s, [i]], s]}", "connection", tcp, "statements",
+                                       "DELETE FROM orders WHERE id = ?", 99, "UPDATE orders SET state = 'done'")),
             "{\"changes\": 6, \"last_id\": 0}");
     fails("sql.tx",
           json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements", "DELETE FROM orders",
                     "INSERT INTO orders (id) VALUES (1), (1)"),
           RB_ESQL, 0);
     fails("sql.tx",
-          json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements", "DELETE FROM orders",
-                    "CREATE TABLE t (n INT)"),
+          json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements", "DELETE FROM orders", "CREATE TABLE t (n INT)"),
           RB_EUSAGE, 0);
     assert_int_equal(int_of(tcp, "SELECT count(*) FROM orders WHERE state = 'done'"), 5);
-    static const char *const not_alone[] = {
-        "BEGIN",       "COMMIT",       "START TRANSACTION",       "ROLLBACK",
-        "SAVEPOINT a", "XA START 'a'", "LOCK TABLES orders WRITE"};
+    static const char *const not_alone[] = {"BEGIN",       "COMMIT",       "START TRANSACTION",       "ROLLBACK",
+                                            "SAVEPOINT a", "XA START 'a'", "LOCK TABLES orders WRITE"};
     for (size_t i = 0; i < sizeof not_alone / sizeof *not_alone; i++) {
         fails("sql.exec", with(tcp, not_alone[i], NULL), RB_EUSAGE, 0);
     }
@@ -266,8 +255,7 @@ static void writing(void **state)
     exec_ok(tcp, "DROP TABLE made");
     exec_ok(tcp, "SET SESSION sql_mode = 'ANSI_QUOTES'");
     is_json(value_of(tcp, "SELECT \"a\"", NULL), "\"a\""); /* nothing stays in a session */
-    fails("sql.exec", with(tcp, "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE orders (state)", NULL),
-          RB_ESQL, 0);
+    fails("sql.exec", with(tcp, "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE orders (state)", NULL), RB_ESQL, 0);
 }
 
 static void probing(void **state)
@@ -369,23 +357,11 @@ static void impostors(void **state)
         {.what = "never accepts"},
         {.what = "silent", .accepts = true},
         {.what = "resets", .accepts = true, .ends = true},
-        {.what = "talks HTTP",
-         .bytes = "HTTP/1.1 400 Bad Request\r\n\r\n",
-         .len = 28,
-         .accepts = true,
-         .ends = true},
+        {.what = "talks HTTP", .bytes = "HTTP/1.1 400 Bad Request\r\n\r\n", .len = 28, .accepts = true, .ends = true},
         {.what = "half a greeting", .bytes = greeting, .len = 20, .accepts = true},
         {.what = "greets and is silent", .bytes = greeting, .len = sizeof greeting - 1, .accepts = true},
-        {.what = "greets for ever",
-         .bytes = greeting,
-         .len = sizeof greeting - 1,
-         .accepts = true,
-         .again = true},
-        {.what = "claims an enormous packet",
-         .bytes = "\xff\xff\xff\0",
-         .len = 4,
-         .accepts = true,
-         .again = true},
+        {.what = "greets for ever", .bytes = greeting, .len = sizeof greeting - 1, .accepts = true, .again = true},
+        {.what = "claims an enormous packet", .bytes = "\xff\xff\xff\0", .len = 4, .accepts = true, .again = true},
     };
     json_t *require = changed_target(tcp, "tls", json_pack("{s:s}", "mode", "require"));
     meet_impostors(tcp, list, sizeof list / sizeof *list);
@@ -426,7 +402,8 @@ static double seconds_since(int64_t from)
 }
 
 /* How many sessions are at such a statement. */
-#define ACTIVE(begins) "SELECT count(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE '" begins "%'"
+#define ACTIVE(begins) \
+    "SELECT count(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE '" begins "%'"
 
 /* By the socket, where the second connection that cancels is quick on a slow machine too. */
 static void cancelled_on_the_server(void **state)
@@ -435,18 +412,15 @@ static void cancelled_on_the_server(void **state)
     static const char asleep[] = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE "
                                  "'%SLEEP%' AND id <> CONNECTION_ID()";
     int64_t from = rb_clock_mono_ns();
-    fails("sql.value", with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(30) = 5", NULL), RB_ETIMEOUT,
-          300);
+    fails("sql.value", with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(30) = 5", NULL), RB_ETIMEOUT, 300);
     assert_true(seconds_since(from) < 20);
     assert_int_equal(int_of(admin, asleep), 0);
-    struct rb_call call =
-        fails("sql.exec", with(admin, "UPDATE orders SET state = SLEEP(30)", NULL), RB_ETIMEOUT, 300);
+    struct rb_call call = fails("sql.exec", with(admin, "UPDATE orders SET state = SLEEP(30)", NULL), RB_ETIMEOUT, 300);
     assert_true(call.undone); /* the server said so, and ROLLBACK left no warning */
-    fails("sql.value", with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(?) = 5", json_pack("[i]", 30)),
-          RB_ETIMEOUT, 300);
+    fails("sql.value", with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(?) = 5", json_pack("[i]", 30)), RB_ETIMEOUT,
+          300);
     assert_int_equal(int_of(admin, asleep), 0);
-    json_t *args =
-        with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(30) = 5", NULL); /* the server's own limit */
+    json_t *args = with(admin, "SELECT COUNT(*) FROM orders WHERE SLEEP(30) = 5", NULL); /* the server's own limit */
     json_object_set_new(args, "timeout", json_real(0.2));
     fails("sql.value", args, RB_ETIMEOUT, 0);
 }
@@ -456,8 +430,8 @@ static void lock_waits(void **state)
     (void)state;
     struct started holder;
     begin(&holder, "sql.tx",
-          json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements",
-                    "UPDATE orders SET state = 'held' WHERE id = 1", "SELECT SLEEP(6)"),
+          json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements", "UPDATE orders SET state = 'held' WHERE id = 1",
+                    "SELECT SLEEP(6)"),
           false);
     wait_until(admin, ACTIVE("SELECT SLEEP(6)"), 1);
     json_t *args = with(tcp, "UPDATE orders SET state = 'mine' WHERE id = 1", NULL);
@@ -495,8 +469,7 @@ static void a_killed_session(void **state)
     struct started s;
     begin(&s, "sql.exec", with(tcp, "UPDATE orders SET state = SLEEP(20)", NULL), false);
     wait_until(admin, ACTIVE("UPDATE"), 1);
-    int victim =
-        (int)int_of(admin, "SELECT id FROM information_schema.processlist WHERE info LIKE 'UPDATE%'");
+    int victim = (int)int_of(admin, "SELECT id FROM information_schema.processlist WHERE info LIKE 'UPDATE%'");
     json_decref(answer("sql.exec", with(admin, "KILL ?", json_pack("[i]", victim))));
     finish(&s);
     assert_int_equal(s.call.err.code, RB_ERESET);

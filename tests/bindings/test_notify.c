@@ -1,5 +1,5 @@
-/* notify over the network: vendors as their documents describe them (peers/chat.py checks the signatures), and a real SMTP
- * server. What is sent, tried again, merged, and told when it fails. */
+/* notify over the network: vendors as their documents describe them (peers/chat.py checks the signatures), and a real
+ * SMTP server. What is sent, tried again, merged, and told when it fails. */
 #include "peer.h"
 
 static struct peer chat;
@@ -18,7 +18,8 @@ static json_t *channel(const char *kind, const char *path, const char *more)
 
 static json_t *args_of(json_t *to, const char *title, double timeout)
 {
-    return json_pack("{s:o, s:{s:s, s:s}, s:f}", "channel", to, "message", "title", title, "text", "正文 <@all>", "timeout", timeout);
+    return json_pack("{s:o, s:{s:s, s:s}, s:f}", "channel", to, "message", "title", title, "text", "正文 <@all>",
+                     "timeout", timeout);
 }
 
 static struct rb_call notify(json_t *to, const char *title, double timeout)
@@ -54,7 +55,8 @@ static void every_vendor_takes_it(void **state)
         json_t *seen = peer_line(&chat);
         assert_int_equal(rb_json_int(c.value, "tries", 0), 1);
         assert_non_null(strstr(rb_json_str(seen, "body", ""), "标题"));
-        assert_string_equal(rb_json_str(json_object_get(seen, "headers"), "content-type", ""), "application/json; charset=utf-8");
+        assert_string_equal(rb_json_str(json_object_get(seen, "headers"), "content-type", ""),
+                            "application/json; charset=utf-8");
         if (rows[i].id) {
             assert_string_equal(rb_json_str(c.value, "id", ""), rows[i].id);
         }
@@ -67,7 +69,8 @@ static void what_is_shown_is_what_is_sent(void **state)
 {
     (void)state;
     json_t *to = channel("slack", "slack/ok", NULL);
-    struct rb_call shown = run_call("notify.preview", json_pack("{s:O, s:s}", "channel", to, "message", "hello"), true, 0);
+    struct rb_call shown =
+        run_call("notify.preview", json_pack("{s:O, s:s}", "channel", to, "message", "hello"), true, 0);
     assert_int_equal(shown.err.code, 0);
     assert_false(peer_says(&chat, 200)); /* nothing was sent */
     struct rb_call c = run_call("notify.send", json_pack("{s:o, s:s}", "channel", to, "message", "hello"), false, 0);
@@ -111,7 +114,8 @@ static void it_is_not_tried_again(void **state)
         const char *words, *hint;
     } rows[] = {
         {"slack", "slack/gone", NULL, RB_ENOT_FOUND, "no_service", NULL},
-        {"dingtalk", "dingtalk/ok?access_token=SECRET", "{\"sign\":\"SECwrong\"}", RB_EAUTH, "310000 sign not match", "security settings"},
+        {"dingtalk", "dingtalk/ok?access_token=SECRET", "{\"sign\":\"SECwrong\"}", RB_EAUTH, "310000 sign not match",
+         "security settings"},
         {"dingtalk", "dingtalk/clock", NULL, RB_EAUTH, "invalid timestamp", "clock differs"},
         {"feishu", "feishu/ok", "{\"sign\":\"wrong\"}", RB_EAUTH, "19021", "clock"},
         {"webhook", "webhook/ok", NULL, RB_EAUTH, "401", NULL},
@@ -245,8 +249,7 @@ static const char *header(const json_t *mail, const char *name)
 {
     const json_t *one;
     size_t i;
-    json_array_foreach(json_object_get(mail, "headers"), i, one)
-    {
+    json_array_foreach(json_object_get(mail, "headers"), i, one) {
         if (strcmp(json_string_value(json_array_get(one, 0)), name) == 0) {
             return json_string_value(json_array_get(one, 1));
         }
@@ -258,9 +261,10 @@ static const char *header(const json_t *mail, const char *name)
 static void mail_arrives_whole(const char *server_mode, const char *mode)
 {
     struct peer server = peer_python("mail.py", server_mode, folder);
-    json_t *message = json_pack("{s:s, s:s, s:s, s:[[s, s]], s:s, s:s, s:[{s:s}]}", "lang", "zh", "level", "P1", "title",
-                                "数据库锁等待：会话 4711 堵住了 7 个会话，需要马上审批。Bcc: x@y", "facts", "表", "shop.orders <b>",
-                                "text", "first\n.\n..two\n.", "run", "r-7k2m9q", "links", "url", "https://rb.corp/a");
+    json_t *message =
+        json_pack("{s:s, s:s, s:s, s:[[s, s]], s:s, s:s, s:[{s:s}]}", "lang", "zh", "level", "P1", "title",
+                  "数据库锁等待：会话 4711 堵住了 7 个会话，需要马上审批。Bcc: x@y", "facts", "表", "shop.orders <b>",
+                  "text", "first\n.\n..two\n.", "run", "r-7k2m9q", "links", "url", "https://rb.corp/a");
     json_t *box = mailbox(&server, mode, "s3cret pass", "dba@corp.cn");
     if (strcmp(server_mode, "tls") == 0) { /* from the first byte, as on port 465 */
         char url[64];
@@ -275,7 +279,8 @@ static void mail_arrives_whole(const char *server_mode, const char *mode)
     assert_true(json_is_true(json_object_get(mail, "auth")));
     assert_string_equal(rb_json_str(mail, "from", ""), "runbook@corp.cn");
     assert_int_equal(json_array_size(json_object_get(mail, "to")), 1);
-    assert_string_equal(header(mail, "Subject"), "[P1] 数据库锁等待：会话 4711 堵住了 7 个会话，需要马上审批。Bcc: x@y");
+    assert_string_equal(header(mail, "Subject"),
+                        "[P1] 数据库锁等待：会话 4711 堵住了 7 个会话，需要马上审批。Bcc: x@y");
     assert_string_equal(header(mail, "From"), "运维 <runbook@corp.cn>");
     assert_string_equal(header(mail, "References"), "<r-7k2m9q.0@corp.cn>");
     assert_string_equal(header(mail, "Auto-Submitted"), "auto-generated");
@@ -322,7 +327,8 @@ static void mail_is_refused(void **state)
         {"off", "s3cret pass", "a@corp.cn", RB_EAUTH, 1}, /* the server wants STARTTLS first */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct rb_call c = notify(mailbox(&server, rows[i].mode, rows[i].password, rows[i].to), "x", rows[i].tries > 1 ? 5 : 20);
+        struct rb_call c =
+            notify(mailbox(&server, rows[i].mode, rows[i].password, rows[i].to), "x", rows[i].tries > 1 ? 5 : 20);
         if (c.err.code != rows[i].code || (rows[i].tries > 1) != (strstr(c.err.text, "tries") != NULL)) {
             fail_msg("row %zu: %s %s", i, rb_err_name(c.err.code), c.err.text);
         }
@@ -342,13 +348,19 @@ static void mail_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_vendor_takes_it),  cmocka_unit_test(what_is_shown_is_what_is_sent),
-        cmocka_unit_test(it_is_tried_again),      cmocka_unit_test(it_is_not_tried_again),
-        cmocka_unit_test(the_deadline_is_kept),   cmocka_unit_test(many_become_one),
+        cmocka_unit_test(every_vendor_takes_it),
+        cmocka_unit_test(what_is_shown_is_what_is_sent),
+        cmocka_unit_test(it_is_tried_again),
+        cmocka_unit_test(it_is_not_tried_again),
+        cmocka_unit_test(the_deadline_is_kept),
+        cmocka_unit_test(many_become_one),
         cmocka_unit_test(no_turn_before_the_deadline),
-        cmocka_unit_test(without_anything_the_terminal), cmocka_unit_test(bad_input_is_told_at_once),
-        cmocka_unit_test(mail_by_starttls),       cmocka_unit_test(mail_by_tls),
-        cmocka_unit_test(mail_is_refused),        cmocka_unit_test(mail_without_tls),
+        cmocka_unit_test(without_anything_the_terminal),
+        cmocka_unit_test(bad_input_is_told_at_once),
+        cmocka_unit_test(mail_by_starttls),
+        cmocka_unit_test(mail_by_tls),
+        cmocka_unit_test(mail_is_refused),
+        cmocka_unit_test(mail_without_tls),
     };
     (void)setenv("no_proxy", "*", 1);
     uv_loop_init(&loop);

@@ -38,25 +38,39 @@ static const struct {
     const char *name, *channel, *message;
 } goldens[] = {
     {"slack", "{\"name\":\"ops\",\"kind\":\"slack\",\"url\":\"https://hooks.slack.com/services/T0/B0/XYZ\"}", APPROVAL},
-    {"slack-hostile", "{\"name\":\"ops\",\"kind\":\"slack\",\"url\":\"https://hooks.slack.com/services/T0/B0/XYZ\"}", HOSTILE},
-    {"telegram", "{\"name\":\"ops\",\"kind\":\"telegram\",\"token\":\"123:ABC\",\"chat\":\"-1001234567890\",\"topic\":42}", APPROVAL},
+    {"slack-hostile", "{\"name\":\"ops\",\"kind\":\"slack\",\"url\":\"https://hooks.slack.com/services/T0/B0/XYZ\"}",
+     HOSTILE},
+    {"telegram",
+     "{\"name\":\"ops\",\"kind\":\"telegram\",\"token\":\"123:ABC\",\"chat\":\"-1001234567890\",\"topic\":42}",
+     APPROVAL},
     {"telegram-hostile", "{\"name\":\"ops\",\"kind\":\"telegram\",\"token\":\"123:ABC\",\"chat\":\"@ops\"}", HOSTILE},
     {"wecom", "{\"name\":\"ops\",\"kind\":\"wecom\",\"token\":\"k-1\"}", APPROVAL},
     {"wecom-card", "{\"name\":\"ops\",\"kind\":\"wecom\",\"token\":\"k-1\",\"style\":\"card\"}", APPROVAL},
     {"wecom-hostile", "{\"name\":\"ops\",\"kind\":\"wecom\",\"token\":\"k-1\"}", HOSTILE},
-    {"dingtalk", "{\"name\":\"ops\",\"kind\":\"dingtalk\",\"token\":\"t-1\",\"sign\":"
-                 "\"SECexample0000000000000000000000000000000000000000000000000000000001\"}", APPROVAL},
+    {"dingtalk",
+     "{\"name\":\"ops\",\"kind\":\"dingtalk\",\"token\":\"t-1\",\"sign\":"
+     "\"SECexample0000000000000000000000000000000000000000000000000000000001\"}",
+     APPROVAL},
     {"dingtalk-card", "{\"name\":\"ops\",\"kind\":\"dingtalk\",\"token\":\"t-1\",\"style\":\"card\"}", APPROVAL},
     {"dingtalk-hostile", "{\"name\":\"ops\",\"kind\":\"dingtalk\",\"token\":\"t-1\",\"keyword\":\"告警\"}", HOSTILE},
-    {"feishu", "{\"name\":\"ops\",\"kind\":\"feishu\",\"token\":\"id-1\",\"sign\":\"example-feishu-secret\"}", APPROVAL},
-    {"feishu-2", "{\"name\":\"ops\",\"kind\":\"feishu\",\"url\":\"https://open.feishu.cn/open-apis/bot/v2/hook/id-1?x=1\",\"card\":\"2.0\"}", APPROVAL},
+    {"feishu", "{\"name\":\"ops\",\"kind\":\"feishu\",\"token\":\"id-1\",\"sign\":\"example-feishu-secret\"}",
+     APPROVAL},
+    {"feishu-2",
+     "{\"name\":\"ops\",\"kind\":\"feishu\",\"url\":\"https://open.feishu.cn/open-apis/bot/v2/hook/id-1?x=1\",\"card\":\"2.0\"}",
+     APPROVAL},
     {"feishu-hostile", "{\"name\":\"ops\",\"kind\":\"feishu\",\"token\":\"id-1\"}", HOSTILE},
     {"pagerduty", "{\"name\":\"ops\",\"kind\":\"pagerduty\",\"token\":\"0123456789abcdef0123456789abcdef\"}", APPROVAL},
-    {"webhook", "{\"name\":\"ops\",\"kind\":\"webhook\",\"url\":\"https://corp.example/hook?key=s\",\"sign\":"
-                "\"whsec_cnVuYm9vay1leGFtcGxlLWtleS0zMi1ieXRlcy1sbmc=\",\"headers\":{\"Authorization\":\"Bearer s\"}}", APPROVAL},
-    {"smtp", "{\"name\":\"ops\",\"kind\":\"smtp\",\"host\":\"smtp.corp.cn\",\"port\":465,\"from\":\"运维 Runbook <runbook@corp.cn>\","
-             "\"to\":[\"dba-oncall@corp.cn\",\"Ops <ops@corp.cn>\"]}", APPROVAL},
-    {"smtp-hostile", "{\"name\":\"ops\",\"kind\":\"smtp\",\"host\":\"smtp.corp.cn\",\"from\":\"runbook@corp.cn\",\"to\":\"a@corp.cn\"}", HOSTILE},
+    {"webhook",
+     "{\"name\":\"ops\",\"kind\":\"webhook\",\"url\":\"https://corp.example/hook?key=s\",\"sign\":"
+     "\"whsec_cnVuYm9vay1leGFtcGxlLWtleS0zMi1ieXRlcy1sbmc=\",\"headers\":{\"Authorization\":\"Bearer s\"}}",
+     APPROVAL},
+    {"smtp",
+     "{\"name\":\"ops\",\"kind\":\"smtp\",\"host\":\"smtp.corp.cn\",\"port\":465,\"from\":\"运维 Runbook <runbook@corp.cn>\","
+     "\"to\":[\"dba-oncall@corp.cn\",\"Ops <ops@corp.cn>\"]}",
+     APPROVAL},
+    {"smtp-hostile",
+     "{\"name\":\"ops\",\"kind\":\"smtp\",\"host\":\"smtp.corp.cn\",\"from\":\"runbook@corp.cn\",\"to\":\"a@corp.cn\"}",
+     HOSTILE},
     {"console", "{\"name\":\"console\",\"kind\":\"console\"}", APPROVAL},
 };
 
@@ -165,7 +179,8 @@ static void test_golden(void **state)
 static void test_published_vectors(void **state)
 {
     (void)state;
-    char *ding = rb_notify_sign_dingtalk("SECexample0000000000000000000000000000000000000000000000000000000001", 1760000000000);
+    char *ding =
+        rb_notify_sign_dingtalk("SECexample0000000000000000000000000000000000000000000000000000000001", 1760000000000);
     assert_string_equal(ding, "3PgYugeNjbkwKfh+IoK7aufl7hAX8i5C7UTxHv7jH5g=");
     free(ding);
     char *feishu = rb_notify_sign_feishu("example-feishu-secret", 1760000000);
@@ -174,9 +189,12 @@ static void test_published_vectors(void **state)
     struct rb_buf body;
     struct rb_err err = {0};
     rb_buf_init(&body, 1000);
-    rb_buf_adds(&body, "{\"type\":\"run.finished\",\"timestamp\":\"2025-10-09T08:53:20Z\",\"data\":{\"run\":\"r-7K2M\",\"status\":\"fixed\"}}");
+    rb_buf_adds(
+        &body,
+        "{\"type\":\"run.finished\",\"timestamp\":\"2025-10-09T08:53:20Z\",\"data\":{\"run\":\"r-7K2M\",\"status\":\"fixed\"}}");
     assert_int_equal(body.len, 99);
-    char *hook = rb_notify_sign_webhook("whsec_cnVuYm9vay1leGFtcGxlLWtleS0zMi1ieXRlcy1sbmc=", "evt_01J9ZQ", 1760000000, &body, &err);
+    char *hook = rb_notify_sign_webhook("whsec_cnVuYm9vay1leGFtcGxlLWtleS0zMi1ieXRlcy1sbmc=", "evt_01J9ZQ", 1760000000,
+                                        &body, &err);
     assert_non_null(hook);
     assert_string_equal(hook, "v1,h6pcGmRQBO/JHjxZzcirqpn/1E1kEnF21u1e05uP1TA=");
     free(hook);
@@ -189,7 +207,8 @@ static void test_dingtalk_signature_is_encoded_once(void **state)
 {
     (void)state;
     struct made m = make(goldens[7].channel, APPROVAL);
-    assert_non_null(strstr(rb_buf_str(&m.request.url), "&timestamp=1760000000000&sign=3PgYugeNjbkwKfh%2BIoK7aufl7hAX8i5C7UTxHv7jH5g%3D"));
+    assert_non_null(strstr(rb_buf_str(&m.request.url),
+                           "&timestamp=1760000000000&sign=3PgYugeNjbkwKfh%2BIoK7aufl7hAX8i5C7UTxHv7jH5g%3D"));
     assert_null(strstr(rb_buf_str(&m.request.shown), "3PgY"));
     assert_null(strstr(rb_buf_str(&m.request.shown), "t-1"));
     unmake(&m);
@@ -198,7 +217,8 @@ static void test_dingtalk_signature_is_encoded_once(void **state)
 static void test_no_secret_is_shown(void **state)
 {
     (void)state;
-    static const char *const secrets[] = {"XYZ", "123:ABC", "k-1", "t-1", "id-1", "0123456789abcdef", "key=s", "Bearer", "SECexample", "kzJqr"};
+    static const char *const secrets[] = {"XYZ",   "123:ABC", "k-1",        "t-1",  "id-1", "0123456789abcdef",
+                                          "key=s", "Bearer",  "SECexample", "kzJqr"};
     for (size_t i = 0; i < sizeof goldens / sizeof *goldens; i++) {
         struct made m = make(goldens[i].channel, APPROVAL);
         json_t *shown = rb_notify_shown(m.kind, &m.request);
@@ -227,10 +247,10 @@ static json_t *huge(const char *piece, size_t times)
     for (int i = 0; i < 60; i++) {
         json_array_append_new(facts, json_pack("[s, s]", rb_buf_str(&text), rb_buf_str(&text)));
     }
-    json_t *message = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:[{s:s, s:s}], s:{s:[s]}}", "title", rb_buf_str(&text), "text",
-                                rb_buf_str(&text), "facts", facts, "run", rb_buf_str(&text), "target", rb_buf_str(&text), "dedup",
-                                rb_buf_str(&text), "links", "label", rb_buf_str(&text), "url", "https://rb.corp/x", "mention",
-                                "users", "wangwu");
+    json_t *message = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:[{s:s, s:s}], s:{s:[s]}}", "title", rb_buf_str(&text),
+                                "text", rb_buf_str(&text), "facts", facts, "run", rb_buf_str(&text), "target",
+                                rb_buf_str(&text), "dedup", rb_buf_str(&text), "links", "label", rb_buf_str(&text),
+                                "url", "https://rb.corp/x", "mention", "users", "wangwu");
     rb_buf_deinit(&text);
     assert_non_null(message);
     return message;
@@ -239,7 +259,8 @@ static json_t *huge(const char *piece, size_t times)
 static void test_everything_fits(void **state)
 {
     (void)state;
-    static const char *const pieces[] = {"数据库锁", "\n", "<&>\"*[]`", "\xf0\x9f\x94\xa5", "a ", "\\\"", "\x01", "@x "};
+    static const char *const pieces[] = {"数据库锁", "\n",   "<&>\"*[]`", "\xf0\x9f\x94\xa5",
+                                         "a ",       "\\\"", "\x01",      "@x "};
     for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++) {
         for (size_t times = 10; times <= 40000; times *= 20) {
             json_t *message = huge(pieces[k], times);
@@ -252,7 +273,8 @@ static void test_everything_fits(void **state)
                 }
                 size_t size = m.kind->measure ? m.kind->measure(&m.request) : m.request.body.len;
                 if (size > m.kind->limit || !rb_utf8_valid(rb_buf_str(&m.request.body), m.request.body.len)) {
-                    fail_msg("%s, %zu times \"%s\": %zu of %zu", goldens[i].name, times, pieces[k], size, m.kind->limit);
+                    fail_msg("%s, %zu times \"%s\": %zu of %zu", goldens[i].name, times, pieces[k], size,
+                             m.kind->limit);
                 }
                 unmake(&m);
             }
@@ -318,7 +340,8 @@ static void test_a_text_is_enough(void **state)
     struct made m = make("{\"kind\":\"console\"}", "\"first line\\nsecond\"");
     assert_string_equal(rb_buf_str(&m.request.body), "first line\nsecond\n");
     unmake(&m);
-    m = make("{\"kind\":\"console\"}", "{\"title\":{\"zh\":\"坏了\",\"en\":\"broken\"},\"lang\":\"zh\",\"facts\":[[\"n\",7]]}");
+    m = make("{\"kind\":\"console\"}",
+             "{\"title\":{\"zh\":\"坏了\",\"en\":\"broken\"},\"lang\":\"zh\",\"facts\":[[\"n\",7]]}");
     assert_string_equal(rb_buf_str(&m.request.body), "坏了\n  n: 7\n");
     unmake(&m);
 }
@@ -344,8 +367,9 @@ static void test_mail_headers(void **state)
 static void test_the_channel_names_people(void **state)
 {
     (void)state;
-    struct made m = make("{\"kind\":\"wecom\",\"token\":\"k\",\"lang\":\"zh\",\"mention\":[\"wangwu\",\"13800000000\",\"all\"]}",
-                         "{\"title\":{\"zh\":\"坏了\",\"en\":\"broken\"}}");
+    struct made m =
+        make("{\"kind\":\"wecom\",\"token\":\"k\",\"lang\":\"zh\",\"mention\":[\"wangwu\",\"13800000000\",\"all\"]}",
+             "{\"title\":{\"zh\":\"坏了\",\"en\":\"broken\"}}");
     assert_string_equal(rb_buf_str(&m.request.body),
                         "{\"msgtype\":\"text\",\"text\":{\"content\":\"坏了\",\"mentioned_list\":[\"wangwu\",\"@all\"],"
                         "\"mentioned_mobile_list\":[\"13800000000\"]}}");
@@ -355,8 +379,11 @@ static void test_the_channel_names_people(void **state)
 static void test_digest(void **state)
 {
     (void)state;
-    struct made a = make("{\"kind\":\"console\"}", "{\"title\":\"one\",\"level\":\"P3\",\"mention\":{\"users\":[\"u1\"]}}");
-    struct made b = make("{\"kind\":\"console\"}", "{\"title\":\"two\",\"level\":\"P1\",\"run\":\"r-1\",\"mention\":{\"users\":[\"u1\",\"u2\"]}}");
+    struct made a =
+        make("{\"kind\":\"console\"}", "{\"title\":\"one\",\"level\":\"P3\",\"mention\":{\"users\":[\"u1\"]}}");
+    struct made b =
+        make("{\"kind\":\"console\"}",
+             "{\"title\":\"two\",\"level\":\"P1\",\"run\":\"r-1\",\"mention\":{\"users\":[\"u1\",\"u2\"]}}");
     const struct rb_notify_message *both[] = {&a.message, &b.message};
     struct rb_notify_message digest;
     assert_int_equal(rb_notify_message_merge(&digest, both, 2), 0);
@@ -389,7 +416,8 @@ static void test_answers(void **state)
         {"slack", 429, "", RB_NOTIFY_AGAIN, RB_EBUSY, 7},
         {"slack", 503, "x", RB_NOTIFY_AGAIN, RB_ESTATUS, 7},
         {"telegram", 200, "{\"ok\":true,\"result\":{\"message_id\":9}}", RB_NOTIFY_OK, 0, 0},
-        {"telegram", 429, "{\"ok\":false,\"error_code\":429,\"parameters\":{\"retry_after\":3}}", RB_NOTIFY_AGAIN, RB_EBUSY, 3},
+        {"telegram", 429, "{\"ok\":false,\"error_code\":429,\"parameters\":{\"retry_after\":3}}", RB_NOTIFY_AGAIN,
+         RB_EBUSY, 3},
         {"telegram", 401, "{\"ok\":false,\"description\":\"Unauthorized\"}", RB_NOTIFY_FINAL, RB_EAUTH, 0},
         {"wecom", 200, "{\"errcode\":0,\"errmsg\":\"ok\"}", RB_NOTIFY_OK, 0, 0},
         {"wecom", 200, "{\"errcode\":45009,\"errmsg\":\"api freq\"}", RB_NOTIFY_AGAIN, RB_EBUSY, 0},
@@ -410,11 +438,14 @@ static void test_answers(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         json_t *channel = json_pack("{s:s}", "kind", rows[i].kind);
-        struct rb_notify_reply reply = {.status = rows[i].status, .body = rows[i].body, .len = strlen(rows[i].body), .retry_after = 7};
+        struct rb_notify_reply reply = {
+            .status = rows[i].status, .body = rows[i].body, .len = strlen(rows[i].body), .retry_after = 7};
         struct rb_notify_verdict verdict;
         rb_notify_judge(rb_notify_kind(channel, NULL), &reply, &verdict);
-        if (verdict.fate != rows[i].fate || verdict.why.code != rows[i].code || (int)verdict.wait != (int)rows[i].wait) {
-            fail_msg("row %zu: fate %d code %s wait %g: %s", i, verdict.fate, rb_err_name(verdict.why.code), verdict.wait, verdict.why.text);
+        if (verdict.fate != rows[i].fate || verdict.why.code != rows[i].code ||
+            (int)verdict.wait != (int)rows[i].wait) {
+            fail_msg("row %zu: fate %d code %s wait %g: %s", i, verdict.fate, rb_err_name(verdict.why.code),
+                     verdict.wait, verdict.why.text);
         }
         json_decref(channel);
     }
@@ -423,12 +454,18 @@ static void test_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),          cmocka_unit_test(test_published_vectors),
-        cmocka_unit_test(test_no_secret_is_shown), cmocka_unit_test(test_dingtalk_signature_is_encoded_once),
-        cmocka_unit_test(test_everything_fits), cmocka_unit_test(test_cut_says_how_much),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_a_text_is_enough),
-        cmocka_unit_test(test_mail_headers),    cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_answers),         cmocka_unit_test(test_the_channel_names_people),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_published_vectors),
+        cmocka_unit_test(test_no_secret_is_shown),
+        cmocka_unit_test(test_dingtalk_signature_is_encoded_once),
+        cmocka_unit_test(test_everything_fits),
+        cmocka_unit_test(test_cut_says_how_much),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_a_text_is_enough),
+        cmocka_unit_test(test_mail_headers),
+        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_the_channel_names_people),
     };
     (void)setenv("TZ", "Asia/Shanghai", 1);
     tzset();

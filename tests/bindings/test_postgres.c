@@ -80,11 +80,10 @@ static int setup(void **state)
         "-days",   "2",          "-subj", "/CN=db.test", "-addext",  "subjectAltName=IP:127.0.0.1",
         "-keyout", "server.key", "-out",  "server.crt",  NULL};
     run_as(&pg, cert);
-    admin = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s}", "name", "main", "driver", "postgres", "socket",
-                      pg.dir, "port", pg.port, "user", "admin", "database", "postgres");
-    tcp = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s}", "name", "main", "driver", "postgres", "host",
-                    "127.0.0.1", "port", pg.port, "user", "admin", "password", "se'cret", "database",
-                    "postgres");
+    admin = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s}", "name", "main", "driver", "postgres", "socket", pg.dir, "port",
+                      pg.port, "user", "admin", "database", "postgres");
+    tcp = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s}", "name", "main", "driver", "postgres", "host", "127.0.0.1",
+                    "port", pg.port, "user", "admin", "password", "se'cret", "database", "postgres");
     start_server();
     exec_ok(admin, "CREATE TABLE orders (id bigserial PRIMARY KEY, state text, amount numeric(12,2))");
     exec_ok(admin, "INSERT INTO orders (state, amount) SELECT 'paid', n FROM generate_series(1, 5) n");
@@ -125,8 +124,7 @@ static void values(void **state)
         {"SELECT NULL::bool", "null"},
         {"SELECT '{\"a\": [1, 2.5, null]}'::jsonb", "{\"a\": [1, 2.5, null]}"},
         {"SELECT '{\"a\": 12345678901234567890}'::json", "\"{\\\"a\\\": 12345678901234567890}\""},
-        {"SELECT '2026-01-02 03:04:05.678+00'::timestamptz AT TIME ZONE 'UTC'",
-         "\"2026-01-02T03:04:05.678\""},
+        {"SELECT '2026-01-02 03:04:05.678+00'::timestamptz AT TIME ZONE 'UTC'", "\"2026-01-02T03:04:05.678\""},
         {"SELECT date '2026-01-02'", "\"2026-01-02\""},
         {"SELECT 'infinity'::timestamptz", "\"infinity\""},
         {"SELECT '\\x00ff'::bytea", "{\"$b64\": \"AP8=\"}"},
@@ -157,8 +155,7 @@ static void bound_values(void **state)
     is_json(value_of(tcp, "SELECT $2::int - $1::int", json_pack("[i, i]", 1, 3)), "2");
     is_json(value_of(tcp, "SELECT '{\"k\": 1}'::jsonb ? $1", json_pack("[s]", "k")), "true");
     is_json(value_of(tcp, "SELECT ?::bool", json_pack("[b]", 1)), "true");
-    is_json(value_of(tcp, "SELECT ?::int8 + 0", json_pack("[I]", (json_int_t)9007199254740993)),
-            "9007199254740993");
+    is_json(value_of(tcp, "SELECT ?::int8 + 0", json_pack("[I]", (json_int_t)9007199254740993)), "9007199254740993");
     is_json(value_of(tcp, "SELECT ?::float8", json_pack("[f]", 0.1)), "0.1");
     is_json(value_of(tcp, "SELECT ?::text IS NULL", json_pack("[n]")), "true");
     is_json(value_of(tcp, "SELECT length(?::bytea)", json_pack("[{s:s}]", "$b64", "AP8=")), "2");
@@ -198,14 +195,12 @@ static void injection(void **state)
         json_t *got = value_of(tcp, "SELECT ?::text", json_pack("[s]", payloads[i]));
         assert_true(json_equal(got, expected));
         json_decref(got);
-        json_decref(answer(
-            "sql.exec", with(tcp, "INSERT INTO orders (state) VALUES (?)", json_pack("[s]", payloads[i]))));
-        got =
-            value_of(tcp, "SELECT state FROM orders WHERE state = ? LIMIT 1", json_pack("[s]", payloads[i]));
+        json_decref(
+            answer("sql.exec", with(tcp, "INSERT INTO orders (state) VALUES (?)", json_pack("[s]", payloads[i]))));
+        got = value_of(tcp, "SELECT state FROM orders WHERE state = ? LIMIT 1", json_pack("[s]", payloads[i]));
         assert_true(json_equal(got, expected));
         json_decref(got);
-        json_decref(answer("sql.exec",
-                           with(tcp, "DELETE FROM orders WHERE state = ?", json_pack("[s]", payloads[i]))));
+        json_decref(answer("sql.exec", with(tcp, "DELETE FROM orders WHERE state = ?", json_pack("[s]", payloads[i]))));
         json_decref(expected);
     }
     assert_int_equal(int_of(admin, "SELECT count(*) FROM orders"), 5);
@@ -223,8 +218,7 @@ static void rows_and_caps(void **state)
     json_t *args = with(tcp, "SELECT n FROM generate_series(1, 3) n", NULL);
     json_object_set_new(args, "max_rows", json_integer(2));
     fails("sql.rows", args, RB_ETOO_LARGE, 0);
-    fails("sql.rows", with(tcp, "SELECT repeat('x', 3000000) FROM generate_series(1, 2)", NULL),
-          RB_ETOO_LARGE, 0);
+    fails("sql.rows", with(tcp, "SELECT repeat('x', 3000000) FROM generate_series(1, 2)", NULL), RB_ETOO_LARGE, 0);
     fails("sql.rows", with(tcp, "SELECT repeat('x', 60000000)", NULL), RB_ETOO_LARGE, 0);
     fails("sql.rows", with(tcp, "SELECT repeat('x', 300000000)", NULL), RB_ETOO_LARGE, 0);
     fails("sql.rows", with(tcp, "SELECT 1 AS a, 2 AS a", NULL), RB_EUSAGE, 0);
@@ -240,27 +234,22 @@ static void rows_and_caps(void **state)
 static void writing(void **state)
 {
     (void)state;
-    is_json(
-        answer("sql.exec", with(tcp, "UPDATE orders SET state = ? WHERE id <= 2", json_pack("[s]", "sent"))),
-        "{\"changes\": 2}");
-    is_json(
-        answer("sql.exec", with(tcp, "INSERT INTO orders (id, state) VALUES (99, 'x') RETURNING id", NULL)),
-        "{\"changes\": 1, \"rows\": [{\"id\": 99}]}");
-    is_json(answer("sql.tx",
-                   json_pack("{s:O, s:[[s, [i]], s]}", "connection", tcp, "statements",
-                             "DELETE FROM orders WHERE id = ?", 99, "UPDATE orders SET state = 'paid'")),
+    is_json(answer("sql.exec", with(tcp, "UPDATE orders SET state = ? WHERE id <= 2", json_pack("[s]", "sent"))),
+            "{\"changes\": 2}");
+    is_json(answer("sql.exec", with(tcp, "INSERT INTO orders (id, state) VALUES (99, 'x') RETURNING id", NULL)),
+            "{\"changes\": 1, \"rows\": [{\"id\": 99}]}");
+    is_json(answer("sql.tx", json_pack("{s:O, s:[[s, [i]], s]}", "connection", tcp, "statements",
+                                       "DELETE FROM orders WHERE id = ?", 99, "UPDATE orders SET state = 'paid'")),
             "{\"changes\": 6}");
     fails("sql.tx",
           json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements", "DELETE FROM orders",
                     "INSERT INTO orders (id) VALUES (1), (1)"),
           RB_ESQL, 0);
     fails("sql.tx",
-          json_pack("{s:O, s:[s, s, s]}", "connection", tcp, "statements", "DELETE FROM orders", "COMMIT",
-                    "nonsense"),
+          json_pack("{s:O, s:[s, s, s]}", "connection", tcp, "statements", "DELETE FROM orders", "COMMIT", "nonsense"),
           RB_EUSAGE, 0);
     assert_int_equal(int_of(tcp, "SELECT count(*) FROM orders WHERE state = 'paid'"), 5);
-    static const char *const not_alone[] = {"BEGIN", "COMMIT", "START TRANSACTION", "ROLLBACK",
-                                            "SAVEPOINT a"};
+    static const char *const not_alone[] = {"BEGIN", "COMMIT", "START TRANSACTION", "ROLLBACK", "SAVEPOINT a"};
     for (size_t i = 0; i < sizeof not_alone / sizeof *not_alone; i++) {
         fails("sql.exec", with(tcp, not_alone[i], NULL), RB_EUSAGE, 0);
     }
@@ -312,8 +301,7 @@ static void reads_that_look_like_writes(void **state)
         json_decref(answer("sql.rows", with(admin, fine[i], NULL)));
     }
     exec_ok(admin, "CREATE FUNCTION adds(a int, b int) RETURNS int LANGUAGE sql AS $$ SELECT a + b $$");
-    assert_int_equal(
-        fails("sql.value", with(admin, "SELECT adds(1, 2)", NULL), RB_EFORBIDDEN, 0).err.hint[0] != 0, 1);
+    assert_int_equal(fails("sql.value", with(admin, "SELECT adds(1, 2)", NULL), RB_EFORBIDDEN, 0).err.hint[0] != 0, 1);
     assert_int_equal(int_of(reader, "SELECT adds(1, 2)"), 3); /* its own rights are the fence */
 }
 
@@ -352,8 +340,7 @@ static void errors_of_connecting(void **state)
     assert_null(strstr(call.err.text, "wrong"));
     json_decref(t);
     t = changed_target(tcp, "database", json_string("nowhere"));
-    assert_non_null(
-        strstr(fails("sql.value", with(t, "SELECT 1", NULL), RB_ENOT_FOUND, 0).err.text, "3D000"));
+    assert_non_null(strstr(fails("sql.value", with(t, "SELECT 1", NULL), RB_ENOT_FOUND, 0).err.text, "3D000"));
     json_decref(t);
     t = changed_target(tcp, "port", json_integer(free_port()));
     fails("sql.value", with(t, "SELECT 1", NULL), RB_EREFUSED, 0);
@@ -378,23 +365,11 @@ static void impostors(void **state)
         {.what = "never accepts"},
         {.what = "silent", .accepts = true},
         {.what = "resets", .accepts = true, .ends = true},
-        {.what = "talks HTTP",
-         .bytes = "HTTP/1.1 400 Bad Request\r\n\r\n",
-         .len = 28,
-         .accepts = true,
-         .ends = true},
+        {.what = "talks HTTP", .bytes = "HTTP/1.1 400 Bad Request\r\n\r\n", .len = 28, .accepts = true, .ends = true},
         {.what = "half an answer", .bytes = "R\0\0", .len = 3, .accepts = true},
-        {.what = "endless error",
-         .bytes = "E\x7f\xff\xff\xffSFATAL",
-         .len = 11,
-         .accepts = true,
-         .again = true},
+        {.what = "endless error", .bytes = "E\x7f\xff\xff\xffSFATAL", .len = 11, .accepts = true, .again = true},
         {.what = "says yes for ever", .bytes = auth, .len = 9, .accepts = true, .again = true},
-        {.what = "claims an enormous message",
-         .bytes = "S\x3f\xff\xff\xff",
-         .len = 5,
-         .accepts = true,
-         .again = true},
+        {.what = "claims an enormous message", .bytes = "S\x3f\xff\xff\xff", .len = 5, .accepts = true, .again = true},
     };
     json_t *off = changed_target(tcp, "tls", json_pack("{s:s}", "mode", "off")),
            *require = changed_target(tcp, "tls", json_pack("{s:s}", "mode", "require"));
@@ -417,8 +392,7 @@ static void transport_security(void **state)
     json_decref(t);
     t = changed_target(tcp, "tls", json_pack("{s:s, s:s}", "mode", "verify", "ca", ca));
     is_json(value_of(t, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", NULL), "true");
-    json_t *named =
-        changed_target(t, "host", json_string("localhost")); /* the certificate names the address alone */
+    json_t *named = changed_target(t, "host", json_string("localhost")); /* the certificate names the address alone */
     fails("sql.value", with(named, "SELECT 1", NULL), RB_ETLS, 0);
     json_decref(named);
     json_decref(t);
@@ -428,7 +402,9 @@ static void transport_security(void **state)
     t = changed_target(tcp, "tls", json_pack("{s:s, s:s}", "mode", "require", "pin", "x"));
     fails("sql.value", with(t, "SELECT 1", NULL), RB_EUSAGE, 0);
     json_decref(t);
-    t = changed_target(tcp, "tls", json_pack("{s:s, s:s}", "mode", "require", "pin", "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+    t = changed_target(
+        tcp, "tls",
+        json_pack("{s:s, s:s}", "mode", "require", "pin", "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
     struct rb_call other = fails("sql.exec", with(t, "DELETE FROM orders", NULL), RB_ETLS, 0);
     json_decref(t);
     (void)snprintf(ca, sizeof ca, "%.52s", strstr(other.err.text, "sha256//"));
@@ -449,12 +425,11 @@ static void cancelled_on_the_server(void **state)
     int64_t from = rb_clock_mono_ns();
     fails("sql.value", with(admin, "SELECT pg_sleep(30)", NULL), RB_ETIMEOUT, 300);
     assert_true(seconds_since(from) < 20);
-    assert_int_equal(int_of(admin,
-                            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' "
-                            "AND state = 'active'"),
+    assert_int_equal(int_of(admin, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' "
+                                   "AND state = 'active'"),
                      0);
-    struct rb_call call = fails("sql.exec", with(admin, "UPDATE orders SET state = pg_sleep(30)::text", NULL),
-                                RB_ETIMEOUT, 300);
+    struct rb_call call =
+        fails("sql.exec", with(admin, "UPDATE orders SET state = pg_sleep(30)::text", NULL), RB_ETIMEOUT, 300);
     assert_true(call.undone); /* the server said so */
     assert_int_equal(int_of(admin, "SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock'"), 0);
     json_t *args = with(admin, "SELECT pg_sleep(30)", NULL); /* the server's own limit, a second after ours */
@@ -465,15 +440,17 @@ static void cancelled_on_the_server(void **state)
 }
 
 /* How many sessions are at such a statement. */
-#define ACTIVE(begins) "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '" begins "%'"
+#define ACTIVE(begins) \
+    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '" begins \
+    "%'"
 
 static void lock_waits(void **state)
 {
     (void)state;
     struct started holder;
     begin(&holder, "sql.tx",
-          json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements",
-                    "UPDATE orders SET state = 'held' WHERE id = 1", "SELECT pg_sleep(4)"),
+          json_pack("{s:O, s:[s, s]}", "connection", tcp, "statements", "UPDATE orders SET state = 'held' WHERE id = 1",
+                    "SELECT pg_sleep(4)"),
           false);
     wait_until(admin, ACTIVE("SELECT pg_sleep(4)"), 1);
     json_t *args = with(tcp, "UPDATE orders SET state = 'mine' WHERE id = 1", NULL);
@@ -507,8 +484,7 @@ static void a_killed_session(void **state)
     (void)state;
     char gone[96];
     int backend = (int)int_of(tcp, "SELECT pg_backend_pid()");
-    json_decref(
-        answer("sql.exec", with(admin, "SELECT pg_terminate_backend(?::int)", json_pack("[i]", backend))));
+    json_decref(answer("sql.exec", with(admin, "SELECT pg_terminate_backend(?::int)", json_pack("[i]", backend))));
     (void)snprintf(gone, sizeof gone, "SELECT count(*) FROM pg_stat_activity WHERE pid = %d", backend);
     wait_until(admin, gone, 0);
     assert_int_equal(int_of(tcp, "SELECT 1"), 1); /* an idle one that died is replaced */
@@ -562,8 +538,7 @@ static void together(void **state)
     long long before = int_of(tcp, mine);
     struct started s[6];
     for (size_t i = 0; i < 6; i++) {
-        begin(&s[i], "sql.value", with(tcp, "SELECT pg_backend_pid() + pg_sleep(0.1)::text::int", NULL),
-              true);
+        begin(&s[i], "sql.value", with(tcp, "SELECT pg_backend_pid() + pg_sleep(0.1)::text::int", NULL), true);
     }
     for (size_t i = 0; i < 6; i++) {
         finish(&s[i]);

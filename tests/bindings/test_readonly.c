@@ -25,7 +25,8 @@ static int serve(int fd)
     if (rb_frame_read(fd, &scratch, &request, &err) < 0) {
         return 1;
     }
-    json_t *value = call_with(&work, rb_json_str(request, "verb", ""), json_incref(json_object_get(request, "args")), &err);
+    json_t *value =
+        call_with(&work, rb_json_str(request, "verb", ""), json_incref(json_object_get(request, "args")), &err);
     json_t *reply = value ? json_pack("{s:o}", "ok", value) : json_pack("{s:s}", "error", err.text);
     int rc = rb_frame_write(fd, reply, &err);
     json_decref(reply);
@@ -84,7 +85,8 @@ static json_t *read_only(const char *verb, json_t *args)
 
 static void read_all(const char *db, long long rows)
 {
-    json_t *value = read_only("sql.value", json_pack("{s:s, s:s}", "connection", db, "query", "SELECT count(*) FROM t"));
+    json_t *value =
+        read_only("sql.value", json_pack("{s:s, s:s}", "connection", db, "query", "SELECT count(*) FROM t"));
     assert_int_equal(json_integer_value(value), rows);
     json_decref(value);
     value = read_only("sql.integrity", json_pack("{s:s}", "connection", db));
@@ -105,8 +107,9 @@ static void live_and_crashed(void **state)
 {
     const char *db = in(state, "db");
     make_db(db, "wal");
-    struct helper h = python(db, "c.execute('PRAGMA wal_autocheckpoint = 0')\nc.execute(\"INSERT INTO t(v) VALUES('x')\")\n"
-                                 "c.execute('BEGIN IMMEDIATE')\nprint('on', flush=True)\ntime.sleep(300)\n");
+    struct helper h =
+        python(db, "c.execute('PRAGMA wal_autocheckpoint = 0')\nc.execute(\"INSERT INTO t(v) VALUES('x')\")\n"
+                   "c.execute('BEGIN IMMEDIATE')\nprint('on', flush=True)\ntime.sleep(300)\n");
     read_all(db, 1001);
     json_t *answer = read_only("sql.locks", json_pack("{s:s, s:f}", "connection", db, "wait", 0.1));
     assert_holder(answer, h.pid, "wal_write");
@@ -140,7 +143,8 @@ static void machine_and_files(void **state)
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         json_decref(read_only(verbs[i], json_object()));
     }
-    const char *const with_path[] = {"system.disk", "system.openers", "system.lock_holders", "file.read", "file.stat", "file.tail", "file.hash"};
+    const char *const with_path[] = {"system.disk", "system.openers", "system.lock_holders", "file.read", "file.stat",
+                                     "file.tail",   "file.hash"};
     for (size_t i = 0; i < sizeof with_path / sizeof *with_path; i++) {
         json_decref(read_only(with_path[i], json_pack("{s:s}", "path", path)));
     }
@@ -158,7 +162,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(machine_and_files, setup_dir, teardown_dir),
     };
     struct rb_err err = {0};
-    if (rb_spawner_fork(&spawner, entries, 1, &err) != 0 || uv_loop_init(&loop) != 0 || rb_spawner_attach(spawner, &loop, &err) != 0) {
+    if (rb_spawner_fork(&spawner, entries, 1, &err) != 0 || uv_loop_init(&loop) != 0 ||
+        rb_spawner_attach(spawner, &loop, &err) != 0) {
         (void)fprintf(stderr, "%s\n", err.text);
         return 1;
     }

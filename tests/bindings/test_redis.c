@@ -23,7 +23,8 @@ static void answers(void **state)
     SAYS(command("redis.ask", open_one(), WORDS("GET", "nothing")), "null");
     SAYS(command("redis.call", open_one(), WORDS("RPUSH", "list", "a", "", "c")), "3");
     SAYS(command("redis.ask", open_one(), WORDS("LRANGE", "list", "0", "-1")), "[\"a\",\"\",\"c\"]");
-    SAYS(command("redis.call", open_one(), WORDS("EVAL", "return {1, {2, 'x', false}, redis.error_reply('BAD thing')}", "0")),
+    SAYS(command("redis.call", open_one(),
+                 WORDS("EVAL", "return {1, {2, 'x', false}, redis.error_reply('BAD thing')}", "0")),
          "[1,[2,\"x\",null],{\"error\":\"BAD thing\"}]");
     SAYS(command("redis.call", open_one(), WORDS("INCRBY", "n", "9007199254740993")), "9007199254740993");
     SAYS(command("redis.ask", open_one(), WORDS("PING")), "\"PONG\"");
@@ -32,12 +33,17 @@ static void answers(void **state)
 static void bytes_and_numbers(void **state)
 {
     (void)state;
-    struct rb_call c = run_call("redis.call", json_pack("{s:o, s:[s, {s:s}, {s:s}]}", "connection", open_one(), "command", "SET",
-                                                        "$b64", "1tAA", "$b64", "/wD+"), false, 0);
+    struct rb_call c = run_call("redis.call",
+                                json_pack("{s:o, s:[s, {s:s}, {s:s}]}", "connection", open_one(), "command", "SET",
+                                          "$b64", "1tAA", "$b64", "/wD+"),
+                                false, 0);
     SAYS(c, "\"OK\"");
-    c = run_call("redis.ask", json_pack("{s:o, s:[s, {s:s}]}", "connection", open_one(), "command", "GET", "$b64", "1tAA"), true, 0);
+    c = run_call("redis.ask",
+                 json_pack("{s:o, s:[s, {s:s}]}", "connection", open_one(), "command", "GET", "$b64", "1tAA"), true, 0);
     SAYS(c, "{\"$b64\":\"/wD+\"}");
-    c = run_call("redis.call", json_pack("{s:o, s:[s, s, i, f]}", "connection", open_one(), "command", "RPUSH", "numbers", -7, 1.5), false, 0);
+    c = run_call("redis.call",
+                 json_pack("{s:o, s:[s, s, i, f]}", "connection", open_one(), "command", "RPUSH", "numbers", -7, 1.5),
+                 false, 0);
     SAYS(c, "2");
     SAYS(command("redis.ask", open_one(), WORDS("LRANGE", "numbers", "0", "-1")), "[\"-7\",\"1.5\"]");
 }
@@ -50,7 +56,8 @@ static void databases_and_socket(void **state)
     SAYS(command("redis.ask", json_incref(two), WORDS("GET", "only")), "\"here\"");
     json_decref(two);
     SAYS(command("redis.ask", open_one(), WORDS("GET", "only")), "null");
-    json_t *by_socket = json_pack("{s:s, s:s, s:i}", "driver", "redis", "socket", in(state, "redis.sock"), "database", 2);
+    json_t *by_socket =
+        json_pack("{s:s, s:s, s:i}", "driver", "redis", "socket", in(state, "redis.sock"), "database", 2);
     SAYS(command("redis.ask", by_socket, WORDS("GET", "only")), "\"here\"");
     json_t *none = json_pack("{s:s, s:s}", "driver", "redis", "socket", in(state, "none.sock"));
     RAISES(command("redis.ask", none, WORDS("PING")), RB_EREFUSED, "none.sock");
@@ -67,7 +74,8 @@ static void many_at_once(void **state)
     (void)state;
     struct started calls[30];
     for (int i = 0; i < 30; i++) {
-        begin(&calls[i], "redis.ask", json_pack("{s:o, s:[s, i]}", "connection", open_one(), "command", "ECHO", i), true);
+        begin(&calls[i], "redis.ask", json_pack("{s:o, s:[s, i]}", "connection", open_one(), "command", "ECHO", i),
+              true);
     }
     for (int i = 0; i < 30; i++) {
         char expected[16];
@@ -87,11 +95,13 @@ static void accounts(void **state)
     RAISES(command("redis.ask", connection(&locked, "nobody", PASSWORD), WORDS("GET", "x")), RB_EAUTH, "WRONGPASS");
     RAISES(command("redis.ask", connection(&plain, NULL, "any"), WORDS("GET", "x")), RB_EAUTH, "without any password");
     SAYS(command("redis.call", admin(), WORDS("SET", "x", "1")), "\"OK\"");
-    SAYS(command("redis.call", admin(), WORDS("ACL", "SETUSER", "reader", "on", ">look", "~*", "+@read", "+command")), "\"OK\"");
+    SAYS(command("redis.call", admin(), WORDS("ACL", "SETUSER", "reader", "on", ">look", "~*", "+@read", "+command")),
+         "\"OK\"");
     SAYS(command("redis.call", admin(), WORDS("ACL", "SETUSER", "blind", "on", ">look", "~*", "+@read")), "\"OK\"");
     SAYS(command("redis.ask", connection(&locked, "reader", "look"), WORDS("GET", "x")), "\"1\"");
     RAISES(command("redis.call", connection(&locked, "reader", "look"), WORDS("SET", "x", "2")), RB_EDENIED, "NOPERM");
-    struct rb_call c = run_call("redis.probe", json_pack("{s:o}", "connection", connection(&locked, "reader", "look")), false, 0);
+    struct rb_call c =
+        run_call("redis.probe", json_pack("{s:o}", "connection", connection(&locked, "reader", "look")), false, 0);
     assert_false(truth(c.value, "ok"));
     assert_string_equal(rb_json_str(c.value, "code", ""), "denied");
     drop(&c);
@@ -102,8 +112,10 @@ static void account_without_command(void **state)
 {
     (void)state;
     json_t *blind = connection(&locked, "blind", "look");
-    json_object_set_new(blind, "host", json_string("127.0.0.2")); /* the same server under another name: nothing is known of it */
-    RAISES(command("redis.ask", connection(&locked, "blind", "look"), WORDS("STRLEN", "x")), RB_EDENIED, "COMMAND INFO");
+    json_object_set_new(blind, "host",
+                        json_string("127.0.0.2")); /* the same server under another name: nothing is known of it */
+    RAISES(command("redis.ask", connection(&locked, "blind", "look"), WORDS("STRLEN", "x")), RB_EDENIED,
+           "COMMAND INFO");
     json_decref(blind);
 }
 
@@ -134,10 +146,28 @@ static void not_of_a_connection(void **state)
 static void harmless_questions(void **state)
 {
     (void)state;
-    static const char *const asked[][8] = {{"INFO", "memory"}, {"CLIENT", "LIST"}, {"SLOWLOG", "GET", "10"}, {"LATENCY", "LATEST"},
-        {"MEMORY", "USAGE", "list"}, {"MEMORY", "STATS"}, {"OBJECT", "ENCODING", "list"}, {"DBSIZE"}, {"TTL", "list"}, {"TYPE", "list"},
-        {"STRLEN", "s"}, {"SCAN", "0"}, {"EXISTS", "list"}, {"ROLE"}, {"LASTSAVE"}, {"TIME"}, {"LLEN", "list"},
-        {"DUMP", "list"}, {"HGETALL", "h"}, {"ZRANGE", "z", "0", "-1"}, {"COMMAND", "COUNT"}, {"SORT_RO", "list", "ALPHA"}};
+    static const char *const asked[][8] = {{"INFO", "memory"},
+                                           {"CLIENT", "LIST"},
+                                           {"SLOWLOG", "GET", "10"},
+                                           {"LATENCY", "LATEST"},
+                                           {"MEMORY", "USAGE", "list"},
+                                           {"MEMORY", "STATS"},
+                                           {"OBJECT", "ENCODING", "list"},
+                                           {"DBSIZE"},
+                                           {"TTL", "list"},
+                                           {"TYPE", "list"},
+                                           {"STRLEN", "s"},
+                                           {"SCAN", "0"},
+                                           {"EXISTS", "list"},
+                                           {"ROLE"},
+                                           {"LASTSAVE"},
+                                           {"TIME"},
+                                           {"LLEN", "list"},
+                                           {"DUMP", "list"},
+                                           {"HGETALL", "h"},
+                                           {"ZRANGE", "z", "0", "-1"},
+                                           {"COMMAND", "COUNT"},
+                                           {"SORT_RO", "list", "ALPHA"}};
     SAYS(command("redis.call", open_one(), WORDS("FLUSHALL")), "\"OK\"");
     SAYS(command("redis.call", open_one(), WORDS("RPUSH", "list", "a")), "1");
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
@@ -155,14 +185,17 @@ static void fill(const char *prefix, int count)
 {
     char n[16];
     (void)snprintf(n, sizeof n, "%d", count);
-    struct rb_call c = command("redis.call", open_one(), WORDS("EVAL",
-        "for i = 1, tonumber(ARGV[2]) do redis.call('SET', ARGV[1] .. i, i) end return 1", "0", prefix, n));
+    struct rb_call c =
+        command("redis.call", open_one(),
+                WORDS("EVAL", "for i = 1, tonumber(ARGV[2]) do redis.call('SET', ARGV[1] .. i, i) end return 1", "0",
+                      prefix, n));
     SAYS(c, "1");
 }
 
 static long long count_of(const char *match)
 {
-    struct rb_call c = run_call("redis.scan", json_pack("{s:o, s:s, s:i}", "connection", open_one(), "match", match, "max", 100000), true, 0);
+    struct rb_call c = run_call(
+        "redis.scan", json_pack("{s:o, s:s, s:i}", "connection", open_one(), "match", match, "max", 100000), true, 0);
     assert_non_null(c.value);
     assert_true(truth(c.value, "complete"));
     long long n = (long long)json_array_size(json_object_get(c.value, "keys"));
@@ -178,25 +211,33 @@ static void scans_and_unlinks(void **state)
     fill("stock:lock:", 20);
     fill("app:cache:lock:", 30);
     assert_int_equal(count_of("app:cache:*"), 5030);
-    struct rb_call c = run_call("redis.scan", json_pack("{s:o, s:s, s:i}", "connection", open_one(), "match", "app:*", "max", 100), true, 0);
+    struct rb_call c = run_call(
+        "redis.scan", json_pack("{s:o, s:s, s:i}", "connection", open_one(), "match", "app:*", "max", 100), true, 0);
     assert_false(truth(c.value, "complete"));
     assert_int_equal(json_array_size(json_object_get(c.value, "keys")), 100);
     drop(&c);
-    c = run_call("redis.unlink", json_pack("{s:o, s:s, s:[s], s:i}", "connection", open_one(), "match", "app:cache:*", "protect",
-                                           "app:cache:lock:*", "batch", 100), false, 0);
+    c = run_call("redis.unlink",
+                 json_pack("{s:o, s:s, s:[s], s:i}", "connection", open_one(), "match", "app:cache:*", "protect",
+                           "app:cache:lock:*", "batch", 100),
+                 false, 0);
     assert_int_equal(rb_json_int(c.value, "removed", 0), 5000);
     assert_int_equal(rb_json_int(c.value, "kept", 0), 30);
     drop(&c);
     assert_int_equal(count_of("app:cache:*"), 30);
     assert_int_equal(count_of("stock:lock:*"), 20);
-    c = run_call("redis.unlink", json_pack("{s:o, s:[s, s, s]}", "connection", open_one(), "keys", "stock:lock:1", "stock:lock:2", "none"), false, 0);
+    c = run_call(
+        "redis.unlink",
+        json_pack("{s:o, s:[s, s, s]}", "connection", open_one(), "keys", "stock:lock:1", "stock:lock:2", "none"),
+        false, 0);
     SAYS(c, "{\"removed\":2,\"seen\":3,\"kept\":0}");
     static const char *const bad[] = {"*", "?*", "[ab]*", "a*", "", "**::"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        RAISES(run_call("redis.unlink", json_pack("{s:o, s:s}", "connection", open_one(), "match", bad[i]), false, 0), RB_EUSAGE, "");
+        RAISES(run_call("redis.unlink", json_pack("{s:o, s:s}", "connection", open_one(), "match", bad[i]), false, 0),
+               RB_EUSAGE, "");
     }
     RAISES(run_call("redis.unlink", json_pack("{s:o}", "connection", open_one()), false, 0), RB_EUSAGE, "match");
-    RAISES(run_call("redis.scan", json_pack("{s:o, s:i}", "connection", open_one(), "max", 0), true, 0), RB_EUSAGE, "max");
+    RAISES(run_call("redis.scan", json_pack("{s:o, s:i}", "connection", open_one(), "max", 0), true, 0), RB_EUSAGE,
+           "max");
 }
 
 static void probes(void **state)
@@ -226,7 +267,9 @@ static void out_of_memory(void **state)
 static void large_reply(void **state)
 {
     (void)state;
-    SAYS(command("redis.call", open_one(), WORDS("EVAL", "redis.call('SET', 'big', string.rep('x', 5000000)) return 1", "0")), "1");
+    SAYS(command("redis.call", open_one(),
+                 WORDS("EVAL", "redis.call('SET', 'big', string.rep('x', 5000000)) return 1", "0")),
+         "1");
     RAISES(command("redis.ask", open_one(), WORDS("GET", "big")), RB_ETOO_LARGE, "4 MiB");
     SAYS(command("redis.ask", open_one(), WORDS("STRLEN", "big")), "5000000");
     SAYS(command("redis.call", open_one(), WORDS("DEL", "big")), "1");
@@ -236,8 +279,10 @@ static void busy_with_a_script(void **state)
 {
     struct server s = start_redis(state, WORDS("--busy-reply-threshold", "50"));
     struct started loops;
-    begin(&loops, "redis.call", json_pack("{s:o, s:[s, s, i]}", "connection", connection(&s, NULL, NULL), "command", "EVAL",
-                                          "while true do end", 0), false);
+    begin(&loops, "redis.call",
+          json_pack("{s:o, s:[s, s, i]}", "connection", connection(&s, NULL, NULL), "command", "EVAL",
+                    "while true do end", 0),
+          false);
     wait_for_redis(&s, "PING\r\n", "-BUSY");
     RAISES(command("redis.ask", connection(&s, NULL, NULL), WORDS("GET", "x")), RB_EBUSY, "BUSY");
     SAYS(command("redis.call", connection(&s, NULL, NULL), WORDS("SCRIPT", "KILL")), "\"OK\"");
@@ -250,7 +295,9 @@ static void killed_in_mid_call(void **state)
 {
     struct server s = start_redis(state, WORDS("--loglevel", "warning"));
     struct started waits;
-    begin(&waits, "redis.call", json_pack("{s:o, s:[s, s, i]}", "connection", connection(&s, NULL, NULL), "command", "BLPOP", "none", 0), false);
+    begin(&waits, "redis.call",
+          json_pack("{s:o, s:[s, s, i]}", "connection", connection(&s, NULL, NULL), "command", "BLPOP", "none", 0),
+          false);
     wait_for_redis(&s, "INFO clients\r\n", "blocked_clients:1");
     assert_int_equal(waits.call.ended, 0);
     end_redis(&s);
@@ -277,7 +324,10 @@ static void stopped_server(void **state)
     stop_process(s.pid);
     (void)usleep(300000); /* a call that came at once would trust the answer of a moment ago */
     int64_t since = rb_clock_mono_ns();
-    struct rb_call c = run_call("redis.call", json_pack("{s:o, s:[s, s, s]}", "connection", connection(&s, NULL, NULL), "command", "SET", "a", "1"), false, 800);
+    struct rb_call c =
+        run_call("redis.call",
+                 json_pack("{s:o, s:[s, s, s]}", "connection", connection(&s, NULL, NULL), "command", "SET", "a", "1"),
+                 false, 800);
     assert_int_equal(c.err.code, RB_ECANCELLED);
     assert_true(rb_clock_mono_ns() - since < 20000000000);
     drop(&c);
@@ -358,8 +408,9 @@ static void over_tls(void **state)
     assert_int_equal(run_argv(make), 0);
     struct server s = {.port = free_port()};
     (void)snprintf(port, sizeof port, "%d", s.port);
-    struct server both = start_redis(state, WORDS("--tls-port", port, "--tls-cert-file", in(state, "good.pem"), "--tls-key-file",
-                                                  in(state, "good.key"), "--tls-ca-cert-file", ca, "--tls-auth-clients", "no"));
+    struct server both =
+        start_redis(state, WORDS("--tls-port", port, "--tls-cert-file", in(state, "good.pem"), "--tls-key-file",
+                                 in(state, "good.key"), "--tls-ca-cert-file", ca, "--tls-auth-clients", "no"));
     memset(big, 'x', sizeof big - 1);
     for (int i = 0; i < 3; i++) { /* the second time on the idle one */
         SAYS(command("redis.ask", secured(&s, "localhost", "verify", ca, NULL), WORDS("PING")), "\"PONG\"");
@@ -369,19 +420,23 @@ static void over_tls(void **state)
     assert_int_equal(json_string_length(c.value), sizeof big - 1);
     drop(&c);
     SAYS(command("redis.ask", secured(&s, "127.0.0.1", "require", NULL, NULL), WORDS("PING")), "\"PONG\"");
-    RAISES(command("redis.ask", secured(&s, "127.0.0.1", "verify", ca, NULL), WORDS("PING")), RB_ETLS, "IP address mismatch");
+    RAISES(command("redis.ask", secured(&s, "127.0.0.1", "verify", ca, NULL), WORDS("PING")), RB_ETLS,
+           "IP address mismatch");
     RAISES(command("redis.ask", secured(&s, "localhost", "verify", NULL, NULL), WORDS("PING")), RB_ETLS, "TLS");
     RAISES(command("redis.ask", secured(&s, "localhost", "verify", "/none.pem", NULL), WORDS("PING")), RB_ETLS, "TLS");
-    RAISES(command("redis.ask", secured(&both, "localhost", "verify", ca, NULL), WORDS("PING")), RB_ETLS, "TLS"); /* speaks plainly */
+    RAISES(command("redis.ask", secured(&both, "localhost", "verify", ca, NULL), WORDS("PING")), RB_ETLS,
+           "TLS"); /* speaks plainly */
     RAISES(command("redis.ask", secured(&s, "localhost", "verify", ca, "sha256//x"), WORDS("PING")), RB_EUSAGE, "pin");
-    c = command("redis.call", secured(&s, "localhost", "require", NULL, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+    c = command("redis.call",
+                secured(&s, "localhost", "require", NULL, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
                 WORDS("SET", "pinned", "1"));
     assert_int_equal(c.err.code, RB_ETLS);
     (void)snprintf(pin, sizeof pin, "%.52s", strstr(c.err.text, "sha256//"));
     drop(&c);
     SAYS(command("redis.ask", secured(&s, "localhost", "require", NULL, pin), WORDS("EXISTS", "pinned")), "0");
     end_redis(&both);
-    RAISES(command("redis.call", secured(&s, "localhost", "verify", ca, NULL), WORDS("INCR", "n")), RB_EREFUSED, "refused");
+    RAISES(command("redis.call", secured(&s, "localhost", "verify", ca, NULL), WORDS("INCR", "n")), RB_EREFUSED,
+           "refused");
 }
 
 static void bad_arguments(void **state)
@@ -389,9 +444,13 @@ static void bad_arguments(void **state)
     (void)state;
     RAISES(command("redis.ask", json_string("cache"), WORDS("PING")), RB_EUSAGE, "");
     RAISES(command("redis.ask", json_pack("{s:s}", "driver", "postgres"), WORDS("PING")), RB_EUSAGE, "");
-    RAISES(run_call("redis.ask", json_pack("{s:o, s:[]}", "connection", open_one(), "command"), true, 0), RB_EUSAGE, "");
-    RAISES(run_call("redis.ask", json_pack("{s:o, s:[[]]}", "connection", open_one(), "command"), true, 0), RB_EUSAGE, "");
-    RAISES(run_call("redis.call", json_pack("{s:o, s:[s, {s:i}]}", "connection", open_one(), "command", "SET", "a", 1), false, 0), RB_EUSAGE, "");
+    RAISES(run_call("redis.ask", json_pack("{s:o, s:[]}", "connection", open_one(), "command"), true, 0), RB_EUSAGE,
+           "");
+    RAISES(run_call("redis.ask", json_pack("{s:o, s:[[]]}", "connection", open_one(), "command"), true, 0), RB_EUSAGE,
+           "");
+    RAISES(run_call("redis.call", json_pack("{s:o, s:[s, {s:i}]}", "connection", open_one(), "command", "SET", "a", 1),
+                    false, 0),
+           RB_EUSAGE, "");
     json_t *unknown = open_one();
     json_object_set_new(unknown, "host", json_string("no-such-host.invalid"));
     RAISES(command("redis.ask", unknown, WORDS("PING")), RB_EDNS, "no-such-host");
@@ -400,8 +459,8 @@ static void bad_arguments(void **state)
 static void previews(void **state)
 {
     (void)state;
-    json_t *args = json_pack("{s:{s:s}, s:[s, s, s, i, {s:s}]}", "connection", "name", "cache", "command", "SET", "k", "two words", 7,
-                             "$secret", "token");
+    json_t *args = json_pack("{s:{s:s}, s:[s, s, s, i, {s:s}]}", "connection", "name", "cache", "command", "SET", "k",
+                             "two words", 7, "$secret", "token");
     char *text = verb_of("redis.call")->preview(args);
     assert_string_equal(text, "cache: SET k \"two words\" 7 {\"$secret\":\"token\"}");
     free(text);

@@ -107,8 +107,18 @@ static void literals_and_local(void **state)
 static void failures(void **state)
 {
     (void)state;
-    static const char *const names[] = {"gone.test", "empty.test", "broken.test", "odd.test", "", "a b", "a..b", ".", "x/y", "1.2.3.4:80",
-                                        "fe80::1%no-such-device", "\xd6\xd0.test"};
+    static const char *const names[] = {"gone.test",
+                                        "empty.test",
+                                        "broken.test",
+                                        "odd.test",
+                                        "",
+                                        "a b",
+                                        "a..b",
+                                        ".",
+                                        "x/y",
+                                        "1.2.3.4:80",
+                                        "fe80::1%no-such-device",
+                                        "\xd6\xd0.test"};
     char words[sizeof names / sizeof *names][1024];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct ask a = ask(names[i], i < 3 ? 20 : 3); /* those that are answered */
@@ -188,8 +198,8 @@ static int stop_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses),          cmocka_unit_test(one_family_is_enough),   cmocka_unit_test(literals_and_local),
-        cmocka_unit_test(failures),           cmocka_unit_test(a_deadline),             cmocka_unit_test(cancelling_and_sharing),
+        cmocka_unit_test(addresses), cmocka_unit_test(one_family_is_enough), cmocka_unit_test(literals_and_local),
+        cmocka_unit_test(failures),  cmocka_unit_test(a_deadline),           cmocka_unit_test(cancelling_and_sharing),
         cmocka_unit_test(no_server),
     };
     if (uv_loop_init(&loop) != 0) {

@@ -7,8 +7,8 @@ static char http_url[64], tcp_url[64], unix_url[128], anvil_url[64], ws_url[64];
 
 static json_t *args_of(const char *url, const char *method, const char *params)
 {
-    json_t *args = json_pack("{s:{s:s, s:s, s:[s, s, s, s]}, s:s}", "connection", "name", "c", "url", url, "safe", "echo", "exact", "fails",
-                             "chatty", "method", method);
+    json_t *args = json_pack("{s:{s:s, s:s, s:[s, s, s, s]}, s:s}", "connection", "name", "c", "url", url, "safe",
+                             "echo", "exact", "fails", "chatty", "method", method);
     if (params) {
         json_object_set_new(args, "params", json_loads(params, 0, NULL));
     }
@@ -50,7 +50,8 @@ static void every_transport(void **state)
         json_t *params = json_object_get(c.value, "params");
         assert_int_equal(json_array_size(params), 4);
         assert_string_equal(json_string_value(json_array_get(params, 1)), "二");
-        assert_true(json_integer_value(json_array_get(json_array_get(params, 3), 0)) == 9007199254740993 || urls[i] == ws_url);
+        assert_true(json_integer_value(json_array_get(json_array_get(params, 3), 0)) == 9007199254740993 ||
+                    urls[i] == ws_url);
         drop(&c);
     }
     struct rb_call c = ask("rpc.ask", tcp_url, "chatty", NULL);
@@ -99,7 +100,9 @@ static void only_what_reads_is_asked(void **state)
         assert_non_null(strstr(c.err.hint, "safe"));
         drop(&c);
     }
-    struct rb_call c = run_call("rpc.batch", json_pack("{s:s, s:[[s], [s]]}", "connection", http_url, "calls", "eth_chainId", "evm_mine"), true, 0);
+    struct rb_call c =
+        run_call("rpc.batch",
+                 json_pack("{s:s, s:[[s], [s]]}", "connection", http_url, "calls", "eth_chainId", "evm_mine"), true, 0);
     assert_int_equal(c.err.code, RB_EFORBIDDEN);
     drop(&c);
     assert_false(peer_says(&peer, 100)); /* nothing got out */
@@ -116,7 +119,8 @@ static void batches_are_matched(void **state)
         struct rb_call c = run_call("rpc.batch", args, true, 0);
         assert_answered(&c);
         json_t *third = json_array_get(c.value, 2);
-        assert_int_equal(json_integer_value(json_array_get(json_object_get(json_object_get(third, "value"), "params"), 0)), 3);
+        assert_int_equal(
+            json_integer_value(json_array_get(json_object_get(json_object_get(third, "value"), "params"), 0)), 3);
         assert_false(json_is_true(json_object_get(json_array_get(c.value, 1), "ok")));
         drop(&c);
     }
@@ -180,7 +184,8 @@ static json_t *several(json_t *args, const char *first, const char *second)
 static void the_next_endpoint(void **state)
 {
     (void)state;
-    struct rb_call c = run_call("rpc.answer", several(args_of("", "echo", NULL), "tcp://127.0.0.1:1", http_url), true, 0);
+    struct rb_call c =
+        run_call("rpc.answer", several(args_of("", "echo", NULL), "tcp://127.0.0.1:1", http_url), true, 0);
     assert_answered(&c);
     assert_string_equal(rb_json_str(c.value, "endpoint", ""), http_url);
     assert_int_equal(json_array_size(json_object_get(c.value, "failed")), 2);
@@ -237,8 +242,10 @@ static void a_real_node(void **state)
     c = call(anvil_url, "evm_mine", NULL);
     assert_answered(&c);
     drop(&c);
-    c = run_call("rpc.batch", json_pack("{s:s, s:[[s], [s, s, s]]}", "connection", anvil_url, "calls", "eth_blockNumber", "eth_getBalance",
-                                        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "latest"), true, 0);
+    c = run_call("rpc.batch",
+                 json_pack("{s:s, s:[[s], [s, s, s]]}", "connection", anvil_url, "calls", "eth_blockNumber",
+                           "eth_getBalance", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "latest"),
+                 true, 0);
     assert_answered(&c);
     assert_string_equal(rb_json_str(json_array_get(c.value, 0), "value", ""), "0x1");
     drop(&c);

@@ -10,8 +10,7 @@ static bool remarked(const struct rb_call *call, const char *kind)
 {
     size_t i;
     const json_t *one;
-    json_array_foreach(call->remarks, i, one)
-    {
+    json_array_foreach(call->remarks, i, one) {
         if (strcmp(rb_json_str(one, "kind", ""), kind) == 0) {
             return true;
         }
@@ -29,8 +28,10 @@ static void reads(void **state)
     assert_string_equal(rb_json_str(c.value, "err", "?"), "");
     assert_null(json_object_get(c.value, "truncated"));
     drop(&c);
-    c = shell("shell.read", json_pack("{s:s, s:[s, s]}", "sh", "printf '%s-%s-%s' \"$0\" \"$1\" \"$2\"; printf e >&2; exit 3", "args",
-                                      "$(reboot)", "two words"), 0);
+    c = shell("shell.read",
+              json_pack("{s:s, s:[s, s]}", "sh", "printf '%s-%s-%s' \"$0\" \"$1\" \"$2\"; printf e >&2; exit 3", "args",
+                        "$(reboot)", "two words"),
+              0);
     assert_false(truth(c.value, "ok")); /* and yet an answer */
     assert_int_equal(rb_json_int(c.value, "code", 0), 3);
     assert_string_equal(rb_json_str(c.value, "out", ""), "sh-$(reboot)-two words");
@@ -44,7 +45,10 @@ static void reads(void **state)
     c = shell("shell.read", json_pack("{s:[s], s:s, s:s}", "argv", "cat", "stdin", "fed\n", "cwd", "/tmp"), 0);
     assert_string_equal(rb_json_str(c.value, "out", ""), "fed\n");
     drop(&c);
-    c = shell("shell.read", json_pack("{s:s, s:s, s:{s:s}}", "sh", "pwd; echo $ADDED; echo ${PATH:+path}", "cwd", "/tmp", "env", "ADDED", "x y"), 0);
+    c = shell("shell.read",
+              json_pack("{s:s, s:s, s:{s:s}}", "sh", "pwd; echo $ADDED; echo ${PATH:+path}", "cwd", "/tmp", "env",
+                        "ADDED", "x y"),
+              0);
     assert_string_equal(rb_json_str(c.value, "out", ""), "/tmp\nx y\npath\n");
     drop(&c);
 }
@@ -91,7 +95,9 @@ static void much_output(void **state)
 {
     (void)state;
     /* 3 bytes a character, so that a blind cut would split one. */
-    struct rb_call c = shell("shell.read", json_pack("{s:[s, s, s]}", "argv", "/usr/bin/python3", "-c", "print('begin' + '中' * 1000000 + 'end')"), 0);
+    struct rb_call c = shell(
+        "shell.read",
+        json_pack("{s:[s, s, s]}", "argv", "/usr/bin/python3", "-c", "print('begin' + '中' * 1000000 + 'end')"), 0);
     const char *out = rb_json_str(c.value, "out", "");
     size_t len = strlen(out);
     assert_true(len > (1 << 20) - 16 && len < (1 << 20) + 100);
@@ -121,11 +127,14 @@ static void cancelling(void **state)
 static void bad_arguments(void **state)
 {
     (void)state;
-    json_t *bad[] = {json_object(), json_pack("{s:[]}", "argv"), json_pack("{s:[i]}", "argv", 1),
+    json_t *bad[] = {json_object(),
+                     json_pack("{s:[]}", "argv"),
+                     json_pack("{s:[i]}", "argv", 1),
                      json_pack("{s:[s], s:s}", "argv", "true", "cwd", "relative"),
                      json_pack("{s:[s], s:s}", "argv", "true", "env", "A=1"),
                      json_pack("{s:[s], s:{s:s}}", "argv", "true", "env", "A=B", "1"),
-                     json_pack("{s:[s#]}", "argv", "a\0b", 3), json_pack("{s:[s], s:i}", "argv", "cat", "stdin", 7)};
+                     json_pack("{s:[s#]}", "argv", "a\0b", 3),
+                     json_pack("{s:[s], s:i}", "argv", "cat", "stdin", 7)};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct rb_call c = shell("shell.read", bad[i], 0);
         assert_int_equal(c.err.code, RB_EUSAGE);
@@ -160,7 +169,8 @@ int main(void)
         cmocka_unit_test(previews),
     };
     struct rb_err err = {0};
-    if (rb_spawner_fork(&spawner, NULL, 0, &err) != 0 || uv_loop_init(&loop) != 0 || rb_spawner_attach(spawner, &loop, &err) != 0) {
+    if (rb_spawner_fork(&spawner, NULL, 0, &err) != 0 || uv_loop_init(&loop) != 0 ||
+        rb_spawner_attach(spawner, &loop, &err) != 0) {
         (void)fprintf(stderr, "%s\n", err.text);
         return 1;
     }

@@ -52,9 +52,8 @@ static void environment(void **state)
     assert_non_null(strstr(out, "LC_CTYPE=C.UTF-8"));
     drop(&c);
     c = shell("shell.read",
-              json_pack("{s:[s], s:{s:b, s:b, s:b, s:s, s:{s:s}}}", "argv", "env", "env",
-                        "AWS_SECRET_ACCESS_KEY", 1, "RUNBOOK_TOKEN", 1, "HOME", 0, "X", "a\nb=$(id)", "GBK",
-                        "$b64", "1tA="),
+              json_pack("{s:[s], s:{s:b, s:b, s:b, s:s, s:{s:s}}}", "argv", "env", "env", "AWS_SECRET_ACCESS_KEY", 1,
+                        "RUNBOOK_TOKEN", 1, "HOME", 0, "X", "a\nb=$(id)", "GBK", "$b64", "1tA="),
               0);
     json_t *raw = json_object_get(c.value, "out");
     struct rb_buf bytes;
@@ -96,11 +95,11 @@ static void payloads_are_data(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
         const char *p = payloads[i];
-        struct rb_call c = shell("shell.run",
-                                 json_pack("{s:s, s:[s], s:{s:s}, s:s}", "sh",
-                                           "printf %s \"$1\"; printf %s \"$V\" >&2; cat >&2", "args", p,
-                                           "env", "V", p, "stdin", p),
-                                 0);
+        struct rb_call c =
+            shell("shell.run",
+                  json_pack("{s:s, s:[s], s:{s:s}, s:s}", "sh", "printf %s \"$1\"; printf %s \"$V\" >&2; cat >&2",
+                            "args", p, "env", "V", p, "stdin", p),
+                  0);
         char twice[256];
         (void)snprintf(twice, sizeof twice, "%s%s", p, p);
         assert_string_equal(rb_json_str(c.value, "out", "?"), p);
@@ -116,11 +115,10 @@ static void payloads_are_data(void **state)
 static void umask_and_limits(void **state)
 {
     (void)state;
-    struct rb_call c =
-        shell("shell.run",
-              json_pack("{s:s, s:s, s:{s:i, s:s, s:i}}", "sh", "umask; ulimit -n; ulimit -v; ulimit -t",
-                        "umask", "0027", "limits", "files", 64, "memory", "256MiB", "cpu", 7),
-              0);
+    struct rb_call c = shell("shell.run",
+                             json_pack("{s:s, s:s, s:{s:i, s:s, s:i}}", "sh", "umask; ulimit -n; ulimit -v; ulimit -t",
+                                       "umask", "0027", "limits", "files", 64, "memory", "256MiB", "cpu", 7),
+                             0);
     assert_string_equal(rb_json_str(c.value, "out", ""), "0027\n64\n262144\n7\n");
     drop(&c);
     json_t *bad[] = {json_pack("{s:[s], s:s}", "argv", "true", "umask", "9"),
@@ -159,20 +157,20 @@ static void terminals(void **state)
     const char *script = "test -t 0 && test -t 1 && test -t 2 && echo three; stty size; cat; echo end >&2";
     for (int write = 0; write < 2; write++) {
         struct rb_call c = shell(write ? "shell.run" : "shell.read",
-                                 json_pack("{s:s, s:b, s:i, s:i, s:s}", "sh", script, "pty", 1, "rows", 40,
-                                           "cols", 132, "stdin", "geheim\nhalf a line"),
+                                 json_pack("{s:s, s:b, s:i, s:i, s:s}", "sh", script, "pty", 1, "rows", 40, "cols", 132,
+                                           "stdin", "geheim\nhalf a line"),
                                  0);
         assert_int_equal(c.err.code, 0);
         assert_string_equal(rb_json_str(c.value, "out", ""), "three\n40 132\ngeheim\nhalf a lineend\n");
         assert_string_equal(rb_json_str(c.value, "err", "?"), "");
         drop(&c);
     }
-    struct rb_call c = shell(
-        "shell.run", json_pack("{s:s, s:b}", "sh", "cat; printf '\\326\\320\\r\\n'; exit 4", "pty", 1), 0);
+    struct rb_call c =
+        shell("shell.run", json_pack("{s:s, s:b}", "sh", "cat; printf '\\326\\320\\r\\n'; exit 4", "pty", 1), 0);
     assert_int_equal(c.err.code, RB_EEXIT); /* and nothing waited for input that never comes */
     drop(&c);
-    c = shell("shell.run",
-              json_pack("{s:s, s:b, s:i}", "sh", "printf '\\326\\320\\r\\n'; exit 4", "pty", 1, "ok", 4), 0);
+    c = shell("shell.run", json_pack("{s:s, s:b, s:i}", "sh", "printf '\\326\\320\\r\\n'; exit 4", "pty", 1, "ok", 4),
+              0);
     assert_string_equal(rb_json_str(json_object_get(c.value, "out"), "$b64", ""), "1tANCg==");
     drop(&c);
 }
@@ -182,8 +180,7 @@ static void last_words_in_a_terminal(void **state)
 {
     (void)state;
     for (int i = 0; i < 20; i++) {
-        struct rb_call c =
-            shell("shell.read", json_pack("{s:s, s:b}", "sh", "printf '%032000d' 7", "pty", 1), 0);
+        struct rb_call c = shell("shell.read", json_pack("{s:s, s:b}", "sh", "printf '%032000d' 7", "pty", 1), 0);
         assert_int_equal(strlen(rb_json_str(c.value, "out", "")), 32000);
         drop(&c);
     }
@@ -229,11 +226,10 @@ static void hidden_daemon(void **state)
     const char *pids = in(state, "pids");
     struct started s;
     begin(&s, "shell.run",
-          json_pack(
-              "{s:s, s:[s]}", "sh",
-              "(setsid sh -c 'trap \"\" TERM HUP INT; (sh -c \"trap : TERM; echo \\$\\$ > $1; while :; do "
-              "sleep 1; done\" &) ; sleep 1000' sh \"$1\" >/dev/null 2>&1 &); sleep 1000",
-              "args", pids),
+          json_pack("{s:s, s:[s]}", "sh",
+                    "(setsid sh -c 'trap \"\" TERM HUP INT; (sh -c \"trap : TERM; echo \\$\\$ > $1; while :; do "
+                    "sleep 1; done\" &) ; sleep 1000' sh \"$1\" >/dev/null 2>&1 &); sleep 1000",
+                    "args", pids),
           false);
     pid_t pid = 0;
     for (int i = 0; i < 6000 && pid == 0; i++) {
@@ -259,8 +255,8 @@ static void a_service_stays(void **state)
     struct rb_call c =
         shell("shell.start",
               json_pack("{s:s, s:s, s:s, s:{s:s}}", "sh",
-                        "echo pid $$ $KIND; sleep 0.2; printf 'rea'; sleep 0.2; echo dy; exec sleep 1000",
-                        "log", log, "ready", "ready", "env", "KIND", "kept"),
+                        "echo pid $$ $KIND; sleep 0.2; printf 'rea'; sleep 0.2; echo dy; exec sleep 1000", "log", log,
+                        "ready", "ready", "env", "KIND", "kept"),
               0);
     assert_int_equal(c.err.code, 0);
     pid_t pid = (pid_t)rb_json_int(c.value, "pid", 0);
@@ -292,8 +288,8 @@ static void a_service_that_does_not_stay(void **state)
     c = shell("shell.start", json_pack("{s:[s], s:s}", "argv", "true", "log", "/no/such/folder/log"), 0);
     assert_int_equal(c.err.code, RB_ENOT_FOUND);
     drop(&c);
-    c = shell("shell.start",
-              json_pack("{s:[s, s], s:s, s:s}", "argv", "sleep", "1000", "log", log, "ready", "never"), 300);
+    c = shell("shell.start", json_pack("{s:[s, s], s:s, s:s}", "argv", "sleep", "1000", "log", log, "ready", "never"),
+              300);
     assert_int_equal(c.err.code, RB_ECANCELLED); /* its deadline: it was ended */
     drop(&c);
     c = shell("shell.start", json_pack("{s:[s], s:s}", "argv", "true", "ready", "x"), 0);

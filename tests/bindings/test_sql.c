@@ -7,7 +7,8 @@
 /* Names, inodes, sizes, modes and times of a folder and all in it, folder included. */
 static void trace(const char *dir, char *out, size_t size)
 {
-    static const char script[] = "cd \"$1\" && { stat -c '%n %i %s %a %U %Y %y %z' . ; for f in *; do stat -c '%n %i %s %a %U %y %z' \"$f\"; sha256sum \"$f\"; done; }";
+    static const char script[] =
+        "cd \"$1\" && { stat -c '%n %i %s %a %U %Y %y %z' . ; for f in *; do stat -c '%n %i %s %a %U %y %z' \"$f\"; sha256sum \"$f\"; done; }";
     int ends[2];
     ssize_t n;
     size_t len = 0;
@@ -54,9 +55,9 @@ static void values_are_exact(void **state)
 {
     const char *db = in(state, "db");
     make_db(db, "delete");
-    json_t *rows = ask("sql.rows", db,
-                       "SELECT ? AS i, ? AS r, ? AS s, NULL AS n, x'ff00' AS b, ? AS t, 9223372036854775807 AS m",
-                       json_pack("[I, f, s, b]", (json_int_t)9007199254740993, 0.1, "中文", 1));
+    json_t *rows =
+        ask("sql.rows", db, "SELECT ? AS i, ? AS r, ? AS s, NULL AS n, x'ff00' AS b, ? AS t, 9223372036854775807 AS m",
+            json_pack("[I, f, s, b]", (json_int_t)9007199254740993, 0.1, "中文", 1));
     const json_t *row = json_array_get(rows, 0);
     assert_int_equal(json_array_size(rows), 1);
     assert_true(json_integer_value(json_object_get(row, "i")) == 9007199254740993);
@@ -74,10 +75,19 @@ static void values_are_exact(void **state)
 
 static void reads_only_read(void **state)
 {
-    static const char *const refused[] = {
-        "DELETE FROM t", "CREATE TABLE x(a)", "PRAGMA journal_mode = wal", "ATTACH '/tmp/other.sqlite' AS o",
-        "PRAGMA user_version = 7", "VACUUM", "BEGIN IMMEDIATE", "SELECT 1; DELETE FROM t", "", "SELECT load_extension('x')",
-        "PRAGMA wal_checkpoint(TRUNCATE)", "SELECT id, id FROM t", "SELECT ?"};
+    static const char *const refused[] = {"DELETE FROM t",
+                                          "CREATE TABLE x(a)",
+                                          "PRAGMA journal_mode = wal",
+                                          "ATTACH '/tmp/other.sqlite' AS o",
+                                          "PRAGMA user_version = 7",
+                                          "VACUUM",
+                                          "BEGIN IMMEDIATE",
+                                          "SELECT 1; DELETE FROM t",
+                                          "",
+                                          "SELECT load_extension('x')",
+                                          "PRAGMA wal_checkpoint(TRUNCATE)",
+                                          "SELECT id, id FROM t",
+                                          "SELECT ?"};
     const char *db = in(state, "db");
     make_db(db, "delete");
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -86,9 +96,13 @@ static void reads_only_read(void **state)
             fail_msg("%s: %s", refused[i], rb_err_name(code));
         }
     }
-    assert_int_equal(code_of("sql.rows", json_pack("{s:s, s:s}", "connection", db, "query", "SELECT nonsense")), RB_ESQL);
-    assert_int_equal(code_of("sql.rows", json_pack("{s:s, s:s}", "connection", db, "query", "SELECT a.id FROM t a, t b")), RB_ETOO_LARGE);
-    assert_int_equal(code_of("sql.rows", json_pack("{s:s, s:s}", "connection", "relative", "query", "SELECT 1")), RB_EUSAGE);
+    assert_int_equal(code_of("sql.rows", json_pack("{s:s, s:s}", "connection", db, "query", "SELECT nonsense")),
+                     RB_ESQL);
+    assert_int_equal(
+        code_of("sql.rows", json_pack("{s:s, s:s}", "connection", db, "query", "SELECT a.id FROM t a, t b")),
+        RB_ETOO_LARGE);
+    assert_int_equal(code_of("sql.rows", json_pack("{s:s, s:s}", "connection", "relative", "query", "SELECT 1")),
+                     RB_EUSAGE);
     assert_int_equal(count(db), 1000);
     json_t *pragma = ask("sql.rows", db, "PRAGMA table_info(t)", NULL);
     assert_int_equal(json_array_size(pragma), 2);
@@ -118,17 +132,22 @@ static void writes(void **state)
     assert_int_equal(rb_json_int(answer, "last_id", 0), 2000);
     json_decref(answer);
     answer = must("sql.tx", json_pack("{s:s, s:[[s, [i]], {s:s, s:[i]}, s]}", "connection", db, "statements",
-                                      "DELETE FROM t WHERE id = ?", 2000, "query", "DELETE FROM t WHERE id = ?", "params", 1,
-                                      "DELETE FROM t WHERE id = 2"));
+                                      "DELETE FROM t WHERE id = ?", 2000, "query", "DELETE FROM t WHERE id = ?",
+                                      "params", 1, "DELETE FROM t WHERE id = 2"));
     assert_int_equal(rb_json_int(answer, "changes", 0), 3);
     json_decref(answer);
     assert_int_equal(count(db), 998);
     /* All or nothing, and no statement may end the transaction. */
-    assert_int_equal(code_of("sql.tx", json_pack("{s:s, s:[s, s]}", "connection", db, "statements", "DELETE FROM t", "nonsense")), RB_ESQL);
-    assert_int_equal(code_of("sql.tx", json_pack("{s:s, s:[s, s, s]}", "connection", db, "statements", "DELETE FROM t", "COMMIT", "nonsense")),
+    assert_int_equal(
+        code_of("sql.tx", json_pack("{s:s, s:[s, s]}", "connection", db, "statements", "DELETE FROM t", "nonsense")),
+        RB_ESQL);
+    assert_int_equal(code_of("sql.tx", json_pack("{s:s, s:[s, s, s]}", "connection", db, "statements", "DELETE FROM t",
+                                                 "COMMIT", "nonsense")),
                      RB_EUSAGE);
     assert_int_equal(code_of("sql.exec", json_pack("{s:s, s:s}", "connection", db, "query", "BEGIN")), RB_EUSAGE);
-    assert_int_equal(code_of("sql.exec", json_pack("{s:s, s:s}", "connection", db, "query", "ATTACH '/tmp/x.sqlite' AS x")), RB_EUSAGE);
+    assert_int_equal(
+        code_of("sql.exec", json_pack("{s:s, s:s}", "connection", db, "query", "ATTACH '/tmp/x.sqlite' AS x")),
+        RB_EUSAGE);
     assert_int_equal(count(db), 998);
     json_decref(ask("sql.exec", db, "VACUUM", NULL));
     assert_int_equal(count(db), 998);
@@ -203,9 +222,13 @@ static void states(void **state)
     assert_state(db, "busy");
     end_helper(&h);
     assert_state(db, "ok");
-    put(junk, "this is no database, and it is long enough to have a header: ...............................................", 109);
+    put(junk,
+        "this is no database, and it is long enough to have a header: ...............................................",
+        109);
     assert_state(junk, "not_a_database");
-    assert_int_equal(code_of("sql.rows", json_pack("{s:s, s:s}", "connection", junk, "query", "SELECT * FROM sqlite_master")), RB_ECORRUPT);
+    assert_int_equal(
+        code_of("sql.rows", json_pack("{s:s, s:s}", "connection", junk, "query", "SELECT * FROM sqlite_master")),
+        RB_ECORRUPT);
     make_db(hurt, "delete");
     int fd = open(hurt, O_RDWR | O_CLOEXEC);
     memset(page, 0x5a, sizeof page);
@@ -257,7 +280,8 @@ static void checkpoints(void **state)
                                       "print('reading', flush=True)\ntime.sleep(300)\n");
     struct helper keep = holder(db, "SELECT count(*) FROM t");
     shell_sql(db, "INSERT INTO t(v) VALUES('later')");
-    json_t *answer = must("sql.checkpoint", json_pack("{s:s, s:s, s:f}", "connection", db, "mode", "truncate", "wait", 0.1));
+    json_t *answer =
+        must("sql.checkpoint", json_pack("{s:s, s:s, s:f}", "connection", db, "mode", "truncate", "wait", 0.1));
     assert_true(truth(answer, "busy"));
     json_decref(answer);
     end_helper(&reader);
@@ -278,10 +302,11 @@ static void backup_of(void **state, const char *mode)
     (void)snprintf(to, sizeof to, "%s.copy", db);
     make_db(db, mode);
     /* A writer that goes on all the time: every commit must be wholly in the copy or not at all. */
-    struct helper h = python(db, "c.execute('CREATE TABLE pair(a, b)')\nprint('on', flush=True)\ni = 0\n"
-                                 "while True:\n i += 1\n c.execute('BEGIN IMMEDIATE')\n"
-                                 " c.execute('INSERT INTO pair VALUES(?, 0)', (i,))\n"
-                                 " c.execute('UPDATE pair SET b = ? WHERE a = ?', (i, i))\n c.execute('COMMIT')\n time.sleep(0.001)\n");
+    struct helper h = python(
+        db, "c.execute('CREATE TABLE pair(a, b)')\nprint('on', flush=True)\ni = 0\n"
+            "while True:\n i += 1\n c.execute('BEGIN IMMEDIATE')\n"
+            " c.execute('INSERT INTO pair VALUES(?, 0)', (i,))\n"
+            " c.execute('UPDATE pair SET b = ? WHERE a = ?', (i, i))\n c.execute('COMMIT')\n time.sleep(0.001)\n");
     json_t *answer = must("sql.backup", json_pack("{s:s, s:s}", "connection", db, "to", to));
     assert_int_equal(stat(to, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -313,7 +338,8 @@ static void backup_needs_the_lock_gone(void **state)
     const char *db = in(state, "db"), *to = in(state, "copy");
     make_db(db, "delete");
     struct helper h = holder(db, "BEGIN EXCLUSIVE");
-    assert_int_equal(code_of("sql.backup", json_pack("{s:s, s:s, s:f}", "connection", db, "to", to, "wait", 0.2)), RB_EBUSY);
+    assert_int_equal(code_of("sql.backup", json_pack("{s:s, s:s, s:f}", "connection", db, "to", to, "wait", 0.2)),
+                     RB_EBUSY);
     assert_int_equal(access(to, F_OK), -1);
     end_helper(&h);
     const char *const left[] = {"sh", "-c", "! ls \"$1\" | grep -q part", "sh", *state, NULL};
@@ -326,15 +352,16 @@ static void the_journal_is_refused(void **state)
     struct rb_work work = {.deadline_ns = rb_clock_mono_ns() + 5000000000};
     struct rb_err err;
     struct stat st;
-    static const char *const verbs[] = {"sql.rows", "sql.exec", "sql.locks", "sql.probe", "file.read", "file.write",
-                                        "file.append", "file.remove", "file.hash", "file.chmod"};
+    static const char *const verbs[] = {"sql.rows",   "sql.exec",    "sql.locks",   "sql.probe", "file.read",
+                                        "file.write", "file.append", "file.remove", "file.hash", "file.chmod"};
     make_db(db, "delete");
     assert_int_equal(stat(db, &st), 0);
     work.forbidden_dev = st.st_dev;
     work.forbidden_ino = st.st_ino;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         memset(&err, 0, sizeof err);
-        json_t *args = json_pack("{s:s, s:s, s:s, s:s, s:i}", "connection", db, "path", db, "query", "SELECT 1", "data", "x", "mode", 0600);
+        json_t *args = json_pack("{s:s, s:s, s:s, s:s, s:i}", "connection", db, "path", db, "query", "SELECT 1", "data",
+                                 "x", "mode", 0600);
         json_t *value = call_with(&work, verbs[i], args, &err);
         if (strcmp(verbs[i], "sql.probe") == 0) {
             assert_false(truth(value, "ok"));

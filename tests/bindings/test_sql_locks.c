@@ -117,7 +117,8 @@ static void old_reader(void **state)
     const json_t *readers = json_object_get(answer, "readers");
     assert_int_equal(json_array_size(readers), 1);
     assert_int_equal(rb_json_int(json_array_get(readers, 0), "pid", 0), h.pid);
-    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(json_array_get(readers, 0), "locks"), 0)), "wal_read_"));
+    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(json_array_get(readers, 0), "locks"), 0)),
+                           "wal_read_"));
     json_decref(answer);
     end_helper(&h);
 }
@@ -145,8 +146,9 @@ static void reader_in_the_way_of_a_writer(void **state)
     make_db(db, "delete");
     struct helper reader = python(db, "c.execute('BEGIN')\nc.execute('SELECT * FROM t').fetchone()\n"
                                       "print('reading', flush=True)\nwhile True: pass\n");
-    struct helper writer = python(db, "c.execute('BEGIN IMMEDIATE')\nc.execute(\"UPDATE t SET v = 'new' WHERE id = 7\")\n"
-                                      "print('committing', flush=True)\nc.execute('COMMIT')\n");
+    struct helper writer =
+        python(db, "c.execute('BEGIN IMMEDIATE')\nc.execute(\"UPDATE t SET v = 'new' WHERE id = 7\")\n"
+                   "print('committing', flush=True)\nc.execute('COMMIT')\n");
     json_t *answer = locks(db, 0.2);
     for (int i = 0; i < 100 && !truth(answer, "locked"); i++) {
         json_decref(answer);
@@ -220,12 +222,14 @@ static void hot_journal(void **state)
     answer = must("sql.recover", json_pack("{s:s}", "connection", db));
     assert_true(truth(answer, "rolled_back"));
     json_decref(answer);
-    answer = must("sql.value", json_pack("{s:s, s:s}", "connection", db, "query", "SELECT count(*) FROM t WHERE v = 'row ' || id"));
+    answer = must("sql.value",
+                  json_pack("{s:s, s:s}", "connection", db, "query", "SELECT count(*) FROM t WHERE v = 'row ' || id"));
     assert_int_equal(json_integer_value(answer), 1000);
     json_decref(answer);
 }
 
-/* Its index would have to be rebuilt, which needs the lock that the writer holds: said in words, not "locking protocol". */
+/* Its index would have to be rebuilt, which needs the lock that the writer holds: said in words, not "locking
+ * protocol". */
 static void damaged_wal_index(void **state)
 {
     const char *db = in(state, "db");
@@ -253,7 +257,8 @@ static void missing_stays_missing(void **state)
         assert_int_equal(code_of(verbs[i], json_pack("{s:s}", "connection", db)), RB_ENOT_FOUND);
         assert_int_equal(stat(db, &st), -1);
     }
-    assert_int_equal(code_of("sql.exec", json_pack("{s:s, s:s}", "connection", db, "query", "CREATE TABLE x(a)")), RB_ENOT_FOUND);
+    assert_int_equal(code_of("sql.exec", json_pack("{s:s, s:s}", "connection", db, "query", "CREATE TABLE x(a)")),
+                     RB_ENOT_FOUND);
     assert_int_equal(stat(db, &st), -1);
 }
 
@@ -275,9 +280,9 @@ static void unprivileged(void **state)
         }
         json_t *answer = call_with(&work, "sql.locks", json_pack("{s:s, s:f}", "connection", db, "wait", 0.1), NULL);
         const json_t *one = json_array_get(json_object_get(answer, "holders"), 0);
-        bool good = answer && json_is_true(json_object_get(answer, "locked")) &&
-                    rb_json_int(one, "pid", 0) == h.pid && rb_json_bool(one, "visible", false) &&
-                    rb_json_int(one, "started", 0) > 0 && !json_object_get(one, "exe");
+        bool good = answer && json_is_true(json_object_get(answer, "locked")) && rb_json_int(one, "pid", 0) == h.pid &&
+                    rb_json_bool(one, "visible", false) && rb_json_int(one, "started", 0) > 0 &&
+                    !json_object_get(one, "exe");
         json_decref(answer);
         _exit(good ? 0 : 1);
     }

@@ -1,10 +1,13 @@
-/* Receipts of writes on a SQLite file: a row of the same transaction, which says after a crash whether it was committed. */
+/* Receipts of writes on a SQLite file: a row of the same transaction, which says after a crash whether it was
+ * committed. */
 #include "sqlite_lab.h"
 
 #include "calls.h"
 
-#define RECEIPTS "CREATE TABLE runbook_receipts(receipt VARCHAR(64) PRIMARY KEY, at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)"
-#define ENDLESS "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO t(v) SELECT 'x' FROM n WHERE i < 0"
+#define RECEIPTS \
+    "CREATE TABLE runbook_receipts(receipt VARCHAR(64) PRIMARY KEY, at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)"
+#define ENDLESS \
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO t(v) SELECT 'x' FROM n WHERE i < 0"
 
 static const char *make(void **state, bool receipts)
 {
@@ -39,8 +42,8 @@ static long long rows_of(const char *db, const char *v)
 /* What the host asks after a crash. */
 static bool was_committed(const char *verb, const char *db, const char *receipt)
 {
-    json_t *said = must(verb, json_pack("{s:s, s:s, s:b, s:s, s:[]}", "connection", db, "$receipt", receipt, "$look", 1, "query",
-                                        "INSERT INTO t(v) VALUES ('looked')", "statements"));
+    json_t *said = must(verb, json_pack("{s:s, s:s, s:b, s:s, s:[]}", "connection", db, "$receipt", receipt, "$look", 1,
+                                        "query", "INSERT INTO t(v) VALUES ('looked')", "statements"));
     assert_true(json_is_boolean(said));
     assert_int_equal(rows_of(db, "looked"), 0);
     return json_is_true(said); /* a static value: nothing to release */
@@ -66,11 +69,15 @@ static void a_write_that_fails_leaves_none(void **state)
 {
     const char *db = make(state, true);
     assert_int_equal(code_of("sql.exec", one(db, "INSERT INTO t(id, v) VALUES (1, 'a')", "r-1#1")), RB_ESQL);
-    assert_int_equal(code_of("sql.tx", json_pack("{s:s, s:s, s:[s, s]}", "connection", db, "$receipt", "r-1#2", "statements",
-                                                 "INSERT INTO t(v) VALUES ('b')", "INSERT INTO t(id, v) VALUES (1, 'b')")), RB_ESQL);
-    assert_int_equal(code_of("sql.tx", json_pack("{s:s, s:s, s:[s, s]}", "connection", db, "$receipt", "r-1#3", "statements",
-                                                 "INSERT INTO t(v) VALUES ('c')", "COMMIT")), RB_EUSAGE);
-    assert_false(was_committed("sql.exec", db, "r-1#1") || was_committed("sql.tx", db, "r-1#2") || was_committed("sql.tx", db, "r-1#3"));
+    assert_int_equal(
+        code_of("sql.tx", json_pack("{s:s, s:s, s:[s, s]}", "connection", db, "$receipt", "r-1#2", "statements",
+                                    "INSERT INTO t(v) VALUES ('b')", "INSERT INTO t(id, v) VALUES (1, 'b')")),
+        RB_ESQL);
+    assert_int_equal(code_of("sql.tx", json_pack("{s:s, s:s, s:[s, s]}", "connection", db, "$receipt", "r-1#3",
+                                                 "statements", "INSERT INTO t(v) VALUES ('c')", "COMMIT")),
+                     RB_EUSAGE);
+    assert_false(was_committed("sql.exec", db, "r-1#1") || was_committed("sql.tx", db, "r-1#2") ||
+                 was_committed("sql.tx", db, "r-1#3"));
     assert_int_equal(rows_of(db, "b") + rows_of(db, "c"), 0);
 }
 
@@ -90,8 +97,11 @@ static void without_the_table_all_is_as_ever(void **state)
     json_decref(call_with(&work, "sql.exec", one(db, "INSERT INTO t(v) VALUES ('e')", "r-1#1"), &err));
     assert_string_equal(work.announced, "{}");
     assert_int_equal(rows_of(db, "e"), 1);
-    assert_int_equal(number(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'runbook_receipts'"), 0); /* never made by a run */
-    assert_int_equal(code_of("sql.exec", json_pack("{s:s, s:s, s:b}", "connection", db, "$receipt", "r-1#1", "$look", 1)), RB_ENOT_FOUND);
+    assert_int_equal(number(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'runbook_receipts'"),
+                     0); /* never made by a run */
+    assert_int_equal(
+        code_of("sql.exec", json_pack("{s:s, s:s, s:b}", "connection", db, "$receipt", "r-1#1", "$look", 1)),
+        RB_ENOT_FOUND);
 }
 
 static void what_commits_by_itself_leaves_none(void **state)
@@ -104,7 +114,8 @@ static void what_commits_by_itself_leaves_none(void **state)
     assert_int_equal(number(db, "SELECT count(*) FROM runbook_receipts"), 0);
 }
 
-/* Does the write in a process of its own, which is killed before anybody hears of it: after COMMIT, or in the middle. */
+/* Does the write in a process of its own, which is killed before anybody hears of it: after COMMIT, or in the middle.
+ */
 static void write_and_die(const char *db, const char *query, const char *receipt)
 {
     pid_t pid = fork();
@@ -135,7 +146,8 @@ static void killed_before_commit_it_never_was(void **state)
     const char *db = make(state, true);
     write_and_die(db, ENDLESS, "r-1#1");
     assert_false(was_committed("sql.exec", db, "r-1#1"));
-    json_decref(must("sql.exec", one(db, "INSERT INTO t(v) VALUES ('g')", "r-1#1"))); /* and is made now, under the same name */
+    json_decref(
+        must("sql.exec", one(db, "INSERT INTO t(v) VALUES ('g')", "r-1#1"))); /* and is made now, under the same name */
     assert_true(was_committed("sql.exec", db, "r-1#1"));
 }
 

@@ -88,12 +88,12 @@ static void stop_refuses(void **state)
     assert_int_equal(code_of("system.stop", stop_args(1, 1, 1)), RB_EDENIED);
     assert_int_equal(code_of("system.stop", stop_args(getpid(), started_of(getpid()), 1)), RB_EDENIED);
     assert_int_equal(code_of("system.stop", stop_args(getppid(), started_of(getppid()), 1)), RB_EDENIED);
-    assert_int_equal(code_of("system.signal", json_pack("{s:i, s:s, s:I}", "pid", (int)h.pid, "signal", "NONE", "started",
-                                                        (json_int_t)started)),
+    assert_int_equal(code_of("system.signal", json_pack("{s:i, s:s, s:I}", "pid", (int)h.pid, "signal", "NONE",
+                                                        "started", (json_int_t)started)),
                      RB_EUSAGE);
     wait_state(h.pid, "S"); /* alive after all that */
-    json_decref(must("system.signal",
-                     json_pack("{s:i, s:s, s:I}", "pid", (int)h.pid, "signal", "STOP", "started", (json_int_t)started)));
+    json_decref(must("system.signal", json_pack("{s:i, s:s, s:I}", "pid", (int)h.pid, "signal", "STOP", "started",
+                                                (json_int_t)started)));
     wait_state(h.pid, "T");
     end_helper(&h);
 }
@@ -104,11 +104,11 @@ static void kernel_threads_are_refused(void **state)
     json_t *all = must("system.processes", json_object());
     size_t i;
     json_t *one;
-    json_array_foreach(all, i, one)
-    {
+    json_array_foreach(all, i, one) {
         if (truth(one, "kernel")) {
-            assert_int_equal(code_of("system.stop", stop_args((pid_t)rb_json_int(one, "pid", 0), rb_json_int(one, "started", 0), 1)),
-                             RB_EDENIED);
+            assert_int_equal(
+                code_of("system.stop", stop_args((pid_t)rb_json_int(one, "pid", 0), rb_json_int(one, "started", 0), 1)),
+                RB_EDENIED);
             break;
         }
     }
@@ -118,7 +118,8 @@ static void kernel_threads_are_refused(void **state)
 static void process_fields(void **state)
 {
     (void)state;
-    const char *const argv[] = {"/usr/bin/python3", "-c", "import time; print('up', flush=True); time.sleep(299)", NULL};
+    const char *const argv[] = {"/usr/bin/python3", "-c", "import time; print('up', flush=True); time.sleep(299)",
+                                NULL};
     struct helper h = start_ready(argv);
     json_t *list = must("system.processes", json_pack("{s:i}", "pid", (int)h.pid));
     const json_t *one = json_array_get(list, 0);
@@ -204,7 +205,8 @@ static void disk_memory_load(void **state)
     assert_string_equal(rb_json_str(disk, "mount", ""), "/proc");
     json_decref(disk);
     json_t *memory = must("system.memory", json_object());
-    assert_true(rb_json_int(memory, "available", 0) > 0 && rb_json_int(memory, "available", 0) <= rb_json_int(memory, "total", 0));
+    assert_true(rb_json_int(memory, "available", 0) > 0 &&
+                rb_json_int(memory, "available", 0) <= rb_json_int(memory, "total", 0));
     json_decref(memory);
     json_t *load = must("system.load", json_object());
     assert_true(rb_json_int(load, "cpus", 0) >= 1 && rb_json_int(load, "uptime", 0) > 0);

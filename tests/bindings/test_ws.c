@@ -10,7 +10,8 @@ static json_t *to(const char *scheme, const char *path)
     const char *port = strcmp(scheme, "wss") == 0 ? "secure" : strcmp(scheme, "raw") == 0 ? "raw" : "port";
     (void)snprintf(url, sizeof url, "%s://localhost:%d%s", strcmp(scheme, "raw") ? scheme : "ws",
                    (int)rb_json_int(server.ready, port, 0), path);
-    return json_pack("{s:s, s:{s:s, s:s}}", "url", url, "tls", "mode", "verify", "ca", rb_json_str(server.ready, "ca", ""));
+    return json_pack("{s:s, s:{s:s, s:s}}", "url", url, "tls", "mode", "verify", "ca",
+                     rb_json_str(server.ready, "ca", ""));
 }
 
 static struct rb_call talk(const char *verb, json_t *url, const char *more, int cancel_ms)
@@ -52,8 +53,10 @@ static json_t *heard(const char *key)
 static void a_dialogue_is_one_call(void **state)
 {
     (void)state;
-    struct rb_call c = talk("ws.send", to("ws", "/echo?a=1"), "{\"send\":[\"你好\",{\"binary\":{\"$b64\":\"AP8B\"}}],\"receive\":2,"
-                            "\"protocols\":[\"v1\",\"v2\"],\"headers\":{\"X-Token\":\"t\"}}", 0);
+    struct rb_call c = talk("ws.send", to("ws", "/echo?a=1"),
+                            "{\"send\":[\"你好\",{\"binary\":{\"$b64\":\"AP8B\"}}],\"receive\":2,"
+                            "\"protocols\":[\"v1\",\"v2\"],\"headers\":{\"X-Token\":\"t\"}}",
+                            0);
     assert_answered(&c);
     assert_true(json_is_true(json_object_get(c.value, "ok")));
     assert_int_equal(rb_json_int(c.value, "status", 0), 101);
@@ -220,9 +223,10 @@ static void nobody_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_dialogue_is_one_call), cmocka_unit_test(all_is_said_before_the_end), cmocka_unit_test(a_read_only_listens),
-        cmocka_unit_test(how_it_closes_is_data),
-        cmocka_unit_test(tls_is_verified),        cmocka_unit_test(liars_and_floods),    cmocka_unit_test(nobody_there),
+        cmocka_unit_test(a_dialogue_is_one_call), cmocka_unit_test(all_is_said_before_the_end),
+        cmocka_unit_test(a_read_only_listens),    cmocka_unit_test(how_it_closes_is_data),
+        cmocka_unit_test(tls_is_verified),        cmocka_unit_test(liars_and_floods),
+        cmocka_unit_test(nobody_there),
     };
     (void)setenv("no_proxy", "*", 1);
     uv_loop_init(&loop);

@@ -34,8 +34,7 @@ __attribute__((constructor)) static void find(void)
 
 static int arm(int fd, int flags, const struct itimerspec *when, struct itimerspec *old)
 {
-    int (*real)(int, int, const struct itimerspec *, struct itimerspec *) =
-        dlsym(RTLD_NEXT, "timerfd_settime");
+    int (*real)(int, int, const struct itimerspec *, struct itimerspec *) = dlsym(RTLD_NEXT, "timerfd_settime");
     return real(fd, flags, when, old);
 }
 

@@ -114,8 +114,8 @@ static void converse(struct host *h, int ms, struct verdict *v)
 
 static bool said(const struct verdict *v, int code, const char *verb, const char *kind, const char *part)
 {
-    return code == 0 && strcmp(v->verb, verb) == 0 && strcmp(v->kind, kind) == 0 &&
-           strstr(v->message, part) && (v->canaries || strcmp(verb, "t.problem") == 0);
+    return code == 0 && strcmp(v->verb, verb) == 0 && strcmp(v->kind, kind) == 0 && strstr(v->message, part) &&
+           (v->canaries || strcmp(verb, "t.problem") == 0);
 }
 
 static bool as_expected(const char *expect, const struct verdict *v, int code)
@@ -159,16 +159,14 @@ static bool run_file(const char *name)
     struct host h;
     struct verdict v;
     bool killed = strcmp(expect, "killed") == 0, timeout = strcmp(expect, "timeout") == 0;
-    double seconds =
-        killed || timeout ? 0.3 : 60; /* a deadline must not win against a cap on a busy machine */
-    host_start(&h, boot,
-               json_pack("{s:s, s:i, s:f}", "text", text.data, "memory", MEMORY, "seconds", seconds));
+    double seconds = killed || timeout ? 0.3 : 60; /* a deadline must not win against a cap on a busy machine */
+    host_start(&h, boot, json_pack("{s:s, s:i, s:f}", "text", text.data, "memory", MEMORY, "seconds", seconds));
     converse(&h, killed ? 1000 : HOST_WAIT_MS, &v);
     int code = host_end_within(&h, killed ? 0 : HOST_WAIT_MS);
     bool ok = as_expected(expect, &v, code);
     if (!ok) {
-        print_error("%s\n  expected %s\n  code %d, %s %s %s%s\n", name, expect, code, v.verb, v.kind,
-                    v.message, v.canaries ? "" : ", canaries dead or not asked");
+        print_error("%s\n  expected %s\n  code %d, %s %s %s%s\n", name, expect, code, v.verb, v.kind, v.message,
+                    v.canaries ? "" : ", canaries dead or not asked");
     }
     rb_buf_deinit(&text);
     return ok;

@@ -42,10 +42,10 @@ static const char DECLARE[] =
     "\"risk\":\"high\",\"no_undo\":\"-\",\"run\":{\"$fn\":4}}}]}}";
 
 static const char *const verbs[] = {
-    "run.begin",   "run.enter", "run.leave",   "run.found",   "run.diagnosis", "run.offer",  "run.confirm", "run.ask",
-    "run.fixed",   "run.say",   "run.attach",  "run.previous", "run.go_on",    "run.stepped", "time.wait",  "time.now",
-    "run.declare", "drill.dir", "drill.spawn", "drill.set",   "file.write",    "file.stat",  "shell.run",   "sql.exec",
-    "nothing",     "system.stop", "run.progress", "run.finish",
+    "run.begin", "run.enter", "run.leave",   "run.found",  "run.diagnosis", "run.offer",    "run.confirm",
+    "run.ask",   "run.fixed", "run.say",     "run.attach", "run.previous",  "run.go_on",    "run.stepped",
+    "time.wait", "time.now",  "run.declare", "drill.dir",  "drill.spawn",   "drill.set",    "file.write",
+    "file.stat", "shell.run", "sql.exec",    "nothing",    "system.stop",   "run.progress", "run.finish",
 };
 
 static unsigned int state_of_random;
@@ -58,7 +58,8 @@ static unsigned int pick(unsigned int below)
 
 static json_t *any_value(int depth)
 {
-    static const char *const words[] = {"", "mend", "bad", "fix", "check", "verify", "inject", "high", "low", "yes", "undo", "\x1b]0;x\a"};
+    static const char *const words[] = {"",       "mend", "bad", "fix", "check", "verify",
+                                        "inject", "high", "low", "yes", "undo",  "\x1b]0;x\a"};
     switch (pick(depth > 2 ? 6 : 8)) {
     case 0:
         return json_null();
@@ -79,9 +80,10 @@ static json_t *any_value(int depth)
 
 static json_t *any_args(void)
 {
-    static const char *const keys[] = {"phase", "block",  "id",     "key",  "timeout", "rehearse", "result", "offers",
-                                       "fix",   "risk",   "typed",  "title", "argv",   "path",     "data",   "values",
-                                       "asks",  "seconds", "target", "pid",  "value",  "standing", "failed_checks"};
+    static const char *const keys[] = {"phase",  "block",  "id",    "key",      "timeout",      "rehearse",
+                                       "result", "offers", "fix",   "risk",     "typed",        "title",
+                                       "argv",   "path",   "data",  "values",   "asks",         "seconds",
+                                       "target", "pid",    "value", "standing", "failed_checks"};
     if (pick(12) == 0) {
         return any_value(0);
     }
@@ -142,8 +144,8 @@ static json_t *one_run(enum rb_run_mode mode)
     struct rb_err err = {0};
     struct rb_run *run;
     json_t *result = NULL;
-    json_t *file = json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", "test/one", "file", "f", "sha256", "0", "files",
-                             "role", "runbook", "path", "test/one.lua", "text", "");
+    json_t *file = json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", "test/one", "file", "f", "sha256", "0",
+                             "files", "role", "runbook", "path", "test/one.lua", "text", "");
     struct rb_run_options options = {.file = file, .yes = true, .no_input = true, .timeout = 5, .mode = mode};
     assert_int_equal(rb_run_start(&run, &engine, &options, &view, &result, &err), 0);
     while (!result) {

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A line of tests/fault/writes/kernel.tsv: one that changes something below its working folder, and one that ends with 0 when
- * it has. */
+/* A line of tests/fault/writes/kernel.tsv: one that changes something below its working folder, and one that ends with
+ * 0 when it has. */
 struct way {
     const char *name, *prepare, *act, *changed, *refused;
 };
@@ -82,8 +82,7 @@ static void in_place(struct host *h, struct result *r, const struct place *p, en
                      const char *line)
 {
     const char *argv[] = {"sh", "-c", line, NULL};
-    const char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", p->victim, p->target, "HOME=/nonexistent",
-                         NULL};
+    const char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", p->victim, p->target, "HOME=/nonexistent", NULL};
     struct rb_child_spec spec = {.argv = argv, .env = env, .cwd = p->folder, .access = access};
     (void)harness_start(h, r, &spec);
     harness_run(h, 0);
@@ -143,11 +142,11 @@ static void try_way(struct host *h, const struct way *w, enum rb_child_access ac
     struct place p;
     struct result r;
     make_place(h, &p, w->prepare);
-    if (has_changed(h, &p, w)) fail_msg("%s", w->name);
+    if (has_changed(h, &p, w))
+        fail_msg("%s", w->name);
     in_place(h, &r, &p, access, w->act);
     if (has_changed(h, &p, w) || r.refusals == 0 || !refusal_named(&r, w->refused)) {
-        fail_msg("%s: status %d, refused: %s, said: %s", w->name, r.status, rb_buf_str(&r.refused),
-                 rb_buf_str(&r.err));
+        fail_msg("%s: status %d, refused: %s, said: %s", w->name, r.status, rb_buf_str(&r.refused), rb_buf_str(&r.err));
     }
     result_free(&r);
     if (geteuid() == 0) {
@@ -256,11 +255,10 @@ static void with_peers(struct host *h, struct result *r, const struct peers *p, 
                        const char *code)
 {
     char script[1024];
-    (void)snprintf(
-        script, sizeof(script),
-        "import os, socket as s; D = os.environ['D']; "
-        "TCP = ('127.0.0.1', int(os.environ['TCP'])); UDP = ('127.0.0.1', int(os.environ['UDP'])); %s",
-        code);
+    (void)snprintf(script, sizeof(script),
+                   "import os, socket as s; D = os.environ['D']; "
+                   "TCP = ('127.0.0.1', int(os.environ['TCP'])); UDP = ('127.0.0.1', int(os.environ['UDP'])); %s",
+                   code);
     const char *argv[] = {"/usr/bin/python3", "-c", script, NULL};
     const char *env[] = {"PATH=/usr/bin:/bin", p->env[0], p->env[1], p->env[2], NULL};
     struct rb_child_spec spec = {.argv = argv, .env = env, .access = access};
@@ -421,12 +419,11 @@ static void test_live_database(void **state)
     struct place p;
     struct result writer, r;
     make_place(h, &p, "true");
-    const char *argv[] = {
-        "/usr/bin/python3", "-c",
-        "import sqlite3, time; d = sqlite3.connect('db'); d.execute('pragma journal_mode=wal'); "
-        "d.execute('create table t(x)'); d.execute('insert into t values (1), (2)'); "
-        "d.commit(); print('ready', flush=True); time.sleep(1000)",
-        NULL};
+    const char *argv[] = {"/usr/bin/python3", "-c",
+                          "import sqlite3, time; d = sqlite3.connect('db'); d.execute('pragma journal_mode=wal'); "
+                          "d.execute('create table t(x)'); d.execute('insert into t values (1), (2)'); "
+                          "d.commit(); print('ready', flush=True); time.sleep(1000)",
+                          NULL};
     struct rb_child_spec spec = {.argv = argv, .cwd = p.folder, .access = RB_CHILD_WRITE};
     struct rb_child *child = harness_start(h, &writer, &spec);
     for (int i = 0; i < 6000 && !strchr(rb_buf_str(&writer.out), '\n'); i++) {
@@ -457,8 +454,7 @@ static void test_many_refusals_are_counted(void **state)
     struct place p;
     struct result r;
     make_place(*state, &p, "true");
-    in_place(*state, &r, &p, RB_CHILD_READ,
-             "for i in $(seq 100); do (: > new$i) 2>/dev/null; done; ls | wc -l");
+    in_place(*state, &r, &p, RB_CHILD_READ, "for i in $(seq 100); do (: > new$i) 2>/dev/null; done; ls | wc -l");
     assert_string_equal("2\n", rb_buf_str(&r.out)); /* f, held */
     assert_int_equal(65, r.refusals);
     assert_non_null(strstr(rb_buf_str(&r.refused), "openat new64\nand 36 more\n"));
@@ -469,8 +465,7 @@ static void test_many_refusals_are_counted(void **state)
 static void test_rights_that_are_left(void **state)
 {
     struct result r;
-    harness_sh(*state, &r, RB_CHILD_READ,
-               "grep -E '^(Cap(Prm|Eff|Bnd|Inh|Amb)|NoNewPrivs)' /proc/self/status");
+    harness_sh(*state, &r, RB_CHILD_READ, "grep -E '^(Cap(Prm|Eff|Bnd|Inh|Amb)|NoNewPrivs)' /proc/self/status");
     /* DAC_READ_SEARCH is 2, SYS_PTRACE 19 */
     const char *left = geteuid() == 0 ? "0000000000080004" : "0000000000000000";
     char expected[256];
@@ -485,9 +480,8 @@ static void test_daemon_does_not_stay(void **state)
 {
     struct place p;
     struct result r;
-    const char *line =
-        "(setsid sh -c 'trap \"\" TERM HUP; sleep 0.5; echo x > new; sleep 1000' >/dev/null 2>&1 &); "
-        "echo started";
+    const char *line = "(setsid sh -c 'trap \"\" TERM HUP; sleep 0.5; echo x > new; sleep 1000' >/dev/null 2>&1 &); "
+                       "echo started";
     make_place(*state, &p, "true");
     in_place(*state, &r, &p, RB_CHILD_READ, line);
     assert_string_equal("started\n", rb_buf_str(&r.out));

@@ -127,7 +127,8 @@ static const char *heard(int listener)
 }
 
 /* To its end; what it said on a socket stays in the listener's queue. */
-static void run(struct host *h, struct result *r, const char *const *argv, const char *const *env, enum rb_child_access access)
+static void run(struct host *h, struct result *r, const char *const *argv, const char *const *env,
+                enum rb_child_access access)
 {
     struct rb_child_spec spec = {.argv = argv, .env = env, .access = access};
     (void)harness_start(h, r, &spec);
@@ -146,7 +147,8 @@ static void run_systemctl(struct host *h, struct result *r)
     }
 }
 
-#define CONNECT "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.send(b'\\0POST /containers')"
+#define CONNECT \
+    "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.send(b'\\0POST /containers')"
 
 static void only_the_shape(void **state)
 {
@@ -222,7 +224,8 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(trusted_programs),
                                        cmocka_unit_test(only_the_shape), cmocka_unit_test(a_full_queue)};
     if (geteuid() == 0 && (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-                           mount("tmpfs", "/run", "tmpfs", 0, "mode=0755") != 0 || mkdir("/run/systemd", 0755) != 0 || mkdir("/run/systemd/system", 0755) != 0)) {
+                           mount("tmpfs", "/run", "tmpfs", 0, "mode=0755") != 0 || mkdir("/run/systemd", 0755) != 0 ||
+                           mkdir("/run/systemd/system", 0755) != 0)) {
         perror("a private /run");
         return 1;
     }

@@ -93,16 +93,24 @@ static void chain_anew(void)
     sqlite3_stmt *all, *set;
     unsigned char previous[RB_HASH_SIZE] = {0}, digest[RB_HASH_SIZE];
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT id, seq, utc, mono, run, kind, actor, body FROM events ORDER BY id", -1, &all, NULL),
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT id, seq, utc, mono, run, kind, actor, body FROM events ORDER BY id",
+                                        -1, &all, NULL),
                      SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "UPDATE events SET body_digest = ?2, hash = ?3 WHERE id = ?1", -1, &set, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "UPDATE events SET body_digest = ?2, hash = ?3 WHERE id = ?1", -1, &set, NULL),
+        SQLITE_OK);
     while (sqlite3_step(all) == SQLITE_ROW) {
         rb_hash(sqlite3_column_text(all, 7), (size_t)sqlite3_column_bytes(all, 7), digest);
-        struct chain_row row = {.id = sqlite3_column_int64(all, 0), .seq = sqlite3_column_int64(all, 1),
-                                .utc_us = sqlite3_column_int64(all, 2), .mono_ns = sqlite3_column_int64(all, 3),
-                                .run = sqlite3_column_text(all, 4), .run_len = (size_t)sqlite3_column_bytes(all, 4),
-                                .kind = sqlite3_column_text(all, 5), .kind_len = (size_t)sqlite3_column_bytes(all, 5),
-                                .actor = sqlite3_column_text(all, 6), .actor_len = (size_t)sqlite3_column_bytes(all, 6),
+        struct chain_row row = {.id = sqlite3_column_int64(all, 0),
+                                .seq = sqlite3_column_int64(all, 1),
+                                .utc_us = sqlite3_column_int64(all, 2),
+                                .mono_ns = sqlite3_column_int64(all, 3),
+                                .run = sqlite3_column_text(all, 4),
+                                .run_len = (size_t)sqlite3_column_bytes(all, 4),
+                                .kind = sqlite3_column_text(all, 5),
+                                .kind_len = (size_t)sqlite3_column_bytes(all, 5),
+                                .actor = sqlite3_column_text(all, 6),
+                                .actor_len = (size_t)sqlite3_column_bytes(all, 6),
                                 .digest = digest};
         chain_hash(&row, previous, previous);
         sqlite3_bind_int64(set, 1, row.id);
@@ -133,8 +141,8 @@ static void flip(void)
     case 1: {
         const char *column = blobs[below(2)];
         int at = 1 + below(RB_HASH_SIZE);
-        sql("UPDATE events SET %s = CAST(substr(%s, 1, %d - 1) || x'%02x' || substr(%s, %d + 1) AS BLOB) WHERE id = %d", column,
-            column, at, below(256), column, at, id);
+        sql("UPDATE events SET %s = CAST(substr(%s, 1, %d - 1) || x'%02x' || substr(%s, %d + 1) AS BLOB) WHERE id = %d",
+            column, column, at, below(256), column, at, id);
         sql("UPDATE events SET mono = mono + 1 WHERE id = %d", id); /* the byte may have been the same */
         break;
     }
@@ -151,7 +159,8 @@ static void delete_one(void)
 static void delete_and_close_the_gap(void)
 {
     int id = 1 + below(EVENTS);
-    sql("DELETE FROM events WHERE id = %d; UPDATE events SET id = -id WHERE id > %d; UPDATE events SET id = -id - 1 WHERE id < 0", id, id);
+    sql("DELETE FROM events WHERE id = %d; UPDATE events SET id = -id WHERE id > %d; UPDATE events SET id = -id - 1 WHERE id < 0",
+        id, id);
     chain_anew();
 }
 
@@ -167,8 +176,8 @@ static void insert_and_chain_anew(void)
 static void exchange(void)
 {
     int one = 1 + below(EVENTS - 1), two = one + 1 + below(EVENTS - one);
-    sql("UPDATE events SET id = -1 WHERE id = %d; UPDATE events SET id = %d WHERE id = %d; UPDATE events SET id = %d WHERE id = -1", one, one,
-        two, two);
+    sql("UPDATE events SET id = -1 WHERE id = %d; UPDATE events SET id = %d WHERE id = %d; UPDATE events SET id = %d WHERE id = -1",
+        one, one, two, two);
     if (below(2)) {
         chain_anew();
     }
@@ -176,8 +185,8 @@ static void exchange(void)
 
 static void repeat(void)
 {
-    sql("INSERT INTO events SELECT %d, run, seq, utc, mono, kind, actor, body, body_digest, hash FROM events WHERE id = %d", EVENTS + 1,
-        1 + below(EVENTS));
+    sql("INSERT INTO events SELECT %d, run, seq, utc, mono, kind, actor, body, body_digest, hash FROM events WHERE id = %d",
+        EVENTS + 1, 1 + below(EVENTS));
 }
 
 static void cut(void)
@@ -278,7 +287,8 @@ static void test_all_are_found(void **state)
     (void)state;
     const char *wanted = getenv("RUNBOOK_TAMPER");
     int count = wanted ? (int)strtol(wanted, NULL, 10) : 1200, missed = 0, done[WAYS] = {0};
-    (void)snprintf(folder, sizeof folder, "%s/rb-tamper-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"); /* no syncs */
+    (void)snprintf(folder, sizeof folder, "%s/rb-tamper-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"); /* no syncs */
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/journal.db", folder);
     (void)snprintf(seals, sizeof seals, "%s.seals", path);

@@ -15,8 +15,7 @@ static void require_shape(json_t *sets)
 {
     const char *key;
     json_t *one;
-    json_object_foreach(sets, key, one)
-    {
+    json_object_foreach(sets, key, one) {
         RB_REQUIRE(json_is_array(json_object_get(one, "problems")) && json_is_object(json_object_get(one, "meta")));
     }
     char *text = rb_cache_print(sets, "x");

@@ -26,8 +26,7 @@ static void judge(const json_t *declared, const char *source)
     json_t *problems = rb_language_check(declared, sources), *problem;
     json_t *meta = rb_language_meta("t/x", declared);
     size_t i;
-    json_array_foreach(problems, i, problem)
-    {
+    json_array_foreach(problems, i, problem) {
         RB_REQUIRE(rb_json_str(problem, "text", NULL) && rb_json_str(problem, "file", NULL));
     }
     RB_REQUIRE(json_is_array(problems) && json_is_object(meta));

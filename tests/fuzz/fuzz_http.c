@@ -1,5 +1,5 @@
-/* What a web server says about itself, and what a runbook asks it for. The first byte says what the rest is: lines of a head,
- * lines of a certificate as libcurl gives them, a URL and a location, or a header to send. */
+/* What a web server says about itself, and what a runbook asks it for. The first byte says what the rest is: lines of a
+ * head, lines of a certificate as libcurl gives them, a URL and a location, or a header to send. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -32,9 +32,8 @@ static void require(int ok)
 
 static int dump(const struct rb_event *e, void *user)
 {
-    return rb_buf_addf(user, "%lld|%s|%lld|%lld|%lld|%s|%s|%s|%s\n", (long long)e->id, e->run,
-                       (long long)e->seq, (long long)e->utc_us, (long long)e->mono_ns, e->kind, e->actor,
-                       e->body ? e->body : "", e->hash);
+    return rb_buf_addf(user, "%lld|%s|%lld|%lld|%lld|%s|%s|%s|%s\n", (long long)e->id, e->run, (long long)e->seq,
+                       (long long)e->utc_us, (long long)e->mono_ns, e->kind, e->actor, e->body ? e->body : "", e->hash);
 }
 
 static void write_events(void)
@@ -101,10 +100,8 @@ static void check(struct rb_journal *j)
     struct rb_buf events;
     char run[RB_ID_MAX];
     rb_buf_init(&events, 1 << 22);
-    if (rb_journal_verify(j, NULL, &v, NULL) == 0 && v.ok &&
-        rb_journal_read(j, NULL, 0, dump, &events, NULL) == 0) {
-        require(events.len <= seed.events.len &&
-                memcmp(rb_buf_str(&events), seed.events.data, events.len) == 0);
+    if (rb_journal_verify(j, NULL, &v, NULL) == 0 && v.ok && rb_journal_read(j, NULL, 0, dump, &events, NULL) == 0) {
+        require(events.len <= seed.events.len && memcmp(rb_buf_str(&events), seed.events.data, events.len) == 0);
     }
     json_decref(rb_journal_runs(j, NULL, 100, NULL));
     (void)rb_journal_find_run(j, "r-2", run, NULL);

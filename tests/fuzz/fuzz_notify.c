@@ -1,5 +1,5 @@
-/* Any bytes in a message, any channel: the request is valid UTF-8 (and JSON), within its limit, and holds no markup that
- * calls somebody. The first byte chooses the channel. */
+/* Any bytes in a message, any channel: the request is valid UTF-8 (and JSON), within its limit, and holds no markup
+ * that calls somebody. The first byte chooses the channel. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,10 +47,12 @@ static json_t *message_of(const uint8_t *data, size_t len)
     json_t *facts = json_array();
     size_t third = len / 3;
     for (size_t i = 0; i < 12; i++) {
-        json_array_append_new(facts, json_pack("[o, o]", rb_json_bytes(data, third / 4), rb_json_bytes(data + third, third)));
+        json_array_append_new(facts,
+                              json_pack("[o, o]", rb_json_bytes(data, third / 4), rb_json_bytes(data + third, third)));
     }
     return json_pack("{s:o, s:o, s:o, s:s, s:o}", "title", rb_json_bytes(data, third + 1), "text",
-                     rb_json_bytes(data, len), "facts", facts, "level", "P1", "run", rb_json_bytes(data + third, third));
+                     rb_json_bytes(data, len), "facts", facts, "level", "P1", "run",
+                     rb_json_bytes(data + third, third));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

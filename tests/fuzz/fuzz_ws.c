@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (rb_ws_opening(&opening, head, len, &err) == 0) {
         char accept[32];
         rb_ws_accept("dGhlIHNhbXBsZSBub25jZQ==", accept);
-        if (rb_ws_agreed(&opening, "dGhlIHNhbXBsZSBub25jZQ==", protocols, &err) == 0 && !memmem(data, len, accept, strlen(accept))) {
+        if (rb_ws_agreed(&opening, "dGhlIHNhbXBsZSBub25jZQ==", protocols, &err) == 0 &&
+            !memmem(data, len, accept, strlen(accept))) {
             abort();
         }
     }

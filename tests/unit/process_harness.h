@@ -62,8 +62,7 @@ static inline void harness_granted(struct rb_child *c, const char *socket, void 
     (void)rb_buf_addf(&r->granted, "%s\n", socket);
 }
 
-static inline void harness_exit(struct rb_child *c, int status, bool orphaned, const struct rb_err *err,
-                                void *user)
+static inline void harness_exit(struct rb_child *c, int status, bool orphaned, const struct rb_err *err, void *user)
 {
     struct result *r = user;
     (void)c;
@@ -93,11 +92,12 @@ static inline void harness_close(struct host *h)
     assert_int_equal(0, uv_loop_close(&h->loop));
 }
 
-static inline struct rb_child *harness_start(struct host *h, struct result *r,
-                                             const struct rb_child_spec *spec)
+static inline struct rb_child *harness_start(struct host *h, struct result *r, const struct rb_child_spec *spec)
 {
-    const struct rb_child_events events = {.output = harness_output, .frame = harness_frame,
-                                           .refused = harness_refused, .granted = harness_granted,
+    const struct rb_child_events events = {.output = harness_output,
+                                           .frame = harness_frame,
+                                           .refused = harness_refused,
+                                           .granted = harness_granted,
                                            .exit = harness_exit};
     struct rb_err err = {0};
     memset(r, 0, sizeof(*r));

@@ -207,7 +207,9 @@ static bool alone(void)
     as(self, 1);
     together(&self, 1, answer_all, &t);
     assert_int_equal(t.self, races);
-    print_message("NOT ROOT, so there is one login only: %d self approvals, all refused; the races between logins were not run\n", races);
+    print_message(
+        "NOT ROOT, so there is one login only: %d self approvals, all refused; the races between logins were not run\n",
+        races);
     return true;
 }
 
@@ -232,8 +234,9 @@ static void one_of_many_wins_and_never_the_requester(void **state)
     assert_int_equal(t[APPROVERS].won, 0);
     assert_int_equal(t[APPROVERS].self, races);
     check_record(1, "granted");
-    print_message("%d requests, %d attempts of %d logins at once: %d winners (%d, %d, %d), %d double, %d self approvals refused\n",
-                  races, races * (APPROVERS + 1), APPROVERS + 1, won, t[0].won, t[1].won, t[2].won, over, t[APPROVERS].self);
+    print_message(
+        "%d requests, %d attempts of %d logins at once: %d winners (%d, %d, %d), %d double, %d self approvals refused\n",
+        races, races * (APPROVERS + 1), APPROVERS + 1, won, t[0].won, t[1].won, t[2].won, over, t[APPROVERS].self);
 }
 
 static void two_that_are_needed_are_two(void **state)
@@ -291,11 +294,11 @@ static void names_do_not_count_and_sudo_makes_nobody_else(void **state)
         int one[3], other[3];
         bool meet;
     } cases[] = {
-        {{1001, -1, -1}, {1002, -1, -1}, false}, {{1001, -1, -1}, {1001, -1, -1}, true},
+        {{1001, -1, -1}, {1002, -1, -1}, false},    {{1001, -1, -1}, {1001, -1, -1}, true},
         {{1001, 1001, -1}, {0, 1001, -1}, true},  /* su: the kernel remembers who logged in */
         {{1001, -1, -1}, {0, -1, 1001}, true},    /* sudo says who called it */
         {{0, 1001, 1001}, {0, 1002, 1002}, true}, /* one account used by two: nobody can tell */
-        {{0, 1001, -1}, {1002, 1002, -1}, false}, {{1001, 1001, -1}, {1002, 1001, -1}, true},
+        {{0, 1001, -1}, {1002, 1002, -1}, false},   {{1001, 1001, -1}, {1002, 1001, -1}, true},
         {{1001, 1002, -1}, {1002, 1002, -1}, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

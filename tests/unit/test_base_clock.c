@@ -57,16 +57,14 @@ static void durations_have_units(void **state)
     static const struct {
         const char *text;
         double seconds;
-    } good[] = {{"250ms", 0.25}, {"5s", 5},    {"2m", 120}, {"3h", 10800},
-                {"7d", 604800},  {"1.5", 1.5}, {"0", 0}};
+    } good[] = {{"250ms", 0.25}, {"5s", 5}, {"2m", 120}, {"3h", 10800}, {"7d", 604800}, {"1.5", 1.5}, {"0", 0}};
     double seconds;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_int_equal(rb_duration_parse(good[i].text, &seconds), 0);
         assert_true(seconds == good[i].seconds);
     }
     static const char *const bad[] = {
-        "",   "s", "-1s", "1 s", "1.s", ".5s", "1e3", "0x10", "inf", "nan", "5sec", "5S", "99999999999999d",
-        "5s "};
+        "", "s", "-1s", "1 s", "1.s", ".5s", "1e3", "0x10", "inf", "nan", "5sec", "5S", "99999999999999d", "5s "};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(rb_duration_parse(bad[i], &seconds), RB_EUSAGE);
     }

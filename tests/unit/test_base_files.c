@@ -74,8 +74,7 @@ static void a_file_is_read_up_to_its_maximum(void **state)
     assert_int_equal(read_of("none", 9, 1, &out), RB_ENOT_FOUND);
     rb_buf_deinit(&out);
     rb_buf_init(&out, 100000);
-    assert_int_equal(rb_files_read("/proc/self/status", 3, 0, &out, NULL),
-                     RB_ETOO_LARGE); /* says it has 0 bytes */
+    assert_int_equal(rb_files_read("/proc/self/status", 3, 0, &out, NULL), RB_ETOO_LARGE); /* says it has 0 bytes */
     rb_buf_deinit(&out);
 }
 

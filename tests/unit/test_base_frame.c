@@ -125,8 +125,8 @@ static void check_json(const char *text, bool good)
 static void json_is_strict(void **state)
 {
     (void)state;
-    static const char *const good[] = {
-        "null", "1", "\"a\"", "{\"a\":[9007199254740993,1.5]}", " [] ", "\"[[[\\\"[[[\""};
+    static const char *const good[] = {"null",          "1", "\"a\"", "{\"a\":[9007199254740993,1.5]}", " [] ",
+                                       "\"[[[\\\"[[[\""};
     static const char *const bad[] = {"",
                                       "{",
                                       "[1,]",

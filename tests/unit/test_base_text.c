@@ -93,8 +93,8 @@ static void a_runbooks_text_falls_back_to_the_other_language(void **state)
 static void every_code_has_a_name_and_back(void **state)
 {
     (void)state;
-#define X(symbol, number, name)                                                                              \
-    assert_string_equal(rb_err_name(RB_E##symbol), name);                                                    \
+#define X(symbol, number, name) \
+    assert_string_equal(rb_err_name(RB_E##symbol), name); \
     assert_int_equal(rb_err_code(name), number);
     RB_ERROR_CODES(X)
 #undef X

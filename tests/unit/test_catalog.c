@@ -33,17 +33,16 @@ static json_t *declared(const char *path, const char *text, json_int_t n)
                          "message", "near 'x'");
     }
     const char *alias = strstr(text, "alias="), *status = strstr(text, "DRAFT") ? "draft" : "live";
-    return json_pack("{s:I, s:[{s:s, s:s, s:s, s:i, s:{s:s, s:s, s:s, s:s}}], s:n}", "n", n, "blocks",
-                     "block", "runbook", "id", "x/y", "file", path, "line", 1, "fields", "title", text,
-                     "severity", "P2", "status", status, "alias", alias ? alias + 6 : "none", "error");
+    return json_pack("{s:I, s:[{s:s, s:s, s:s, s:i, s:{s:s, s:s, s:s, s:s}}], s:n}", "n", n, "blocks", "block",
+                     "runbook", "id", "x/y", "file", path, "line", 1, "fields", "title", text, "severity", "P2",
+                     "status", status, "alias", alias ? alias + 6 : "none", "error");
 }
 
 static const json_t *runbook_of(const json_t *files)
 {
     size_t i;
     json_t *file;
-    json_array_foreach((json_t *)files, i, file)
-    {
+    json_array_foreach((json_t *)files, i, file) {
         if (strcmp(rb_json_str(file, "role", ""), "runbook") == 0) {
             return file;
         }
@@ -89,8 +88,7 @@ static int fake_runner(int fd)
     int rc = rb_frame_read(fd, &in, &frame, NULL);
     json_t *start = json_object_get(frame, "start");
     rc = rc || strcmp(rb_json_str(start, "mode", ""), "list") ? 70 : 0;
-    json_array_foreach(json_object_get(start, "runbooks"), n, files)
-    {
+    json_array_foreach(json_object_get(start, "runbooks"), n, files) {
         rc = rc ? rc : obey(fd, files, (json_int_t)n);
     }
     json_decref(frame);
@@ -167,8 +165,7 @@ static const json_t *entry(const json_t *list, const char *id)
 {
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)list, i, one)
-    {
+    json_array_foreach((json_t *)list, i, one) {
         if (strcmp(rb_json_str(one, "id", ""), id) == 0) {
             return one;
         }
@@ -198,8 +195,7 @@ static void not_listed(const json_t *list, const char *id)
 {
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)list, i, one)
-    {
+    json_array_foreach((json_t *)list, i, one) {
         assert_string_not_equal(rb_json_str(one, "id", ""), id);
     }
 }
@@ -253,8 +249,8 @@ static void test_a_bad_file_never_hides_the_others(void **state)
     is_ok(list, "a/z-good");
     is_ok(list, "a/x-full"); /* at the start of a runner there was room for it */
     is_broken(list, "a/b-broken", "near 'x'");
-    assert_int_equal(
-        rb_json_int(json_array_get(json_object_get(entry(list, "a/b-broken"), "problems"), 0), "line", 0), 3);
+    assert_int_equal(rb_json_int(json_array_get(json_object_get(entry(list, "a/b-broken"), "problems"), 0), "line", 0),
+                     3);
     is_broken(list, "a/c-dies", "ended with 7");
     is_broken(list, "a/d-eats", "memory");
     is_broken(list, "a/e-asks", "ended with");
@@ -338,10 +334,8 @@ static void test_the_first_folder_wins(void **state)
     json_t *one;
     assert_string_equal(rb_json_str(json_object_get(entry(list, "a/x"), "meta"), "title", ""), "first");
     is_ok(list, "a/y");
-    json_array_foreach((json_t *)list, i, one)
-    {
-        if (strcmp(rb_json_str(one, "status", ""), "shadowed") == 0 &&
-            strcmp(rb_json_str(one, "id", ""), "a/x") == 0) {
+    json_array_foreach((json_t *)list, i, one) {
+        if (strcmp(rb_json_str(one, "status", ""), "shadowed") == 0 && strcmp(rb_json_str(one, "id", ""), "a/x") == 0) {
             assert_non_null(strstr(rb_json_str(one, "file", ""), "/two/"));
             assert_true(json_is_null(json_object_get(one, "meta")));
             shadowed++;
@@ -440,8 +434,7 @@ static void test_the_files_of_a_runbook(void **state)
     snprintf(shipped, sizeof shipped, "%s", at("tree"));
     assert_int_equal(setenv("RUNBOOK_PATH", shipped, 1), 0);
     struct rb_catalog *catalog = opened("own");
-    json_t *file = rb_catalog_find_file(catalog, &loop, spawner, "a/x", NULL),
-           *files = json_object_get(file, "files");
+    json_t *file = rb_catalog_find_file(catalog, &loop, spawner, "a/x", NULL), *files = json_object_get(file, "files");
     assert_int_equal(json_array_size(files), 5);
     for (size_t i = 0; i < 5; i++) {
         assert_string_equal(rb_json_str(json_array_get(files, i), "role", ""), roles[i]);
@@ -488,8 +481,7 @@ int main(void)
         CASE(test_a_folder_that_is_not_there),
     };
     setenv("XDG_CONFIG_HOME", "/does/not/exist", 1);
-    if (rb_spawner_fork(&spawner, entries, 1, NULL) || uv_loop_init(&loop) ||
-        rb_spawner_attach(spawner, &loop, NULL)) {
+    if (rb_spawner_fork(&spawner, entries, 1, NULL) || uv_loop_init(&loop) || rb_spawner_attach(spawner, &loop, NULL)) {
         return 1;
     }
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,15 +44,17 @@ static json_t *declared(const char *path, const char *text, json_int_t n)
 {
     char title[64], alias[64], reviewed[64], tz[64];
     snprintf(title, sizeof title, "t%lld", (long long)rb_clock_mono_ns());
-    json_t *blocks = json_pack("[{s:s, s:s, s:s, s:i, s:{s:s, s:s, s:s*, s:s*}}]", "block", "runbook", "id", "x/y", "file", path, "line", 1,
-                               "fields", "title", title, "severity", "P2", "alias", said(text, "alias=", alias), "reviewed",
-                               said(text, "reviewed=", reviewed));
+    json_t *blocks = json_pack("[{s:s, s:s, s:s, s:i, s:{s:s, s:s, s:s*, s:s*}}]", "block", "runbook", "id", "x/y",
+                               "file", path, "line", 1, "fields", "title", title, "severity", "P2", "alias",
+                               said(text, "alias=", alias), "reviewed", said(text, "reviewed=", reviewed));
     if (said(text, "tz=", tz)) {
-        json_array_append_new(blocks, json_pack("{s:s, s:s, s:s, s:i, s:{s:s, s:s}}", "block", "schedule", "id", "daily", "file", path,
-                                                "line", 2, "fields", "cron", "0 3 * * *", "tz", tz));
+        json_array_append_new(blocks,
+                              json_pack("{s:s, s:s, s:s, s:i, s:{s:s, s:s}}", "block", "schedule", "id", "daily",
+                                        "file", path, "line", 2, "fields", "cron", "0 3 * * *", "tz", tz));
     }
     return json_pack("{s:I, s:o, s:o}", "n", n, "blocks", blocks, "error",
-                     strstr(text, "BROKEN") ? json_pack("{s:s, s:i, s:s}", "file", path, "line", 3, "message", title) : json_null());
+                     strstr(text, "BROKEN") ? json_pack("{s:s, s:i, s:s}", "file", path, "line", 3, "message", title)
+                                            : json_null());
 }
 
 static int declare(int fd, const json_t *files, json_int_t n)
@@ -79,8 +81,7 @@ static int fake_runner(int fd)
     size_t n;
     rb_buf_init(&in, RB_FRAME_MAX + 4);
     int rc = rb_frame_read(fd, &in, &frame, NULL);
-    json_array_foreach(json_object_get(json_object_get(frame, "start"), "runbooks"), n, files)
-    {
+    json_array_foreach(json_object_get(json_object_get(frame, "start"), "runbooks"), n, files) {
         rc = rc ? rc : declare(fd, files, (json_int_t)n);
     }
     json_decref(frame);
@@ -174,19 +175,20 @@ static json_t *titles_with(const char *verbs, bool anew)
 {
     struct rb_err err = {0};
     struct rb_catalog *catalog = opened(verbs);
-    const json_t *list = anew ? rb_catalog_load(catalog, &loop, spawner, &err) : rb_catalog_list(catalog, &loop, spawner, &err);
+    const json_t *list =
+        anew ? rb_catalog_load(catalog, &loop, spawner, &err) : rb_catalog_list(catalog, &loop, spawner, &err);
     json_t *titles = json_object(), *one;
     size_t i;
     if (!list) {
         fail_msg("%s", err.text);
     }
-    json_array_foreach((json_t *)list, i, one)
-    {
+    json_array_foreach((json_t *)list, i, one) {
         const json_t *title = json_object_get(json_object_get(one, "meta"), "title"),
                      *problem = json_array_get(json_object_get(one, "problems"), 0);
         assert_int_equal(strlen(rb_json_str(one, "sha256", "")), 64);
         if (!strncmp(rb_json_str(one, "file", ""), folder, strlen(folder))) { /* not those that came with the program */
-            json_object_set(titles, rb_json_str(one, "id", ""), title ? (json_t *)title : json_object_get(problem, "text"));
+            json_object_set(titles, rb_json_str(one, "id", ""),
+                            title ? (json_t *)title : json_object_get(problem, "text"));
         }
     }
     rb_catalog_close(catalog);
@@ -204,8 +206,7 @@ static void kept_are(json_t *before, json_t *after, const char *expected)
     char same[256] = "";
     const char *id;
     json_t *title;
-    json_object_foreach(before, id, title)
-    {
+    json_object_foreach(before, id, title) {
         const json_t *now = json_object_get(after, id);
         if (now && json_equal(title, now)) {
             snprintf(same + strlen(same), sizeof same - strlen(same), "%s%s", same[0] ? " " : "", id);
@@ -311,7 +312,7 @@ static void test_other_verbs_language_or_program(void **state)
     assert_true(len > 0);
     self[len] = 0;
     assert_int_equal(stat(self, &st), 0);
-    usleep(20000); /* the clock of a file system may tick every 10 ms */
+    usleep(20000);                                        /* the clock of a file system may tick every 10 ms */
     assert_int_equal(chmod(self, st.st_mode & 07777), 0); /* as an installation does: another ctime */
     kept_are(first, titles(), "");
 }
@@ -410,9 +411,9 @@ static void forge(const char *member, json_t *value)
     assert_int_equal(kept_files(path), 1);
     rb_buf_init(&text, 1 << 20);
     assert_int_equal(rb_files_read(path, 1 << 20, 1, &text, NULL), 0);
-    json_t *all = rb_json_parse(strchr(text.data, '\n') + 1, text.len - (size_t)(strchr(text.data, '\n') + 1 - text.data), NULL);
-    json_object_foreach(json_object_get(all, "sets"), key, one)
-    {
+    json_t *all =
+        rb_json_parse(strchr(text.data, '\n') + 1, text.len - (size_t)(strchr(text.data, '\n') + 1 - text.data), NULL);
+    json_object_foreach(json_object_get(all, "sets"), key, one) {
         json_t *meta = json_object_get(one, "meta");
         json_object_set(strcmp(member, "until") ? meta : one, member, value);
     }
@@ -434,11 +435,12 @@ static json_int_t until_of(const char *text)
     assert_int_equal(kept_files(path), 1);
     rb_buf_init(&file, 1 << 20);
     assert_int_equal(rb_files_read(path, 1 << 20, 1, &file, NULL), 0);
-    json_t *all = rb_json_parse(strchr(file.data, '\n') + 1, file.len - (size_t)(strchr(file.data, '\n') + 1 - file.data), NULL), *one;
+    json_t *all = rb_json_parse(strchr(file.data, '\n') + 1,
+                                file.len - (size_t)(strchr(file.data, '\n') + 1 - file.data), NULL),
+           *one;
     json_int_t latest = 0;
     const char *key;
-    json_object_foreach(json_object_get(all, "sets"), key, one)
-    {
+    json_object_foreach(json_object_get(all, "sets"), key, one) {
         latest = rb_json_int(one, "until", -1) > latest ? rb_json_int(one, "until", -1) : latest;
     }
     json_decref(all);
@@ -457,7 +459,7 @@ static void test_a_review_that_grows_old(void **state)
     snprintf(day + 10, sizeof day - 10, "T00:00:00Z");
     assert_int_equal(rb_clock_parse(day, &midnight), 0);
     assert_int_equal(until_of(text), midnight / 1000000 + 366 * 86400); /* that day it becomes a warning */
-    json_int_t until = until_of("reviewed=2020-02-29"); /* one with another number every day */
+    json_int_t until = until_of("reviewed=2020-02-29");                 /* one with another number every day */
     assert_in_range(until, (now / 1000000) + 1, rb_clock_utc_us() / 1000000 + 86400);
     json_t *first = titles();
     forge("until", json_integer(rb_clock_utc_us() / 1000000 + 3600));

@@ -26,14 +26,11 @@ static const struct {
     int line;
 } files[] = {
     {"call", HEAD("call") "shell.read { \"ls\" }\n", "broken", "shell.read only works inside a check", 2},
-    {"eat", HEAD("eat") "local s = (\"x\"):rep(31 << 20) local _ = s .. s .. s\n", "broken",
-     "memory", 1},
-    {"good",
-     HEAD("good") "check \"c\" { title = \"c\", run = function(p) return shell.read { \"ls\" } end }\n", "ok",
+    {"eat", HEAD("eat") "local s = (\"x\"):rep(31 << 20) local _ = s .. s .. s\n", "broken", "memory", 1},
+    {"good", HEAD("good") "check \"c\" { title = \"c\", run = function(p) return shell.read { \"ls\" } end }\n", "ok",
      NULL, 0},
     {"hang", HEAD("hang") "while true do end\n", "broken", "2 s", 2},
-    {"match", HEAD("match") "local _ = (\"a\"):rep(100000):find((\".-\"):rep(40) .. \"b\")\n", "broken",
-     "2 s", 1},
+    {"match", HEAD("match") "local _ = (\"a\"):rep(100000):find((\".-\"):rep(40) .. \"b\")\n", "broken", "2 s", 1},
     {"name", "chekc \"x\" {}\n", "broken", "did you mean 'check'?", 1},
     {"top",
      "local read = shell.read\n" HEAD(
@@ -78,8 +75,7 @@ static const json_t *entry(const json_t *list, const char *id)
 {
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)list, i, one)
-    {
+    json_array_foreach((json_t *)list, i, one) {
         const char *full = rb_json_str(one, "id", "");
         if (strncmp(full, "a/", 2) == 0 && strcmp(full + 2, id) == 0) {
             return one;
@@ -104,12 +100,11 @@ static void test_each_file_is_judged_alone(void **state)
     const json_t *list = rb_catalog_load(catalog, &loop, spawner, &err);
     assert_non_null(list);
     for (size_t i = 0; i < COUNT; i++) {
-        const json_t *one = entry(list, files[i].id),
-                     *problem = json_array_get(json_object_get(one, "problems"), 0);
+        const json_t *one = entry(list, files[i].id), *problem = json_array_get(json_object_get(one, "problems"), 0);
         const char *text = rb_json_str(problem, "text", "");
         bool fits = strcmp(rb_json_str(one, "status", ""), files[i].status) == 0;
-        fits = fits && (!files[i].words ||
-                        (strstr(text, files[i].words) && rb_json_int(problem, "line", 0) == files[i].line));
+        fits = fits &&
+               (!files[i].words || (strstr(text, files[i].words) && rb_json_int(problem, "line", 0) == files[i].line));
         if (!fits) {
             fail_msg("%s: %s", files[i].id, json_dumps(one, 0));
         }
@@ -123,8 +118,7 @@ int main(void)
     static const struct rb_entry entries[] = {{"runner", rb_runner_main}};
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_file_is_judged_alone)};
     setenv("XDG_CONFIG_HOME", "/does/not/exist", 1);
-    if (rb_spawner_fork(&spawner, entries, 1, NULL) || uv_loop_init(&loop) ||
-        rb_spawner_attach(spawner, &loop, NULL)) {
+    if (rb_spawner_fork(&spawner, entries, 1, NULL) || uv_loop_init(&loop) || rb_spawner_attach(spawner, &loop, NULL)) {
         return 1;
     }
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

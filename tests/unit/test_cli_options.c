@@ -15,8 +15,8 @@ static int parse(struct rb_options *o, struct rb_err *err, int argc, char **argv
     return rb_options_parse(o, argc, argv, err);
 }
 
-#define PARSE(o, err, ...)                                                                        \
-    parse(o, err, (int)(sizeof((char *[]){"runbook", __VA_ARGS__}) / sizeof(char *)),             \
+#define PARSE(o, err, ...) \
+    parse(o, err, (int)(sizeof((char *[]){"runbook", __VA_ARGS__}) / sizeof(char *)), \
           (char *[]){"runbook", __VA_ARGS__})
 
 static void test_options_stand_anywhere(void **state)
@@ -24,7 +24,8 @@ static void test_options_stand_anywhere(void **state)
     (void)state;
     struct rb_options o;
     struct rb_err err;
-    assert_int_equal(PARSE(&o, &err, "-ojson", "exec", "--fix=a", "db-locked", "-C", "/tmp", "db=x", "--fix", "b", "-nv"), 0);
+    assert_int_equal(
+        PARSE(&o, &err, "-ojson", "exec", "--fix=a", "db-locked", "-C", "/tmp", "db=x", "--fix", "b", "-nv"), 0);
     assert_int_equal(o.nwords, 3);
     assert_string_equal(o.words[0], "exec");
     assert_string_equal(o.words[1], "db-locked");

@@ -31,7 +31,8 @@ static void test_words(void **state)
     WRAPS(20, "    one two three\n      four five\n", "    one two three four five\n");
     WRAPS(20, "exactly twenty chars\n", "exactly twenty chars\n");
     WRAPS(20, "short\nshort\n", "short\nshort\n");
-    WRAPS(0, "nothing is ever wrapped when there is no terminal\n", "nothing is ever wrapped when there is no terminal\n");
+    WRAPS(0, "nothing is ever wrapped when there is no terminal\n",
+          "nothing is ever wrapped when there is no terminal\n");
     WRAPS(20, "a  b\n", "a  b\n"); /* columns of a table keep their gaps */
 }
 
@@ -85,8 +86,11 @@ static void test_never_wider(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),   cmocka_unit_test(test_longer_than_a_line), cmocka_unit_test(test_pieces_are_one_line),
-        cmocka_unit_test(test_chinese), cmocka_unit_test(test_never_wider),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_longer_than_a_line),
+        cmocka_unit_test(test_pieces_are_one_line),
+        cmocka_unit_test(test_chinese),
+        cmocka_unit_test(test_never_wider),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

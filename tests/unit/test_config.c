@@ -56,14 +56,30 @@ static void bad_addresses_are_refused_and_no_password_is_repeated(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "postgres://app:hunter2@db/orders", "https://user:hunter2@api.example/", "https://hunter2@api.example/",
-        "postgres://:hunter2@db/x",         "postgrse://db/x",                    "ftp://db/x",
-        "postgres://",                      "postgres:///orders",                 "postgres://db:0/x",
-        "postgres://db:65536/x",            "postgres://db:5432x/x",              "postgres://db/x?socket=run/s",
-        "postgres://db/x?tls=maybe",        "postgres://db/x?password=hunter2",   "postgres://db/a/b",
-        "postgres://d b/x",                 "postgres://db/%zz",                  "postgres://db/%00",
-        "postgres://-db/x",                 "redis://[::1/0",                     "redis://[::1]x/0",
-        "tcp://host",                       "unix://host/x",                      "postgres://db/x#y",
+        "postgres://app:hunter2@db/orders",
+        "https://user:hunter2@api.example/",
+        "https://hunter2@api.example/",
+        "postgres://:hunter2@db/x",
+        "postgrse://db/x",
+        "ftp://db/x",
+        "postgres://",
+        "postgres:///orders",
+        "postgres://db:0/x",
+        "postgres://db:65536/x",
+        "postgres://db:5432x/x",
+        "postgres://db/x?socket=run/s",
+        "postgres://db/x?tls=maybe",
+        "postgres://db/x?password=hunter2",
+        "postgres://db/a/b",
+        "postgres://d b/x",
+        "postgres://db/%zz",
+        "postgres://db/%00",
+        "postgres://-db/x",
+        "redis://[::1/0",
+        "redis://[::1]x/0",
+        "tcp://host",
+        "unix://host/x",
+        "postgres://db/x#y",
         "://db",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -82,8 +98,8 @@ static void bad_addresses_are_refused_and_no_password_is_repeated(void **state)
 
 static json_t *block(const char *kind, const char *id, const char *fields)
 {
-    return json_pack("{s:s, s:s, s:s, s:i, s:b, s:o}", "block", kind, "id", id, "file", "/etc/runbook/config.lua", "line", 3,
-                     "amends", 0, "fields", rb_json_parse(fields, strlen(fields), NULL));
+    return json_pack("{s:s, s:s, s:s, s:i, s:b, s:o}", "block", kind, "id", id, "file", "/etc/runbook/config.lua",
+                     "line", 3, "amends", 0, "fields", rb_json_parse(fields, strlen(fields), NULL));
 }
 
 static void what_blocks_demand(void **state)
@@ -112,7 +128,8 @@ static void what_blocks_demand(void **state)
         {"connection", "{\"driver\":\"redis\",\"host\":\"db\",\"headers\":{}}", "means nothing to redis"},
         {"connection", "{\"driver\":\"sqlite\",\"path\":\"x.db\"}", "absolute"},
         {"connection", "{\"driver\":\"mysql\",\"host\":\"db\",\"port\":70000}", "65535"},
-        {"connection", "{\"driver\":\"mysql\",\"host\":\"db\",\"read\":{\"user\":\"r\",\"password\":\"hunter2\"}}", "read must be"},
+        {"connection", "{\"driver\":\"mysql\",\"host\":\"db\",\"read\":{\"user\":\"r\",\"password\":\"hunter2\"}}",
+         "read must be"},
         {"connection", "{\"url\":\"https://a/\",\"headers\":{\"x\":{\"secret\":\"unknown-one\"}}}", "secret"},
         {"channel", "{\"kind\":\"slack\",\"url\":{\"secret\":\"known\"}}", NULL},
         {"channel", "{\"kind\":\"slack\"}", "needs url"},
@@ -138,7 +155,8 @@ static void what_blocks_demand(void **state)
                                      block(cases[i].kind, id, cases[i].fields));
         json_t *problems = rb_config_check(declared, NULL);
         char *text = json_dumps(problems, 0);
-        if (cases[i].problem ? !strstr(text, cases[i].problem) || !json_array_size(problems) : json_array_size(problems) > 0) {
+        if (cases[i].problem ? !strstr(text, cases[i].problem) || !json_array_size(problems)
+                             : json_array_size(problems) > 0) {
             fail_msg("%s %s: %s", cases[i].kind, cases[i].fields, text);
         }
         assert_null(strstr(text, "hunter2"));
@@ -174,19 +192,23 @@ static void connections_are_filled(void **state)
 {
     (void)state;
     struct rb_err err = {0};
-    json_t *config = config_of("connection", "orders",
-                               "{\"url\":\"postgres://app@db1/orders\",\"title\":\"t\",\"pin\":\"sha256//x\","
-                               "\"password\":{\"secret\":\"pw\"},\"read\":{\"user\":\"reader\",\"password\":{\"secret\":\"rpw\"}}}");
-    assert_json(rb_fill_connection(config, "sql", "orders", false, &err),
-                "{\"database\":\"orders\",\"driver\":\"postgres\",\"host\":\"db1\",\"name\":\"orders\",\"password\":{\"$secret\":\"pw\"},"
-                "\"port\":5432,\"read_account\":false,\"tls\":{\"mode\":\"verify\",\"pin\":\"sha256//x\"},\"user\":\"app\"}");
-    assert_json(rb_fill_connection(config, "sql", "orders", true, &err),
-                "{\"database\":\"orders\",\"driver\":\"postgres\",\"host\":\"db1\",\"name\":\"orders\",\"password\":{\"$secret\":\"rpw\"},"
-                "\"port\":5432,\"read_account\":true,\"tls\":{\"mode\":\"verify\",\"pin\":\"sha256//x\"},\"user\":\"reader\"}");
+    json_t *config =
+        config_of("connection", "orders",
+                  "{\"url\":\"postgres://app@db1/orders\",\"title\":\"t\",\"pin\":\"sha256//x\","
+                  "\"password\":{\"secret\":\"pw\"},\"read\":{\"user\":\"reader\",\"password\":{\"secret\":\"rpw\"}}}");
+    assert_json(
+        rb_fill_connection(config, "sql", "orders", false, &err),
+        "{\"database\":\"orders\",\"driver\":\"postgres\",\"host\":\"db1\",\"name\":\"orders\",\"password\":{\"$secret\":\"pw\"},"
+        "\"port\":5432,\"read_account\":false,\"tls\":{\"mode\":\"verify\",\"pin\":\"sha256//x\"},\"user\":\"app\"}");
+    assert_json(
+        rb_fill_connection(config, "sql", "orders", true, &err),
+        "{\"database\":\"orders\",\"driver\":\"postgres\",\"host\":\"db1\",\"name\":\"orders\",\"password\":{\"$secret\":\"rpw\"},"
+        "\"port\":5432,\"read_account\":true,\"tls\":{\"mode\":\"verify\",\"pin\":\"sha256//x\"},\"user\":\"reader\"}");
     assert_json(rb_fill_connection(config, "sql", "/srv/a.sqlite", true, &err), "\"/srv/a.sqlite\"");
-    assert_json(rb_fill_connection(config, "redis", "redis://127.0.0.1/2", true, &err),
-                "{\"database\":\"2\",\"driver\":\"redis\",\"host\":\"127.0.0.1\",\"name\":\"redis://127.0.0.1/2\",\"port\":6379,"
-                "\"read_account\":false,\"tls\":{\"mode\":\"off\"}}");
+    assert_json(
+        rb_fill_connection(config, "redis", "redis://127.0.0.1/2", true, &err),
+        "{\"database\":\"2\",\"driver\":\"redis\",\"host\":\"127.0.0.1\",\"name\":\"redis://127.0.0.1/2\",\"port\":6379,"
+        "\"read_account\":false,\"tls\":{\"mode\":\"off\"}}");
     assert_json(rb_fill_connection(config, "rpc", "wss://node/x", true, &err),
                 "{\"driver\":\"rpc\",\"host\":\"node\",\"name\":\"wss://node/x\",\"port\":443,\"read_account\":false,"
                 "\"tls\":{\"mode\":\"verify\"},\"url\":\"wss://node/x\"}");

@@ -193,8 +193,8 @@ static json_int_t my_ticks(void)
 
 static json_t *started(const char *runbook, json_int_t pid, json_int_t ticks, const char *boot)
 {
-    return json_pack("{s:s,s:s,s:{s:s},s:I,s:I,s:s}", "runbook", runbook, "target", "db1", "params", "file",
-                     "/x", "pid", pid, "started", ticks, "boot", boot);
+    return json_pack("{s:s,s:s,s:{s:s},s:I,s:I,s:s}", "runbook", runbook, "target", "db1", "params", "file", "/x",
+                     "pid", pid, "started", ticks, "boot", boot);
 }
 
 static void check_run(const json_t *runs, size_t i, const char *run, const char *result)
@@ -215,8 +215,7 @@ static void runs_are_listed_newest_first(void **state)
         json_pack("{s:s,s:i,s:i,s:[s]}", "result", "fixed", "exit", 0, "ms", 1200, "fixed", "clear-lock"));
     add(j, "r-here", "run.started", started("a/two", getpid(), my_ticks(), ""));
     add(j, "r-reused", "run.started", started("a/one", getpid(), my_ticks() + 1, ""));
-    add(j, "r-boot", "run.started",
-        started("a/one", getpid(), my_ticks(), "00000000-0000-0000-0000-000000000000"));
+    add(j, "r-boot", "run.started", started("a/one", getpid(), my_ticks(), "00000000-0000-0000-0000-000000000000"));
     add(j, "r-gone", "run.started", started("a/one", 0x7ffffff0, 1, ""));
     commit(j);
     json_t *runs = rb_journal_runs(j, NULL, 10, NULL);
@@ -481,7 +480,8 @@ static void a_run_is_found_in_the_journal_beside(void **state)
     assert_string_equal(id, "r-second1");
     assert_int_equal(rb_journal_find_run(j, "r-", id, NULL), RB_EUSAGE); /* one of each */
     assert_int_equal(rb_journal_find_run(j, "r-none", id, NULL), RB_ENOT_FOUND);
-    json_t *run = rb_journal_run(j, "r-second1", NULL), *runs = rb_journal_runs(j, NULL, 10, NULL), *one = rb_journal_runs(j, NULL, 1, NULL);
+    json_t *run = rb_journal_run(j, "r-second1", NULL), *runs = rb_journal_runs(j, NULL, 10, NULL),
+           *one = rb_journal_runs(j, NULL, 1, NULL);
     assert_string_equal(rb_json_str(run, "runbook", ""), "t/far");
     assert_int_equal(json_array_size(runs), 2);
     assert_string_equal(rb_json_str(json_array_get(runs, 0), "run", ""), "r-second1"); /* the newest first */

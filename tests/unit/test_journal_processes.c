@@ -46,8 +46,8 @@ static void name_run(char out[RB_ID_MAX], int a, int b)
     (void)snprintf(out, RB_ID_MAX, "r-%03d-%03d", a, b);
 }
 
-/* With the others always at it, the lock may not come within the five seconds that a commit waits: on a busy machine it is asked
- * for again, for a minute. Nothing is lost by that: the events stay queued. */
+/* With the others always at it, the lock may not come within the five seconds that a commit waits: on a busy machine it
+ * is asked for again, for a minute. Nothing is lost by that: the events stay queued. */
 static int commit_patiently(struct rb_journal *j, struct rb_err *err)
 {
     int64_t until = rb_clock_mono_ns() + 60000000000;
@@ -82,8 +82,8 @@ static int write_events(int a, int b, int count, int ack_fd)
     body = json_pack("{s:s}", "text", text); /* long: so that checkpoints happen too */
     if (open_patiently(&j, &err) == 0) {
         for (; done < count; done++) {
-            if (rb_journal_add(j, run, done ? "note" : "run.started", body, &err) ||
-                commit_patiently(j, &err) || (ack_fd >= 0 && write(ack_fd, "x", 1) != 1)) {
+            if (rb_journal_add(j, run, done ? "note" : "run.started", body, &err) || commit_patiently(j, &err) ||
+                (ack_fd >= 0 && write(ack_fd, "x", 1) != 1)) {
                 break;
             }
         }
@@ -117,8 +117,7 @@ static int64_t check_run(struct rb_journal *j, int a, int b, int64_t at_least)
     name_run(t.run, a, b);
     assert_int_equal(rb_journal_read(j, t.run, 0, count_event, &t, NULL), 0);
     if (t.events < at_least) {
-        fail_msg("%s: %lld events were acknowledged, %lld are there", t.run, (long long)at_least,
-                 (long long)t.events);
+        fail_msg("%s: %lld events were acknowledged, %lld are there", t.run, (long long)at_least, (long long)t.events);
     }
     return t.events;
 }

@@ -105,15 +105,22 @@ static void chain_anew(int64_t from)
     sqlite3_stmt *all = NULL, *set = NULL;
     unsigned char previous[RB_HASH_SIZE] = {0};
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT id, seq, utc, mono, run, kind, actor, body_digest, hash FROM events ORDER BY id",
-                                        -1, &all, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT id, seq, utc, mono, run, kind, actor, body_digest, hash FROM events ORDER BY id",
+                           -1, &all, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, "UPDATE events SET hash = ?2 WHERE id = ?1", -1, &set, NULL), SQLITE_OK);
     while (sqlite3_step(all) == SQLITE_ROW) {
-        struct chain_row row = {.id = sqlite3_column_int64(all, 0), .seq = sqlite3_column_int64(all, 1),
-                                .utc_us = sqlite3_column_int64(all, 2), .mono_ns = sqlite3_column_int64(all, 3),
-                                .run = sqlite3_column_text(all, 4), .run_len = (size_t)sqlite3_column_bytes(all, 4),
-                                .kind = sqlite3_column_text(all, 5), .kind_len = (size_t)sqlite3_column_bytes(all, 5),
-                                .actor = sqlite3_column_text(all, 6), .actor_len = (size_t)sqlite3_column_bytes(all, 6),
+        struct chain_row row = {.id = sqlite3_column_int64(all, 0),
+                                .seq = sqlite3_column_int64(all, 1),
+                                .utc_us = sqlite3_column_int64(all, 2),
+                                .mono_ns = sqlite3_column_int64(all, 3),
+                                .run = sqlite3_column_text(all, 4),
+                                .run_len = (size_t)sqlite3_column_bytes(all, 4),
+                                .kind = sqlite3_column_text(all, 5),
+                                .kind_len = (size_t)sqlite3_column_bytes(all, 5),
+                                .actor = sqlite3_column_text(all, 6),
+                                .actor_len = (size_t)sqlite3_column_bytes(all, 6),
                                 .digest = sqlite3_column_blob(all, 7)};
         chain_hash(&row, previous, previous);
         if (row.id >= from) {
@@ -343,7 +350,8 @@ static void test_many_processes(void **state)
             for (int k = 0; k < 25 && rc == 0; k++) {
                 json_t *body = json_object();
                 (void)snprintf(run, sizeof run, "r-%d-%d", i % 10, k % 100);
-                rc = rb_journal_add(own, run, "run.started", body, NULL) || rb_journal_commit(own, NULL) || rb_journal_seal(own, NULL);
+                rc = rb_journal_add(own, run, "run.started", body, NULL) || rb_journal_commit(own, NULL) ||
+                     rb_journal_seal(own, NULL);
                 json_decref(body);
             }
             rb_journal_close(own);
@@ -366,9 +374,16 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(runs_are_sealed), T(a_tail_cut_off_is_found), T(a_chain_computed_anew_is_found), T(a_forged_list_is_found),
-        T(the_key_of_today_cannot_sign_yesterday), T(every_byte_of_a_line_counts), T(second_sink_and_noted_key),
-        T(a_sink_that_is_gone_is_told_and_nothing_is_lost), T(crash_inside_the_line), T(crash_between_line_and_key),
+        T(runs_are_sealed),
+        T(a_tail_cut_off_is_found),
+        T(a_chain_computed_anew_is_found),
+        T(a_forged_list_is_found),
+        T(the_key_of_today_cannot_sign_yesterday),
+        T(every_byte_of_a_line_counts),
+        T(second_sink_and_noted_key),
+        T(a_sink_that_is_gone_is_told_and_nothing_is_lost),
+        T(crash_inside_the_line),
+        T(crash_between_line_and_key),
         T(many_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

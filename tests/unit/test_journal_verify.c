@@ -85,8 +85,7 @@ static void check_bad(const char *what, int64_t id, int64_t seq)
 {
     struct rb_verify v = verify();
     if (v.ok || v.id != id || v.seq != seq || strcmp(v.run, "r-one") != 0 || !v.why[0] || v.last[0]) {
-        fail_msg("%s: ok %d, %s %lld (id %lld): %s", what, v.ok, v.run, (long long)v.seq, (long long)v.id,
-                 v.why);
+        fail_msg("%s: ok %d, %s %lld (id %lld): %s", what, v.ok, v.run, (long long)v.seq, (long long)v.id, v.why);
     }
 }
 
@@ -123,8 +122,7 @@ static void read_cell(struct cell *c)
     sqlite3_int64 number = sqlite3_column_int64(s, 0);
     c->size = c->type == SQLITE_INTEGER ? 8 : sqlite3_column_bytes(s, 0);
     assert_in_range(c->size, 1, sizeof c->bytes);
-    memcpy(c->bytes, c->type == SQLITE_INTEGER ? (const void *)&number : sqlite3_column_blob(s, 0),
-           (size_t)c->size);
+    memcpy(c->bytes, c->type == SQLITE_INTEGER ? (const void *)&number : sqlite3_column_blob(s, 0), (size_t)c->size);
     sqlite3_finalize(s);
 }
 
@@ -139,9 +137,8 @@ static int write_cell(const struct cell *c)
                    strcmp(c->column, "id") == 0 ? "seq" : "id", c->row);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
     int rc = c->type == SQLITE_INTEGER ? sqlite3_bind_int64(s, 1, number)
-             : c->type == SQLITE_TEXT
-                 ? sqlite3_bind_text(s, 1, (const char *)c->bytes, c->size, SQLITE_TRANSIENT)
-                 : sqlite3_bind_blob(s, 1, c->bytes, c->size, SQLITE_TRANSIENT);
+             : c->type == SQLITE_TEXT  ? sqlite3_bind_text(s, 1, (const char *)c->bytes, c->size, SQLITE_TRANSIENT)
+                                       : sqlite3_bind_blob(s, 1, c->bytes, c->size, SQLITE_TRANSIENT);
     assert_int_equal(rc, SQLITE_OK);
     (void)sqlite3_step(s);
     return sqlite3_finalize(s);
@@ -158,8 +155,7 @@ static int flip_bytes(const char *column, int row)
         if (write_cell(&c) == SQLITE_OK) { /* not when the id is another row's */
             struct rb_verify v = verify();
             if (v.ok || (strcmp(column, "id") != 0 && v.id != row)) {
-                fail_msg("byte %d of %s in row %d: ok %d, event %lld", at, column, row, v.ok,
-                         (long long)v.id);
+                fail_msg("byte %d of %s in row %d: ok %d, event %lld", at, column, row, v.ok, (long long)v.id);
             }
             found++;
         }
@@ -212,8 +208,7 @@ static void removed_rows_are_found(void **state)
     for (int row = 1; row < EVENTS; row++) {
         char sql[160];
         (void)snprintf(sql, sizeof sql,
-                       "CREATE TEMP TABLE kept AS SELECT * FROM events; DELETE FROM events WHERE id = %d",
-                       row);
+                       "CREATE TEMP TABLE kept AS SELECT * FROM events; DELETE FROM events WHERE id = %d", row);
         run_sql(sql);
         check_bad("removed", row + 1, row + 1);
         run_sql("REPLACE INTO events SELECT * FROM kept; DROP TABLE kept");

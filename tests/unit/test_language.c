@@ -13,8 +13,7 @@
 
 #define FILE_ "t/x.lua"
 #define HEAD "{'block':'runbook','id':'t/x','file':'t/x.lua','line':1,'fields':{'title':'T','severity':'P1'}}"
-#define FINDING                                                                                              \
-    "{'block':'finding','id':'idle','file':'t/x.lua','line':3,'fields':{'title':'idle','advice':'wait'}}"
+#define FINDING "{'block':'finding','id':'idle','file':'t/x.lua','line':3,'fields':{'title':'idle','advice':'wait'}}"
 #define FN "{'$fn':9}"
 
 /* Blocks with ' for ". */
@@ -67,24 +66,22 @@ static void mistake(const char *block, const char *level, const char *words)
     mistake_at(text, NULL, 20, level, words);
 }
 
-#define BLOCK(kind, id, fields)                                                                              \
-    "{'block':'" kind "','id':'" id "','file':'t/x.lua','line':20,'fields':" fields "}"
+#define BLOCK(kind, id, fields) "{'block':'" kind "','id':'" id "','file':'t/x.lua','line':20,'fields':" fields "}"
 #define FIX(fields) BLOCK("fix", "stop", "{'when':'idle','run':" FN ",'title':'t'," fields "}")
 
 static void test_a_good_file_has_no_problems(void **state)
 {
     (void)state;
     json_t *problems = check(
-        "[" HEAD "," FINDING
-        "," FIX("'risk':'high','no_undo':{'zh':'不能','en':'never'},'within':'5s'") "," BLOCK(
+        "[" HEAD "," FINDING "," FIX("'risk':'high','no_undo':{'zh':'不能','en':'never'},'within':'5s'") "," BLOCK(
             "check", "look",
             "{'title':{'zh':'看','en':'look'},'run':" FN
             ",'when':'idle','timeout':5}") "," BLOCK("drill", "d",
                                                      "{'inject':" FN ",'expect':['idle'],'repair':'stop=4711'"
-                                                                     "}") "," BLOCK("param", "wait",
-                                                                                    "{'type':'duration','"
-                                                                                    "default':'2s','min':'1s'"
-                                                                                    "}") "]",
+                                                     "}") "," BLOCK("param", "wait",
+                                                                    "{'type':'duration','"
+                                                                    "default':'2s','min':'1s'"
+                                                                    "}") "]",
         NULL);
     assert_int_equal(json_array_size(problems), 0);
     json_decref(problems);
@@ -102,22 +99,19 @@ static void test_unknown_field_at_its_own_line(void **state)
                          "rsik = 3 } end\n  end,\n"
                          "  confirm = \"rsik = \\\" {\",\n"
                          "  rsik = \"low\", risk = \"low\",\n}\n";
-    mistake_at(
-        "[" HEAD "," FINDING
-        ",{'block':'fix','id':'stop','file':'t/x.lua','line':4,'fields':{'when':'idle','title':'t','run':" FN
-        ",'confirm':'c','rsik':'low','risk':'low'}}]",
-        source, 13, "error", "fix \"stop\": unknown field 'rsik', did you mean 'risk'?");
+    mistake_at("[" HEAD "," FINDING
+               ",{'block':'fix','id':'stop','file':'t/x.lua','line':4,'fields':{'when':'idle','title':'t','run':" FN
+               ",'confirm':'c','rsik':'low','risk':'low'}}]",
+               source, 13, "error", "fix \"stop\": unknown field 'rsik', did you mean 'risk'?");
     /* the second of two blocks that begin on one line */
     mistake_at("[" HEAD "," FINDING
                ",{'block':'check','id':'a','file':'t/x.lua','line':1,'fields':{'title':'t','run':" FN "}},"
-               "{'block':'check','id':'b','file':'t/x.lua','line':1,'fields':{'title':'t','run':" FN
-               ",'wehn':1}}]",
+               "{'block':'check','id':'b','file':'t/x.lua','line':1,'fields':{'title':'t','run':" FN ",'wehn':1}}]",
                "check \"a\" { title = 1, wehn = 2, } check \"b\" {\n\n  wehn = 1 }\n", 3, "error",
                "'wehn', did you mean 'when'?");
     mistake(BLOCK("check", "c", "{'title':'t','run':" FN ",'zzzzzz':1}"), "error",
             "check \"c\": unknown field 'zzzzzz'");
-    mistake(BLOCK("check", "c", "{'title':'t','run':" FN ",'1':" FN "}"), "error",
-            "every value needs a field's name");
+    mistake(BLOCK("check", "c", "{'title':'t','run':" FN ",'1':" FN "}"), "error", "every value needs a field's name");
 }
 
 static void test_severity_and_risk_words(void **state)
@@ -134,13 +128,11 @@ static void test_severity_and_risk_words(void **state)
 static void test_required_fields(void **state)
 {
     (void)state;
-    mistake_at("[{'block':'runbook','id':'t/x','file':'t/x.lua','line':1,'fields':{'severity':'P1'}}]", NULL,
-               1, "error", "runbook: title is missing");
+    mistake_at("[{'block':'runbook','id':'t/x','file':'t/x.lua','line':1,'fields':{'severity':'P1'}}]", NULL, 1,
+               "error", "runbook: title is missing");
     mistake(BLOCK("check", "c", "{'title':'t'}"), "error", "check \"c\": run is missing");
-    mistake(BLOCK("fix", "f", "{'run':" FN ",'when':'idle','risk':'low'}"), "error",
-            "title is missing; with run");
-    mistake(BLOCK("fix", "f", "{'run':" FN ",'when':'idle','title':'t'}"), "error",
-            "risk is missing; with run");
+    mistake(BLOCK("fix", "f", "{'run':" FN ",'when':'idle','risk':'low'}"), "error", "title is missing; with run");
+    mistake(BLOCK("fix", "f", "{'run':" FN ",'when':'idle','title':'t'}"), "error", "risk is missing; with run");
     mistake(BLOCK("fix", "f", "{'by_hand':'do it'}"), "error", "when is missing");
     mistake(BLOCK("fix", "f", "{'when':'idle','title':'t'}"), "error", "one of run, by_hand and call");
     mistake(BLOCK("step", "s", "{'title':'t'}"), "error", "one of run, by_hand, call and asks");
@@ -153,15 +145,13 @@ static void test_required_fields(void **state)
 static void test_wrong_types(void **state)
 {
     (void)state;
-    mistake(BLOCK("check", "c", "{'title':'t','run':'ls'}"), "error",
-            "run must be function(…) … end, got \"ls\"");
+    mistake(BLOCK("check", "c", "{'title':'t','run':'ls'}"), "error", "run must be function(…) … end, got \"ls\"");
     mistake(BLOCK("check", "c", "{'title':'t','run':" FN ",'timeout':'soon'}"), "error",
             "timeout must be a duration such as");
     mistake(BLOCK("check", "c", "{'title':7,'run':" FN "}"), "error", "title must be a text or { zh");
     mistake(BLOCK("finding", "f", "{'title':'t','advice':'a','blocks':'yes'}"), "error",
             "blocks must be true or false");
-    mistake(BLOCK("drill", "d", "{'inject':" FN ",'expect':[],'result':'fine'}"), "error",
-            "one of healthy, found");
+    mistake(BLOCK("drill", "d", "{'inject':" FN ",'expect':[],'result':'fine'}"), "error", "one of healthy, found");
     mistake(BLOCK("check", "c", "{'title':{'zh':'看'},'run':" FN "}"), "error", "title has no en text");
     mistake(BLOCK("check", "c", "{'title':{'en':'look'},'run':" FN "}"), "error", "title has no zh text");
     mistake_at("[{'block':'runbook','id':'t/x','file':'t/"
@@ -172,14 +162,12 @@ static void test_wrong_types(void **state)
 static void test_names(void **state)
 {
     (void)state;
-    mistake(BLOCK("check", "Look_here", "{'title':'t','run':" FN "}"), "error",
-            "small letters, digits and '-'");
+    mistake(BLOCK("check", "Look_here", "{'title':'t','run':" FN "}"), "error", "small letters, digits and '-'");
     mistake(BLOCK("param", "back-up", "{'type':'path'}"), "error", "small letters, digits and '_'");
-    mistake("{'block':'check','id':null,'file':'t/x.lua','line':20,'fields':{'title':'t','run':" FN "}}",
-            "error", "needs a name");
+    mistake("{'block':'check','id':null,'file':'t/x.lua','line':20,'fields':{'title':'t','run':" FN "}}", "error",
+            "needs a name");
     mistake(BLOCK("finding", "asked", "{'title':'t','advice':'a'}"), "error", "meaning of its own");
-    mistake(BLOCK("runbook", "t/x", "{'title':'t','severity':'P1'}"), "error",
-            "one runbook; the first is at line 1");
+    mistake(BLOCK("runbook", "t/x", "{'title':'t','severity':'P1'}"), "error", "one runbook; the first is at line 1");
 }
 
 static void test_references(void **state)
@@ -189,27 +177,21 @@ static void test_references(void **state)
             "fix \"f\": when: no finding \"idel\", did you mean \"idle\"?");
     mistake(BLOCK("fix", "f", "{'when':['idle','zzzzz'],'run':" FN ",'title':'t','risk':'low'}"), "error",
             "no finding \"zzzzz\"");
-    mistake(BLOCK("check", "c", "{'title':'t','run':" FN ",'when':'idl'}"), "error",
-            "did you mean \"idle\"?");
-    mistake(BLOCK("finding", "f", "{'title':'t','advice':'a','explains':'ilde'}"), "error",
-            "did you mean \"idle\"?");
-    mistake(BLOCK("finding", "f", "{'title':'t','advice':'a','explains':'f'}"), "error",
-            "leads back to itself");
-    mistake(BLOCK("drill", "d", "{'inject':" FN ",'expect':['idel']}"), "error",
-            "expect: no finding \"idel\"");
+    mistake(BLOCK("check", "c", "{'title':'t','run':" FN ",'when':'idl'}"), "error", "did you mean \"idle\"?");
+    mistake(BLOCK("finding", "f", "{'title':'t','advice':'a','explains':'ilde'}"), "error", "did you mean \"idle\"?");
+    mistake(BLOCK("finding", "f", "{'title':'t','advice':'a','explains':'f'}"), "error", "leads back to itself");
+    mistake(BLOCK("drill", "d", "{'inject':" FN ",'expect':['idel']}"), "error", "expect: no finding \"idel\"");
     mistake(BLOCK("drill", "d", "{'inject':" FN ",'expect':['idle'],'repair':'stpo'}"), "error",
             "repair: no fix \"stpo\"");
     mistake(BLOCK("drill", "d", "{'inject':" FN ",'expect':['idle'],'fails_at':'lokk'}"), "error",
             "fails_at: no check/fix/step");
-    mistake(BLOCK("step", "s", "{'by_hand':'b','title':'t','when':'idel'}"), "error",
-            "did you mean \"idle\"?");
+    mistake(BLOCK("step", "s", "{'by_hand':'b','title':'t','when':'idel'}"), "error", "did you mean \"idle\"?");
 }
 
 static void test_twice(void **state)
 {
     (void)state;
-    mistake(BLOCK("finding", "idle", "{'title':'t','advice':'a'}"), "error",
-            "taken by finding \"idle\" at t/x.lua:3");
+    mistake(BLOCK("finding", "idle", "{'title':'t','advice':'a'}"), "error", "taken by finding \"idle\" at t/x.lua:3");
     char text[2048];
     snprintf(text, sizeof text, "[" HEAD "," FINDING ",%s,%s]",
              "{'block':'check','id':'stop','file':'t/x.lua','line':5,'fields':{'title':'t','run':" FN "}}",
@@ -226,10 +208,9 @@ static void test_risk_rules(void **state)
     (void)state;
     mistake(FIX("'risk':'medium'"), "error", "risk is medium, so say how to undo it");
     mistake(FIX("'risk':'high','undo':" FN ",'no_undo':'x'"), "error", "contradict");
-    mistake(BLOCK("step", "s", "{'run':" FN ",'title':'t','risk':'high','undo':" FN "}"), "error",
-            "a step needs key");
-    mistake(BLOCK("fix", "f", "{'when':'asked','run':" FN ",'title':'t','risk':'high','undo':" FN "}"),
-            "error", "no evidence");
+    mistake(BLOCK("step", "s", "{'run':" FN ",'title':'t','risk':'high','undo':" FN "}"), "error", "a step needs key");
+    mistake(BLOCK("fix", "f", "{'when':'asked','run':" FN ",'title':'t','risk':'high','undo':" FN "}"), "error",
+            "no evidence");
     mistake(FIX("'risk':'low','with':{'a':1}"), "error", "with belongs to call");
     mistake(BLOCK("fix", "f", "{'when':'idle','call':'t/y','run':" FN ",'risk':'low','title':'t'}"), "error",
             "call stands alone");
@@ -244,9 +225,8 @@ static void test_warnings(void **state)
     mistake_at("[{'block':'runbook','id':'t/x','file':'t/"
                "x.lua','line':1,'fields':{'title':'T','severity':'P1','reviewed':'2001-01-01'}}]",
                "runbook \"t/x\" {\nreviewed = 1 }", 2, "warning", "last reviewed");
-    mistake_at(
-        "[{'block':'runbook','id':'u/y','file':'t/x.lua','line':1,'fields':{'title':'T','severity':'P1'}}]",
-        NULL, 1, "warning", "not the file's path");
+    mistake_at("[{'block':'runbook','id':'u/y','file':'t/x.lua','line':1,'fields':{'title':'T','severity':'P1'}}]",
+               NULL, 1, "warning", "not the file's path");
 }
 
 static void test_schedules(void **state)
@@ -255,9 +235,8 @@ static void test_schedules(void **state)
     json_t *problems = check("[" HEAD "," BLOCK("schedule", "s", "{'cron':'61 *','every':'1m'}") "]", NULL);
     assert_int_equal(json_array_size(problems), 2); /* both ways, bad cron */
     json_decref(problems);
-    problems = check("[" HEAD "," BLOCK("schedule", "s",
-                                        "{'cron':'20 3 * * mon-fri','tz':'Asia/Shanghai','mode':'fix'}") "]",
-                     NULL);
+    problems = check(
+        "[" HEAD "," BLOCK("schedule", "s", "{'cron':'20 3 * * mon-fri','tz':'Asia/Shanghai','mode':'fix'}") "]", NULL);
     assert_int_equal(json_array_size(problems), 0);
     json_decref(problems);
     mistake(BLOCK("schedule", "s", "{'cron':'0 25 * * *'}"), "error", "field 2 (hour)");
@@ -281,19 +260,19 @@ static void test_parameters_of_a_file(void **state)
 static void test_a_file_that_does_not_load(void **state)
 {
     (void)state;
-    mistake_at("{'n':0,'blocks':[],'error':{'file':'t/x.lua','line':7,'message':'unexpected symbol'}}", NULL,
-               7, "error", "unexpected symbol");
+    mistake_at("{'n':0,'blocks':[],'error':{'file':'t/x.lua','line':7,'message':'unexpected symbol'}}", NULL, 7,
+               "error", "unexpected symbol");
     mistake_at("[]", NULL, 1, "error", "no runbook block");
 }
 
 static void test_roles_and_order(void **state)
 {
     (void)state;
-    json_t *declared = blocks(
-        "[{'block':'fix','id':'f','file':'t/x.drills.lua','line':2,'fields':{'when':'asked','by_hand':'b'}},"
-        "{'block':'check','id':'c','file':'profiles/t.lua','line':9,'fields':{'title':'t','run':" FN "}},"
-        "{'block':'runbook','id':'t/x','file':'t/"
-        "x.lua','line':5,'fields':{'titel':'T','title':'T','severity':'P1'}}]");
+    json_t *declared =
+        blocks("[{'block':'fix','id':'f','file':'t/x.drills.lua','line':2,'fields':{'when':'asked','by_hand':'b'}},"
+               "{'block':'check','id':'c','file':'profiles/t.lua','line':9,'fields':{'title':'t','run':" FN "}},"
+               "{'block':'runbook','id':'t/x','file':'t/"
+               "x.lua','line':5,'fields':{'titel':'T','title':'T','severity':'P1'}}]");
     json_t *sources = json_pack("{s:s, s:s, s:s}", "profiles/t.lua", "", FILE_, "", "t/x.drills.lua", "");
     json_t *problems = rb_language_check(declared, sources);
     assert_int_equal(json_array_size(problems), 3);
@@ -331,9 +310,8 @@ static void test_meta_has_one_shape(void **state)
         "," FIX("'risk':'low','within':'5s'") "," BLOCK(
             "check", "c",
             "{'title':'t','run':" FN
-            ",'when':'idle'}") "," BLOCK("param", "b",
-                                         "{'type':'int','default':1}") "," BLOCK("param", "a",
-                                                                                 "{'type':'path'}") "]");
+            ",'when':'idle'}") "," BLOCK("param", "b", "{'type':'int','default':1}") "," BLOCK("param", "a",
+                                                                                               "{'type':'path'}") "]");
     json_t *meta = rb_language_meta("t/x", declared);
     json_t *fix = json_array_get(json_object_get(meta, "fixes"), 0),
            *one = json_array_get(json_object_get(meta, "checks"), 0);
@@ -341,8 +319,7 @@ static void test_meta_has_one_shape(void **state)
     assert_string_equal(rb_json_str(meta, "status", ""), "live");
     assert_string_equal(json_string_value(json_array_get(json_object_get(meta, "alias"), 0)), "x");
     assert_int_equal(json_array_size(json_object_get(meta, "steps")), 0);
-    assert_string_equal(rb_json_str(json_array_get(json_object_get(meta, "findings"), 0), "severity", ""),
-                        "P1");
+    assert_string_equal(rb_json_str(json_array_get(json_object_get(meta, "findings"), 0), "severity", ""), "P1");
     assert_true(json_is_array(json_object_get(json_array_get(json_object_get(meta, "findings"), 0), "key")));
     assert_string_equal(json_string_value(json_array_get(json_object_get(fix, "when"), 0)), "idle");
     assert_int_equal(json_number_value(json_object_get(fix, "within")), 5);
@@ -365,8 +342,7 @@ static void test_both_languages(void **state)
     rb_text_lang_set(RB_LANG_ZH);
     json_t *problems = check("[" HEAD "," FINDING "," FIX("'rsik':1,'risk':'low'") "]", NULL);
     rb_text_lang_set(RB_LANG_EN);
-    assert_non_null(
-        strstr(rb_json_str(json_array_get(problems, 0), "text", ""), "没有字段“rsik”，是不是“risk”？"));
+    assert_non_null(strstr(rb_json_str(json_array_get(problems, 0), "text", ""), "没有字段“rsik”，是不是“risk”？"));
     json_decref(problems);
 }
 

@@ -40,8 +40,7 @@ static void takes(const char *param, const char *given, const char *wanted)
     struct rb_err err = {0};
     json_t *got = convert(param, given, &err), *want = data(wanted);
     if (!got || !json_equal(got, want)) {
-        fail_msg("%s of %s: got %s %s", param, given,
-                 got ? json_dumps(got, JSON_ENCODE_ANY) : "nothing:", err.text);
+        fail_msg("%s of %s: got %s %s", param, given, got ? json_dumps(got, JSON_ENCODE_ANY) : "nothing:", err.text);
     }
     json_decref(got);
     json_decref(want);
@@ -129,12 +128,12 @@ static void test_a_secret_is_not_repeated(void **state)
     assert_non_null(strstr(err.text, "the name of a secret"));
 }
 
-#define META                                                                                                 \
-    "{'params':{'order':['db','wait','dirs'],'db':{'type':'path','title':'the database','required':true},"   \
-    "'wait':{'type':'duration','default':'2s','required':false},'dirs':{'type':'list(path)','default':['{"   \
-    "home}/a','{db}']}},"                                                                                    \
-    "'shared':{'root':{'type':'path','default':'/srv'}},'profile':'t',"                                      \
-    "'profiles':{'t':{'like':'base','values':{'home':'{root}/t'}},'base':{'values':{'home':'/"               \
+#define META \
+    "{'params':{'order':['db','wait','dirs'],'db':{'type':'path','title':'the database','required':true}," \
+    "'wait':{'type':'duration','default':'2s','required':false},'dirs':{'type':'list(path)','default':['{" \
+    "home}/a','{db}']}}," \
+    "'shared':{'root':{'type':'path','default':'/srv'}},'profile':'t'," \
+    "'profiles':{'t':{'like':'base','values':{'home':'{root}/t'}},'base':{'values':{'home':'/" \
     "x','db':'{home}/us.sqlite'}}}}"
 
 static json_t *resolve(const char *meta, const char *given, struct rb_err *err)

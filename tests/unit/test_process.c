@@ -194,8 +194,7 @@ static void test_own_variables_stay(void **state)
     assert_int_equal(0, putenv((char *)"RUNBOOK_TEST_SECRET=hidden"));
     assert_int_equal(0, putenv((char *)"TEST_TOKEN=hidden"));
     assert_int_equal(0, putenv((char *)"LC_TIME=C"));
-    harness_sh(*state, &r, RB_CHILD_WRITE,
-               "env | grep -c hidden; echo $LC_TIME; pwd; read x || echo eof");
+    harness_sh(*state, &r, RB_CHILD_WRITE, "env | grep -c hidden; echo $LC_TIME; pwd; read x || echo eof");
     assert_string_equal("0\nC\n/\neof\n", rb_buf_str(&r.out));
     result_free(&r);
 }
@@ -330,8 +329,7 @@ static void test_released_before_it_is_there(void **state)
 #define WAITS 6000 /* of 10 ms: a busy machine */
 
 /* Starts a line that prints the pids of what it started, and waits for them. */
-static struct rb_child *start_line(struct host *h, struct result *r, enum rb_child_access access,
-                                   const char *line)
+static struct rb_child *start_line(struct host *h, struct result *r, enum rb_child_access access, const char *line)
 {
     const char *argv[] = {"bash", "-c", line, NULL};
     struct rb_child_spec spec = {.argv = argv, .access = access};
@@ -344,9 +342,9 @@ static struct rb_child *start_line(struct host *h, struct result *r, enum rb_chi
 }
 
 /* One that ignores TERM, one in its own session, one whose parent left it. */
-#define STUBBORN                                                                                             \
-    "trap '' TERM; sleep 1000 & a=$!; setsid sleep 1000 & b=$!; "                                            \
-    "c=$( (setsid bash -c 'trap \"\" TERM; echo $$; exec >/dev/null 2>&1; sleep 1000; sleep 1000' &) ); "    \
+#define STUBBORN \
+    "trap '' TERM; sleep 1000 & a=$!; setsid sleep 1000 & b=$!; " \
+    "c=$( (setsid bash -c 'trap \"\" TERM; echo $$; exec >/dev/null 2>&1; sleep 1000; sleep 1000' &) ); " \
     "echo $$ $a $b $c; wait; sleep 1000"
 
 static void test_kill_ends_all(void **state)
@@ -447,7 +445,8 @@ static void test_frames_both_ways(void **state)
     result_free(&r);
 }
 
-/* What was foreseen is what is then asked for, and a keeper is there that serves; what nobody asks for ends with the host. */
+/* What was foreseen is what is then asked for, and a keeper is there that serves; what nobody asks for ends with the
+ * host. */
 static void test_foreseen(void **state)
 {
     struct host *h = *state;
@@ -459,7 +458,8 @@ static void test_foreseen(void **state)
         struct rb_child *early = h->sp->foreseen;
         assert_non_null(early);
         assert_true(h->sp->resting_count > 0);
-        harness_sh(h, &apart, turn % 2 ? RB_CHILD_READ : RB_CHILD_WRITE, "echo served"); /* at once, or after some turns */
+        harness_sh(h, &apart, turn % 2 ? RB_CHILD_READ : RB_CHILD_WRITE,
+                   "echo served"); /* at once, or after some turns */
         assert_string_equal("served\n", rb_buf_str(&apart.out));
         result_free(&apart);
         assert_ptr_not_equal(early, harness_start(h, &apart, &other));
@@ -550,8 +550,7 @@ static void mini_host(int out, const char *file)
         harness_run(&h, 10);
     }
     (void)snprintf(pids, sizeof(pids), "%s %s %d %d\n", strtok_r(r[0].out.data, "\n", &(char *){NULL}),
-                   strtok_r(r[1].out.data, "\n", &(char *){NULL}), (int)rb_child_pid(k),
-                   (int)rb_child_pid(e));
+                   strtok_r(r[1].out.data, "\n", &(char *){NULL}), (int)rb_child_pid(k), (int)rb_child_pid(e));
     (void)!write(out, pids, strlen(pids));
     (void)pause();
 }

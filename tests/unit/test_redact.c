@@ -89,22 +89,50 @@ static void form_of(struct rb_buf *out, int form, const char *secret)
     size_t len = strlen(secret), offset = (size_t)form % 3;
     snprintf(with, sizeof with, "%.*s%s%s", (int)offset, "##", secret, "###");
     switch (form) {
-    case 0: case 1: case 2: base64(out, with, offset + len + 3, "+/", 0); break;
-    case 3: case 4: case 5: base64(out, with, offset + len + 3, "-_", 0); break;
-    case 6: base64(out, secret, len, "+/", 76); break;
-    case 7: hex(out, secret, len, "x"); break;
-    case 8: hex(out, secret, len, "X"); break;
-    case 9: url(out, secret, len, "-._~"); break;
-    case 10: json_form(out, secret, 0); break;
-    case 11: json_form(out, secret, JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH); break;
-    case 12: shell(out, secret, 1); break;
-    default: rb_buf_adds(out, secret);
+    case 0:
+    case 1:
+    case 2:
+        base64(out, with, offset + len + 3, "+/", 0);
+        break;
+    case 3:
+    case 4:
+    case 5:
+        base64(out, with, offset + len + 3, "-_", 0);
+        break;
+    case 6:
+        base64(out, secret, len, "+/", 76);
+        break;
+    case 7:
+        hex(out, secret, len, "x");
+        break;
+    case 8:
+        hex(out, secret, len, "X");
+        break;
+    case 9:
+        url(out, secret, len, "-._~");
+        break;
+    case 10:
+        json_form(out, secret, 0);
+        break;
+    case 11:
+        json_form(out, secret, JSON_ENSURE_ASCII | JSON_ESCAPE_SLASH);
+        break;
+    case 12:
+        shell(out, secret, 1);
+        break;
+    default:
+        rb_buf_adds(out, secret);
     }
 }
 
 static const char *const secrets[] = {
-    "hunter2!", "p@ss/w0rd+x", "s3cr€t-密码-key", "a\"quoted\\one'", "tok_live_0123456789abcdefghijklmnopqrstuvwxyz.ABCDEFGHIJ-KLMNOPQRSTUV",
-    "line one of it\nline two of it\nand the third", "abcdef",
+    "hunter2!",
+    "p@ss/w0rd+x",
+    "s3cr€t-密码-key",
+    "a\"quoted\\one'",
+    "tok_live_0123456789abcdefghijklmnopqrstuvwxyz.ABCDEFGHIJ-KLMNOPQRSTUV",
+    "line one of it\nline two of it\nand the third",
+    "abcdef",
 };
 #define SECRETS (sizeof secrets / sizeof *secrets)
 
@@ -263,8 +291,9 @@ static void values_are_cleaned_to_their_leaves(void **state)
     struct rb_redact *r = rb_redact_new();
     rb_redact_add(r, "pin", "271828", 6);
     rb_redact_add(r, "pw", "hunter2hunter", 13);
-    const char *text = "{\"a\":[1,\"x hunter2hunter\",{\"hunter2hunter\":true}],\"b\":271828,\"c\":{\"$b64\":\"aHVudGVyMmh1bnRlcv8=\"},"
-                       "\"ticks\":9271828}";
+    const char *text =
+        "{\"a\":[1,\"x hunter2hunter\",{\"hunter2hunter\":true}],\"b\":271828,\"c\":{\"$b64\":\"aHVudGVyMmh1bnRlcv8=\"},"
+        "\"ticks\":9271828}";
     json_t *value = rb_json_parse(text, strlen(text), NULL), *clean = rb_redact_json(r, value);
     char *shown = rb_json_canonical(clean);
     assert_string_equal(shown, "{\"a\":[1,\"x ‹secret pw›\",{\"‹secret pw›\":true}],\"b\":\"‹secret pin›\","

@@ -72,9 +72,9 @@ static json_t *file_of(const char *text)
     char sha[RB_HEX_SIZE];
     rb_hash_hex(text, strlen(text), sha);
     if (strstr(text, "generic.")) {
-        return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}]}", "id", "test/one", "file", "test/one.lua",
-                         "sha256", sha, "files", "role", "lib", "path", "lib/made.lua", "text", FACTORY, "role",
-                         "runbook", "path", "test/one.lua", "text", text);
+        return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}]}", "id", "test/one", "file",
+                         "test/one.lua", "sha256", sha, "files", "role", "lib", "path", "lib/made.lua", "text", FACTORY,
+                         "role", "runbook", "path", "test/one.lua", "text", text);
     }
     return json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s}]}", "id", "test/one", "file", "test/one.lua", "sha256", sha,
                      "files", "role", "runbook", "path", "test/one.lua", "text", text);
@@ -254,8 +254,8 @@ static void a_loop_ends_by_its_deadline_and_names_its_line(void **state)
 {
     (void)state;
     int64_t started = rb_clock_mono_ns();
-    json_t *result = run_text(
-        HEAD "check \"one\" { title = \"one\", timeout = \"1s\", run = function() while true do end end }");
+    json_t *result =
+        run_text(HEAD "check \"one\" { title = \"one\", timeout = \"1s\", run = function() while true do end end }");
     assert_int_equal(rb_json_int(result, "exit", -1), 1);
     assert_true(rb_clock_mono_ns() - started < SOON_NS);
     assert_non_null(strstr(rb_json_str(check_at(result, 0), "at", ""), "test/one.lua:2"));
@@ -306,11 +306,12 @@ static void a_verb_out_of_time_is_an_error_the_check_reports(void **state)
 static void a_write_out_of_time_is_unknown(void **state)
 {
     (void)state;
-    json_t *result = run_with(HEAD "finding \"bad\" { title = \"bad\" }\n"
-                                   "check \"one\" { title = \"one\", run = function() found \"bad\" end }\n"
-                                   "fix \"slow\" { when = \"bad\", title = \"slow\", risk = \"medium\", no_undo = \"-\", "
-                                   "run = function() shell.run { \"sleep\", \"20\", timeout = \"300ms\" } end }",
-                              (struct rb_run_options){.yes = true});
+    json_t *result =
+        run_with(HEAD "finding \"bad\" { title = \"bad\" }\n"
+                      "check \"one\" { title = \"one\", run = function() found \"bad\" end }\n"
+                      "fix \"slow\" { when = \"bad\", title = \"slow\", risk = \"medium\", no_undo = \"-\", "
+                      "run = function() shell.run { \"sleep\", \"20\", timeout = \"300ms\" } end }",
+                 (struct rb_run_options){.yes = true});
     assert_string_equal(result_of(result), "unknown");
     assert_int_equal(rb_json_int(result, "exit", -1), 9);
     struct rb_err err = {0};
@@ -328,10 +329,11 @@ static void parallel_keeps_order_and_joins(void **state)
 {
     (void)state;
     json_t *result = run_text(
-        HEAD "check \"one\" { title = \"one\", run = function()\n"
-             "local out = parallel({ \"0.3\", \"0.1\", \"0.2\" }, function(s) return "
-             "shell.read { sh = \"sleep $1; echo $1\", args = { s } }.out end)\n"
-             "if table.concat(out) ~= \"0.3\\n0.1\\n0.2\\n\" then fail(\"order: \" .. table.concat(out, \",\")) end end }");
+        HEAD
+        "check \"one\" { title = \"one\", run = function()\n"
+        "local out = parallel({ \"0.3\", \"0.1\", \"0.2\" }, function(s) return "
+        "shell.read { sh = \"sleep $1; echo $1\", args = { s } }.out end)\n"
+        "if table.concat(out) ~= \"0.3\\n0.1\\n0.2\\n\" then fail(\"order: \" .. table.concat(out, \",\")) end end }");
     assert_string_equal(result_of(result), "healthy");
     json_decref(result);
 }
@@ -401,10 +403,11 @@ static void a_write_that_was_not_shown_fails_the_run(void **state)
     char text[2048], path[256];
     snprintf(path, sizeof path, "%s/shown", folder);
     snprintf(text, sizeof text,
-             HEAD "local times = 0\nfinding \"bad\" { title = \"bad\" }\n"
-                  "check \"one\" { title = \"one\", run = function() if not file.stat(\"%s\") then found \"bad\" end end }\n"
-                  "fix \"mend\" { when = \"bad\", title = \"mend\", risk = \"medium\", no_undo = \"-\", run = function() "
-                  "times = times + 1 file.write(\"%s\", \"x\") if times == 2 then file.write(\"%s-2\", \"x\") end end }",
+             HEAD
+             "local times = 0\nfinding \"bad\" { title = \"bad\" }\n"
+             "check \"one\" { title = \"one\", run = function() if not file.stat(\"%s\") then found \"bad\" end end }\n"
+             "fix \"mend\" { when = \"bad\", title = \"mend\", risk = \"medium\", no_undo = \"-\", run = function() "
+             "times = times + 1 file.write(\"%s\", \"x\") if times == 2 then file.write(\"%s-2\", \"x\") end end }",
              path, path, path);
     json_t *result = run_with(text, (struct rb_run_options){.yes = true});
     assert_string_equal(result_of(result), "failed");
@@ -436,8 +439,9 @@ static void a_verb_while_loading_is_named(void **state)
 static void a_finding_the_host_refused_does_not_stand(void **state)
 {
     (void)state;
-    json_t *result = run_text(HEAD "finding \"bad\" { title = \"bad\" }\n"
-                                   "check \"one\" { title = \"one\", run = function() local t = {} t.t = t found(\"bad\", t) end }");
+    json_t *result =
+        run_text(HEAD "finding \"bad\" { title = \"bad\" }\n"
+                      "check \"one\" { title = \"one\", run = function() local t = {} t.t = t found(\"bad\", t) end }");
     assert_string_equal(result_of(result), "failed");
     assert_int_equal(rb_json_int(result, "exit", -1), 1);
     json_decref(result);
@@ -446,8 +450,9 @@ static void a_finding_the_host_refused_does_not_stand(void **state)
 static void a_parameter_without_a_value_is_nil(void **state)
 {
     (void)state;
-    json_t *result = run_text(HEAD "param \"note\" { type = \"string\", title = \"note\", required = false }\n"
-                                   "check \"one\" { title = \"one\", run = function(p) if p.note then fail \"set\" end end }");
+    json_t *result =
+        run_text(HEAD "param \"note\" { type = \"string\", title = \"note\", required = false }\n"
+                      "check \"one\" { title = \"one\", run = function(p) if p.note then fail \"set\" end end }");
     assert_string_equal(result_of(result), "healthy");
     json_decref(result);
 }

@@ -32,9 +32,8 @@ static void test_call_and_reply(void **state)
                        "task.call('x.y', { got = v.out })"),
                NULL);
     json_t *call = host_recv(&h);
-    assert_json(
-        call,
-        "{\"seq\":1,\"task\":\"1\",\"verb\":\"shell.read\",\"args\":{\"argv\":[\"df\"]},\"at\":\"a.lua:3\"}");
+    assert_json(call,
+                "{\"seq\":1,\"task\":\"1\",\"verb\":\"shell.read\",\"args\":{\"argv\":[\"df\"]},\"at\":\"a.lua:3\"}");
     host_ok(&h, call, json_pack("{s:s}", "out", "ok"));
     call = host_recv(&h);
     assert_json(json_object_get(call, "args"), "{\"got\":\"ok\"}");
@@ -51,13 +50,12 @@ static void test_values_are_exact(void **state)
         "\"pi\":3.141592653589793,\"list\":[],\"map\":{},\"nested\":[[],{},[null,false]],\"null\":null,"
         "\"bytes\":{\"$b64\":\"/wCA\"},\"nul\":{\"$b64\":\"YQBi\"},\"text\":\"数据库\",\"empty\":\"\"}";
     struct host h;
-    host_start(
-        &h,
-        IN_TASK("local v = task.call('a.b', {})\n"
-                "assert(v.null == rt.null and tostring(v.null) == 'null' and v.bytes == '\\xff\\0\\x80')\n"
-                "assert(math.type(v.big) == 'integer' and math.type(v.float) == 'float' and #v.list == 0)\n"
-                "task.call('c.d', v)"),
-        NULL);
+    host_start(&h,
+               IN_TASK("local v = task.call('a.b', {})\n"
+                       "assert(v.null == rt.null and tostring(v.null) == 'null' and v.bytes == '\\xff\\0\\x80')\n"
+                       "assert(math.type(v.big) == 'integer' and math.type(v.float) == 'float' and #v.list == 0)\n"
+                       "task.call('c.d', v)"),
+               NULL);
     host_ok(&h, host_recv(&h), json_loads(value, 0, NULL));
     json_t *call = host_recv(&h);
     assert_json(json_object_get(call, "args"), value);
@@ -69,13 +67,12 @@ static void test_null_reply_is_nil_and_noted_ends_rehearsal(void **state)
 {
     (void)state;
     struct host h;
-    host_start(
-        &h,
-        IN_TASK("local none = task.call('a.b', {})\n"
-                "local noted = task.call('a.c', {})\n"
-                "local ok, err = task.protect(function() return noted.pid end)\n"
-                "task.call('a.d', { none = none == nil, token = noted == task.NOTED, kind = err.kind })"),
-        NULL);
+    host_start(&h,
+               IN_TASK("local none = task.call('a.b', {})\n"
+                       "local noted = task.call('a.c', {})\n"
+                       "local ok, err = task.protect(function() return noted.pid end)\n"
+                       "task.call('a.d', { none = none == nil, token = noted == task.NOTED, kind = err.kind })"),
+               NULL);
     host_ok(&h, host_recv(&h), json_null());
     json_t *call = host_recv(&h);
     host_send(&h, json_pack("{s:I, s:b}", "seq", host_seq(call), "noted", 1));
@@ -90,21 +87,19 @@ static void test_error_reply(void **state)
 {
     (void)state;
     struct host h;
-    host_start(
-        &h,
-        IN_TASK("local ok, e = task.protect(function() task.call('shell.read', {}, 'a.lua:9') end)\n"
-                "task.call('a.d', { kind = e.kind, code = e.code, message = e.message, verb = e.verb,\n"
-                "  fatal = e.fatal, at = e.at, text = tostring(e), locked = getmetatable(e) == false })"),
-        NULL);
+    host_start(&h,
+               IN_TASK("local ok, e = task.protect(function() task.call('shell.read', {}, 'a.lua:9') end)\n"
+                       "task.call('a.d', { kind = e.kind, code = e.code, message = e.message, verb = e.verb,\n"
+                       "  fatal = e.fatal, at = e.at, text = tostring(e), locked = getmetatable(e) == false })"),
+               NULL);
     json_t *call = host_recv(&h);
-    host_send(&h, json_pack("{s:I, s:{s:s, s:s, s:s, s:b}}", "seq", host_seq(call), "error", "code", "exit",
-                            "message", "df: 1", "verb", "shell.read", "fatal", 0));
+    host_send(&h, json_pack("{s:I, s:{s:s, s:s, s:s, s:b}}", "seq", host_seq(call), "error", "code", "exit", "message",
+                            "df: 1", "verb", "shell.read", "fatal", 0));
     json_decref(call);
     call = host_recv(&h);
-    assert_json(
-        json_object_get(call, "args"),
-        "{\"kind\":\"verb\",\"code\":\"exit\",\"message\":\"df: 1\",\"verb\":\"shell.read\",\"fatal\":false,"
-        "\"at\":\"a.lua:9\",\"text\":\"df: 1\",\"locked\":true}");
+    assert_json(json_object_get(call, "args"),
+                "{\"kind\":\"verb\",\"code\":\"exit\",\"message\":\"df: 1\",\"verb\":\"shell.read\",\"fatal\":false,"
+                "\"at\":\"a.lua:9\",\"text\":\"df: 1\",\"locked\":true}");
     host_ok(&h, call, json_null());
     assert_int_equal(host_end(&h), 0);
 }
@@ -285,9 +280,9 @@ static int end_after_bytes(const char *bytes, size_t len, bool start)
 static void test_broken_frames_end_with_70(void **state)
 {
     (void)state;
-#define BYTES(text)                                                                                          \
-    {                                                                                                        \
-        text, sizeof text - 1                                                                                \
+#define BYTES(text) \
+    { \
+        text, sizeof text - 1 \
     }
     static const struct {
         const char *bytes;
@@ -335,9 +330,9 @@ static void test_boot_declares_a_runbook(void **state)
     assert_int_equal(rb_files_read(path, 1 << 20, 0, &text, &err), 0);
     struct host h;
     host_start(&h, NULL,
-               json_pack("{s:s, s:[[{s:s, s:s, s:s}], [{s:s, s:s, s:s}]], s:s}", "mode", "list", "runbooks",
-                         "role", "runbook", "path", "liqpass/db-locked.lua", "text", text.data, "role",
-                         "runbook", "path", "broken.lua", "text", "check {\n，", "verbs", ""));
+               json_pack("{s:s, s:[[{s:s, s:s, s:s}], [{s:s, s:s, s:s}]], s:s}", "mode", "list", "runbooks", "role",
+                         "runbook", "path", "liqpass/db-locked.lua", "text", text.data, "role", "runbook", "path",
+                         "broken.lua", "text", "check {\n，", "verbs", ""));
     json_t *call = host_recv(&h), *args = json_object_get(call, "args");
     assert_string_equal(rb_json_str(call, "verb", ""), "run.declare");
     assert_json(json_object_get(args, "error"), "null");
@@ -366,8 +361,7 @@ static void test_memory_cap_is_88(void **state)
     (void)state;
     static const char hog[] = "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end";
     static const char doubling[] = "local s = 'x' while true do s = s .. s end";
-    static const char caught[] =
-        "while true do pcall(function() local s = 'x' while true do s = s .. s end end) end";
+    static const char caught[] = "while true do pcall(function() local s = 'x' while true do s = s .. s end end) end";
     assert_int_equal(end_with_memory(hog, 8 << 20), RB_EXIT_MEMORY);
     assert_int_equal(end_with_memory(hog, 64 << 20), RB_EXIT_MEMORY);
     assert_int_equal(end_with_memory(doubling, 16 << 20), RB_EXIT_MEMORY);
@@ -387,14 +381,13 @@ static void test_memory_cap_is_where_it_was_set(void **state)
 static void test_weak_table_recipe_ends_cleanly(void **state)
 {
     (void)state;
-    static const char recipe[] =
-        "local hog={}\n"
-        "pcall(function() while true do hog[#hog+1]=('x'):rep(1000)..#hog end end)\n"
-        "pcall(function() while true do hog[#hog+1]=('y'):rep(20)..#hog end end)\n"
-        "for round=1,2000 do pcall(function()\n"
-        "  local mt=setmetatable({__newindex={}},{__mode='v'}) local t=setmetatable({},mt)\n"
-        "  for i=1,64 do t[i]=i end end)\n"
-        "  if round%50==0 then hog[#hog]=nil end end\n";
+    static const char recipe[] = "local hog={}\n"
+                                 "pcall(function() while true do hog[#hog+1]=('x'):rep(1000)..#hog end end)\n"
+                                 "pcall(function() while true do hog[#hog+1]=('y'):rep(20)..#hog end end)\n"
+                                 "for round=1,2000 do pcall(function()\n"
+                                 "  local mt=setmetatable({__newindex={}},{__mode='v'}) local t=setmetatable({},mt)\n"
+                                 "  for i=1,64 do t[i]=i end end)\n"
+                                 "  if round%50==0 then hog[#hog]=nil end end\n";
     for (json_int_t i = 0; i < 24; i++) {
         assert_int_equal(end_with_memory(recipe, (8 << 20) + i * 4099), RB_EXIT_MEMORY);
     }
@@ -416,36 +409,33 @@ static void test_reply_that_swells(void **state)
 
 /* ---- time ---- */
 
-#define LOAD(text)                                                                                           \
-    "local chunk = assert(seal.load([[" text                                                                 \
+#define LOAD(text) \
+    "local chunk = assert(seal.load([[" text \
     "]], '@x/slow.lua', seal.environment { call = task.call, try = task.protect }))\n"
 
 static void test_deadline_names_the_line(void **state)
 {
     (void)state;
-    static const char
-        *const loops[] =
-            {
-                IN_TASK(
-                    LOAD("local n = 0\nwhile true do\n n = n + 1 end") "rt.deadline(0.2, 'check lock')\n"
-                                                                       "local ok, err = task.protect(chunk) "
-                                                                       "rt.deadline(nil)\n"
-                                                                       "task.call('c.d', { kind = err.kind, "
-                                                                       "code = err.code, at = err.at, "
-                                                                       "message = err.message })"),
-                /* caught once by the library's own protect, raised again by the next loop */
-                IN_TASK(LOAD("try(function() while true do end end)\nlocal n = 0\nwhile true do n = n + 1 "
-                             "end") "rt.deadline(0.2, 'check lock') local ok, err = task.protect(chunk) "
-                                    "rt.deadline(nil)\n"
-                                    "task.call('c.d', { kind = err.kind, code = err.code, at = err.at, "
-                                    "message = err.message })"),
-                /* a loop that spends its time in the library */
-                IN_TASK(LOAD("local t = { 1, 2, 3, 4, 5, 6, 7, 8 }\nwhile true do\nfor k in pairs(t) do t[k] "
-                             "= k end end") "rt.deadline(0.2, 'check lock') local ok, err = "
-                                            "task.protect(chunk) rt.deadline(nil)\n"
-                                            "task.call('c.d', { kind = err.kind, code = err.code, at = "
-                                            "err.at, message = err.message })"),
-            };
+    static const char *const loops[] = {
+        IN_TASK(LOAD("local n = 0\nwhile true do\n n = n + 1 end") "rt.deadline(0.2, 'check lock')\n"
+                                                                   "local ok, err = task.protect(chunk) "
+                                                                   "rt.deadline(nil)\n"
+                                                                   "task.call('c.d', { kind = err.kind, "
+                                                                   "code = err.code, at = err.at, "
+                                                                   "message = err.message })"),
+        /* caught once by the library's own protect, raised again by the next loop */
+        IN_TASK(LOAD("try(function() while true do end end)\nlocal n = 0\nwhile true do n = n + 1 "
+                     "end") "rt.deadline(0.2, 'check lock') local ok, err = task.protect(chunk) "
+                            "rt.deadline(nil)\n"
+                            "task.call('c.d', { kind = err.kind, code = err.code, at = err.at, "
+                            "message = err.message })"),
+        /* a loop that spends its time in the library */
+        IN_TASK(LOAD("local t = { 1, 2, 3, 4, 5, 6, 7, 8 }\nwhile true do\nfor k in pairs(t) do t[k] "
+                     "= k end end") "rt.deadline(0.2, 'check lock') local ok, err = "
+                                    "task.protect(chunk) rt.deadline(nil)\n"
+                                    "task.call('c.d', { kind = err.kind, code = err.code, at = "
+                                    "err.at, message = err.message })"),
+    };
     for (size_t i = 0; i < sizeof loops / sizeof loops[0]; i++) {
         struct host h;
         host_start(&h, loops[i], NULL);
@@ -470,13 +460,12 @@ static void test_pattern_bomb_ends_by_kill_only(void **state)
 {
     (void)state;
     struct host h;
-    host_start(
-        &h,
-        IN_TASK(LOAD("call('a.b', {}) return (('a'):rep(3000)):find('.-.-.-b')") "rt.deadline(0.2, 'x') "
-                                                                                 "task.protect(chunk) "
-                                                                                 "rt.deadline(nil) "
-                                                                                 "task.call('c.d', {})"),
-        NULL);
+    host_start(&h,
+               IN_TASK(LOAD("call('a.b', {}) return (('a'):rep(3000)):find('.-.-.-b')") "rt.deadline(0.2, 'x') "
+                                                                                        "task.protect(chunk) "
+                                                                                        "rt.deadline(nil) "
+                                                                                        "task.call('c.d', {})"),
+               NULL);
     host_ok(&h, host_recv(&h), json_null());
     assert_null(host_recv_within(&h, 1000));
     assert_int_equal(kill(h.pid, SIGKILL), 0);
@@ -497,10 +486,9 @@ static void test_calls_inside_callbacks_are_explained(void **state)
         struct host h;
         (void)snprintf(
             boot, sizeof boot,
-            IN_TASK(
-                "local chunk = assert(seal.load([[%s]], '@x.lua', seal.environment { call = task.call }))\n"
-                "local ok, err = task.protect(chunk)\n"
-                "task.call('c.d', { kind = err.kind, at = err.at, message = err.message })"),
+            IN_TASK("local chunk = assert(seal.load([[%s]], '@x.lua', seal.environment { call = task.call }))\n"
+                    "local ok, err = task.protect(chunk)\n"
+                    "task.call('c.d', { kind = err.kind, at = err.at, message = err.message })"),
             scripts[i]);
         host_start(&h, boot, NULL);
         json_t *call = host_recv(&h), *args = json_object_get(call, "args");
@@ -663,9 +651,8 @@ static void test_forbidden_calls_die(void **state)
 {
     (void)state;
     static void (*const tries[])(int) = {
-        try_open,    try_create,       try_socket,   try_fork,       try_exec,
-        try_kill,    try_signal_other, try_other_fd, try_read_other, try_executable,
-        try_protect, try_pass_fd,      try_ptrace,   try_prctl,      try_memfd,
+        try_open,       try_create,     try_socket,  try_fork,    try_exec,   try_kill,  try_signal_other, try_other_fd,
+        try_read_other, try_executable, try_protect, try_pass_fd, try_ptrace, try_prctl, try_memfd,
     };
     for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         struct host h;

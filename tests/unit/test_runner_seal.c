@@ -2,21 +2,21 @@
 #include "runner_host.h"
 
 /* Runs text as a runbook; the host gets {ok, values} or {kind, message, at}. */
-#define BOOT                                                                                                 \
-    "local start = ...\n"                                                                                    \
-    "local rt, seal, task = require 'rt', require 'seal', require 'task'\n"                                  \
-    "local wanted = { db = 'a.sqlite', list = { 'x', 'y' }, size = 5 }\n"                                    \
-    "local p = seal.view(wanted, function(name) error(\"no parameter '\" .. name .. \"'\", 3) end)\n"        \
-    "local env = seal.environment { p = p, check = function() end, json = { encode = rt.json_encode, "       \
-    "decode = rt.json_decode },\n"                                                                           \
-    "  null = rt.null, lib = { inner = { value = 1 }, call = setmetatable({}, { __call = function(_, x) "    \
-    "return x end }) } }\n"                                                                                  \
-    "task.main(function()\n"                                                                                 \
-    "  local chunk, problem = seal.load(start.text, '@liqpass/x.lua', env)\n"                                \
-    "  if not chunk then task.call('t.problem', problem) return end\n"                                       \
-    "  local got = table.pack(task.protect(chunk))\n"                                                        \
-    "  if got[1] then task.call('t.ok', { values = rt.array { table.unpack(got, 2, got.n) } })\n"            \
-    "  else task.call('t.error', { kind = got[2].kind, message = got[2].message, at = got[2].at }) end\n"    \
+#define BOOT \
+    "local start = ...\n" \
+    "local rt, seal, task = require 'rt', require 'seal', require 'task'\n" \
+    "local wanted = { db = 'a.sqlite', list = { 'x', 'y' }, size = 5 }\n" \
+    "local p = seal.view(wanted, function(name) error(\"no parameter '\" .. name .. \"'\", 3) end)\n" \
+    "local env = seal.environment { p = p, check = function() end, json = { encode = rt.json_encode, " \
+    "decode = rt.json_decode },\n" \
+    "  null = rt.null, lib = { inner = { value = 1 }, call = setmetatable({}, { __call = function(_, x) " \
+    "return x end }) } }\n" \
+    "task.main(function()\n" \
+    "  local chunk, problem = seal.load(start.text, '@liqpass/x.lua', env)\n" \
+    "  if not chunk then task.call('t.problem', problem) return end\n" \
+    "  local got = table.pack(task.protect(chunk))\n" \
+    "  if got[1] then task.call('t.ok', { values = rt.array { table.unpack(got, 2, got.n) } })\n" \
+    "  else task.call('t.error', { kind = got[2].kind, message = got[2].message, at = got[2].at }) end\n" \
     "end)"
 
 static json_t *run(const char *text, size_t len, const char *lang, const char *verb)
@@ -57,14 +57,12 @@ static void test_what_works(void **state)
          "k == nil\n"
          "return out, next({}) == nil",
          "[[3,\"y\",\"z\"],true]"},
-        {"local t, seen = { 1, 2, 3 }, 0 for k in pairs(t) do t[k + 1] = nil seen = seen + 1 end return seen",
-         "[2]"},
+        {"local t, seen = { 1, 2, 3 }, 0 for k in pairs(t) do t[k + 1] = nil seen = seen + 1 end return seen", "[2]"},
         {"local t = setmetatable({}, { __pairs = function() return function(_, k) if not k then return 1, 2 "
          "end end end })\n"
          "for k, v in pairs(t) do return k, v end",
          "[1,2]"},
-        {"for k, v in pairs(p) do if k == 'db' then return v, #p.list, p.list[2] end end",
-         "[\"a.sqlite\",2,\"y\"]"},
+        {"for k, v in pairs(p) do if k == 'db' then return v, #p.list, p.list[2] end end", "[\"a.sqlite\",2,\"y\"]"},
         {"local out = {} for i, v in ipairs(p.list) do out[i] = v end return out, table.concat(p.list, '-'), "
          "table.unpack(p.list)",
          "[[\"x\",\"y\"],\"x-y\",\"x\",\"y\"]"},
@@ -113,8 +111,7 @@ static void test_what_works(void **state)
             continue;
         }
         json_t *args = run(cases[i][0], strlen(cases[i][0]), "en", "t.ok");
-        json_t *wanted = json_loads(cases[i][1], JSON_DECODE_ANY, NULL),
-               *got = json_object_get(args, "values");
+        json_t *wanted = json_loads(cases[i][1], JSON_DECODE_ANY, NULL), *got = json_object_get(args, "values");
         char *shown = json_dumps(got, JSON_ENCODE_ANY);
         if (!wanted || !json_equal(got, wanted)) {
             print_error("%s\n  gives %s\n  not   %s\n", cases[i][0], shown, cases[i][1]);

@@ -186,8 +186,7 @@ static int count(struct world *w, const char *name, const char *state, const cha
     size_t i;
     int n = 0;
     json_t *row, *rows = rows_of(w, name);
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach(rows, i, row) {
         n += (!state || !strcmp(rb_json_str(row, "state", ""), state)) &&
              (!reason || !strcmp(rb_json_str(row, "reason", ""), reason));
     }
@@ -220,12 +219,12 @@ static void check_rows(struct world *w, const struct rb_schedule *s, int *runs)
     json_decref(rows);
 }
 
-#define WEEK                                                                                                 \
-    "[{'id':'often','every':600},"                                                                           \
-    "{'id':'hourly','cron':'7 * * * *','jitter':300,'missed':'skip'},"                                       \
-    "{'id':'nightly','cron':'30 2 * * *','tz':'America/New_York','within':'4h'},"                            \
-    "{'id':'queued','every':900,'overlap':'queue'},"                                                         \
-    "{'id':'office','tz':'UTC','cron':'*/30 * * * *','window':{'from':'09:00','to':'17:00','days':'mon-fri'},"          \
+#define WEEK \
+    "[{'id':'often','every':600}," \
+    "{'id':'hourly','cron':'7 * * * *','jitter':300,'missed':'skip'}," \
+    "{'id':'nightly','cron':'30 2 * * *','tz':'America/New_York','within':'4h'}," \
+    "{'id':'queued','every':900,'overlap':'queue'}," \
+    "{'id':'office','tz':'UTC','cron':'*/30 * * * *','window':{'from':'09:00','to':'17:00','days':'mon-fri'}," \
     "'blackout':{'from':'2026-03-10','to':'2026-03-11'}}]"
 
 static char *quoted(const char *text)
@@ -441,8 +440,8 @@ static void test_hours(void **state)
     one(&w, "[{'id':'night','every':60,'tz':'Asia/Shanghai','window':{'from':'22:00','to':'06:00','days':'fri'}}]");
     const struct rb_schedule *s = &w.schedules->list[0];
     const struct rb_zone *zone = rb_schedule_zone(w.schedules, s, NULL);
-    assert_null(rb_schedule_closed(s, zone, instant("2026-03-06T14:00:00Z")));  /* Friday 22:00 */
-    assert_null(rb_schedule_closed(s, zone, instant("2026-03-06T21:59:59Z")));  /* Saturday 05:59 */
+    assert_null(rb_schedule_closed(s, zone, instant("2026-03-06T14:00:00Z"))); /* Friday 22:00 */
+    assert_null(rb_schedule_closed(s, zone, instant("2026-03-06T21:59:59Z"))); /* Saturday 05:59 */
     assert_string_equal(rb_schedule_closed(s, zone, instant("2026-03-06T22:00:00Z")), "window");
     assert_string_equal(rb_schedule_closed(s, zone, instant("2026-03-06T13:59:59Z")), "window");
     assert_string_equal(rb_schedule_closed(s, zone, instant("2026-03-05T21:00:00Z")), "window"); /* Friday 05:00 */
@@ -493,8 +492,11 @@ static void test_what_came_with_the_program_waits_to_be_named(void **state)
     static const struct {
         const char *config;
         size_t count;
-    } cases[] = {{"{}", 0}, {"{\"profiles\":[{\"id\":\"tt\"}]}", 0}, {"{\"schedule\":{\"t/xx/s\":{}}}", 0},
-                 {"{\"profiles\":[{\"id\":\"t\"}]}", 1}, {"{\"schedule\":{\"t/x/s\":{}}}", 1}};
+    } cases[] = {{"{}", 0},
+                 {"{\"profiles\":[{\"id\":\"tt\"}]}", 0},
+                 {"{\"schedule\":{\"t/xx/s\":{}}}", 0},
+                 {"{\"profiles\":[{\"id\":\"t\"}]}", 1},
+                 {"{\"schedule\":{\"t/x/s\":{}}}", 1}};
     json_t *loaded = book("[{\"id\":\"s\",\"cron\":\"0 1 * * *\"}]");
     json_object_set_new(json_array_get(loaded, 0), "shipped", json_true());
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -519,7 +521,8 @@ static void test_explain(void **state)
     assert_int_equal(rb_schedule_explain(list, w.schedules, &w.schedules->list[0], w.store,
                                          (const int64_t[]){start - HOUR, start + 7 * HOUR}, w.now, &err),
                      0);
-    static const char *const expected[] = {"unknown", "unknown", "ended", "ended", "planned", "planned", "closed", "closed"};
+    static const char *const expected[] = {"unknown", "unknown", "ended",  "ended",
+                                           "planned", "planned", "closed", "closed"};
     assert_int_equal(json_array_size(list), 8);
     for (size_t i = 0; i < 8; i++) {
         assert_string_equal(rb_json_str(json_array_get(list, i), "state", ""), expected[i]);
@@ -541,7 +544,8 @@ int main(void)
         cmocka_unit_test(test_the_circuit_breaker_counts),
         cmocka_unit_test(test_hours),
         cmocka_unit_test(test_what_cannot_fire_says_why),
-        cmocka_unit_test(test_overrides), cmocka_unit_test(test_what_came_with_the_program_waits_to_be_named),
+        cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_what_came_with_the_program_waits_to_be_named),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_a_week),
     };

@@ -58,8 +58,7 @@ static void first(const char *query, const char *id, const char *field)
     bool said = false, falls = true;
     json_int_t last = INT64_MAX;
     size_t i;
-    json_array_foreach(json_object_get(hit, "why"), i, why)
-    {
+    json_array_foreach(json_object_get(hit, "why"), i, why) {
         said = said || (strcmp(rb_json_str(why, "field", ""), field) == 0 && rb_json_str(why, "text", "")[0]);
         falls = falls && rb_json_int(why, "score", 0) <= last;
         last = rb_json_int(why, "score", 0);
@@ -92,9 +91,8 @@ static void test_exact_names_and_codes(void **state)
 static void test_pasted_log_lines(void **state)
 {
     (void)state;
-    first(
-        "2025-01-20T10:11:12 ERROR [orders] SqliteError: database is locked\n    at Database.exec (x.js:12)",
-        "liqpass/db-locked", "symptom");
+    first("2025-01-20T10:11:12 ERROR [orders] SqliteError: database is locked\n    at Database.exec (x.js:12)",
+          "liqpass/db-locked", "symptom");
     first("cp: error writing 'b': No  space left on\tdevice", "mall/disk-full", "symptom");
     first("Error: ENOSPC, write", "mall/disk-full", "code");
     first("connect ECONNREFUSED 6379 127.0.0.1", "mall/redis-down", "symptom");
@@ -131,15 +129,13 @@ static void test_chinese(void **state)
 static void test_the_best_is_first_and_the_order_is_kept(void **state)
 {
     (void)state;
-    json_t *one = rb_catalog_search(loaded, "database disk"),
-           *two = rb_catalog_search(loaded, "database disk");
+    json_t *one = rb_catalog_search(loaded, "database disk"), *two = rb_catalog_search(loaded, "database disk");
     json_int_t before = rb_json_int(json_array_get(one, 0), "score", 0);
     size_t i;
     json_t *hit;
     assert_true(json_equal(one, two));
     assert_int_equal(json_array_size(one), 2);
-    json_array_foreach(one, i, hit)
-    {
+    json_array_foreach(one, i, hit) {
         assert_true(rb_json_int(hit, "score", 0) <= before && rb_json_int(hit, "score", 0) > 0);
         before = rb_json_int(hit, "score", 0);
     }
@@ -153,8 +149,7 @@ static void test_shadowed_ones_are_not_found(void **state)
     json_t *hits = rb_catalog_search(loaded, "mall/old"), *hit;
     size_t i;
     assert_true(json_array_size(hits) > 0); /* the other ones of mall */
-    json_array_foreach(hits, i, hit)
-    {
+    json_array_foreach(hits, i, hit) {
         assert_string_not_equal(rb_json_str(hit, "id", ""), "mall/old");
     }
     json_decref(hits);

@@ -126,7 +126,8 @@ static void test_the_comparison_sees_order_and_length(void **state)
     assert_string_not_equal(a, b);
 }
 
-/* No space between Chinese and Latin or digits reads badly: conventions.md 1, C34. Quotes, punctuation and % are free. */
+/* No space between Chinese and Latin or digits reads badly: conventions.md 1, C34. Quotes, punctuation and % are free.
+ */
 static void test_chinese_has_spaces_around_latin(void **state)
 {
     (void)state;

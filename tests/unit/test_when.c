@@ -54,21 +54,15 @@ static void test_gaps(void **state)
 {
     (void)state;
     /* New York, 8 March 2026: 02:00 becomes 03:00 at 07:00 UTC. */
-    fires("30 2 * * *", "America/New_York", "2026-03-07T08:00:00Z",
-          "2026-03-08T07:00:00Z 2026-03-09T06:30:00Z");
-    fires("0,15,30 2 * * *", "America/New_York", "2026-03-08T06:00:00Z",
-          "2026-03-08T07:00:00Z 2026-03-09T06:00:00Z");
-    fires("0 2,3 * * *", "America/New_York", "2026-03-08T06:00:00Z",
-          "2026-03-08T07:00:00Z 2026-03-09T06:00:00Z");
-    fires("30 * * * *", "America/New_York", "2026-03-08T06:00:00Z",
-          "2026-03-08T06:30:00Z 2026-03-08T07:30:00Z");
-    fires("30 */2 * * *", "America/New_York", "2026-03-08T05:00:00Z",
-          "2026-03-08T05:30:00Z 2026-03-08T08:30:00Z");
+    fires("30 2 * * *", "America/New_York", "2026-03-07T08:00:00Z", "2026-03-08T07:00:00Z 2026-03-09T06:30:00Z");
+    fires("0,15,30 2 * * *", "America/New_York", "2026-03-08T06:00:00Z", "2026-03-08T07:00:00Z 2026-03-09T06:00:00Z");
+    fires("0 2,3 * * *", "America/New_York", "2026-03-08T06:00:00Z", "2026-03-08T07:00:00Z 2026-03-09T06:00:00Z");
+    fires("30 * * * *", "America/New_York", "2026-03-08T06:00:00Z", "2026-03-08T06:30:00Z 2026-03-08T07:30:00Z");
+    fires("30 */2 * * *", "America/New_York", "2026-03-08T05:00:00Z", "2026-03-08T05:30:00Z 2026-03-08T08:30:00Z");
     /* Havana skips midnight: 00:00 becomes 01:00. */
     fires("0 0 * * *", "America/Havana", "2026-03-07T12:00:00Z", "2026-03-08T05:00:00Z 2026-03-09T04:00:00Z");
     /* Lord Howe skips half an hour: 02:00 becomes 02:30 at 15:30 UTC. */
-    fires("10 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z",
-          "2026-10-03T15:30:00Z 2026-10-04T15:10:00Z");
+    fires("10 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", "2026-10-03T15:30:00Z 2026-10-04T15:10:00Z");
     /* Samoa had no 30 December 2011. */
     fires("0 12 * * *", "Pacific/Apia", "2011-12-29T12:00:00Z",
           "2011-12-29T22:00:00Z 2011-12-30T10:00:00Z 2011-12-30T22:00:00Z");
@@ -78,13 +72,11 @@ static void test_repeated_hours(void **state)
 {
     (void)state;
     /* New York, 1 November 2026: 02:00 becomes 01:00 at 06:00 UTC. */
-    fires("30 1 * * *", "America/New_York", "2026-10-31T12:00:00Z",
-          "2026-11-01T05:30:00Z 2026-11-02T06:30:00Z");
+    fires("30 1 * * *", "America/New_York", "2026-10-31T12:00:00Z", "2026-11-01T05:30:00Z 2026-11-02T06:30:00Z");
     fires("30 1 * * *", "America/New_York", "2026-11-01T06:10:00Z", "2026-11-02T06:30:00Z");
     fires("30 * * * *", "America/New_York", "2026-11-01T05:00:00Z",
           "2026-11-01T05:30:00Z 2026-11-01T06:30:00Z 2026-11-01T07:30:00Z");
-    fires("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z",
-          "2026-04-04T14:45:00Z 2026-04-05T15:15:00Z");
+    fires("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z", "2026-04-04T14:45:00Z 2026-04-05T15:15:00Z");
     fires("*/15 * * * *", "Australia/Lord_Howe", "2026-04-04T14:30:00Z",
           "2026-04-04T14:45:00Z 2026-04-04T15:00:00Z 2026-04-04T15:15:00Z 2026-04-04T15:30:00Z");
 }
@@ -207,8 +199,8 @@ static void test_footers(void **state)
     assert_int_equal(offset_in("<-03>3<-02>,M3.5.0/-2,M10.5.0/-1", "2050-03-27T01:00:00Z"), -2 * 3600);
     assert_int_equal(offset_in("EET-2EEST,M3.4.4/50,M10.4.4/50", "2050-03-26T00:00:00Z"), 3 * 3600);
     assert_int_equal(offset_in("XXX3EDT4,0/0,J365/23", "2050-06-01T00:00:00Z"), -4 * 3600); /* all year */
-    assert_int_equal(offset_in("A0B,J60/0,J300/0", "2048-02-29T12:00:00Z"), 0 - 1); /* names of one letter */
-    assert_int_equal(offset_in("AAA0BBB,J60/0,J300/0", "2048-02-29T12:00:00Z"), 0); /* J60 is 1 March */
+    assert_int_equal(offset_in("A0B,J60/0,J300/0", "2048-02-29T12:00:00Z"), 0 - 1);         /* names of one letter */
+    assert_int_equal(offset_in("AAA0BBB,J60/0,J300/0", "2048-02-29T12:00:00Z"), 0);         /* J60 is 1 March */
     assert_int_equal(offset_in("AAA0BBB,J60/0,J300/0", "2048-03-01T00:00:00Z"), 3600);
     assert_int_equal(offset_in("AAA0BBB,59/0,300/0", "2048-02-29T00:00:00Z"), 3600);
     static const char *const bad[] = {"EST",
