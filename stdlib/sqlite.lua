@@ -21,6 +21,16 @@ function sqlite.locks(db, options) return call("sql.locks", db, options) end
 --- options: quick (default true), wait, timeout.
 function sqlite.integrity(db, options) return call("sql.integrity", db, options) end
 
+--- Does it say of indexes alone that they do not match? Their tables hold all rows then: REINDEX, and no backup is needed.
+function sqlite.only_indexes(message)
+  local lines = 0
+  for line in tostring(message):gmatch("[^\n;]+") do
+    if not (line:find("missing from index", 1, true) or line:find("entries in index", 1, true)) then return false end
+    lines = lines + 1
+  end
+  return lines > 0
+end
+
 --- true when the write lock was to be had each time, else false and the reason. options: times, wait.
 function sqlite.probe(db, options)
   local answer = call("sql.probe", db, options)

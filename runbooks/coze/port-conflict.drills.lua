@@ -61,3 +61,58 @@ drill "time-wait" { -- it closed its connections last and cannot have its port f
     shell.run { "/usr/bin/python3", "-c", closes_first, tostring(s.port) }
   end,
 }
+
+-- A program of a few lines of Python that listens on the port.
+local function listens(d, port, more)
+  local lines = { "import ctypes, os, socket, sys, time", "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))", more, "print('listening', flush=True)",
+    "time.sleep(600)" }
+  return d:spawn { ready = "listening", "/usr/bin/python3", "-c", table.concat(lines, "\n"), tostring(port), d.dir }
+end
+local function says(d, name, lines)
+  file.write(d.dir .. "/" .. name, "#!/bin/sh\n" .. lines, { mode = "0755", backup = false })
+  d:set { keeper = "init:" .. d.dir .. "/" .. name }
+end
+drill "keeper-without-a-number" { -- its status says that it runs, and not which process that is
+  needs = needs, expect = {}, prove = answers,
+  inject = function(d)
+    local s = service(d)
+    says(d, "coze", ('[ "$1" = status ] || exec %s "$1"; %s status >/dev/null && echo "coze is running."\n'):format(s.service, s.service))
+  end,
+}
+drill "held-from-above" { -- as PM2 holds the socket of its cluster
+  needs = needs, expect = {},
+  inject = function(d)
+    local s = service(d)
+    s:stop()
+    listens(d, s.port, "pid = os.fork()\nif pid == 0: time.sleep(600)\nopen(sys.argv[2] + '/child', 'w').write(str(pid))")
+    says(d, "cluster", ('cat "%s/child"\n'):format(d.dir))
+  end,
+}
+drill "with-workers" { -- they share its socket: stopping one of them would free nothing
+  needs = needs, expect = { "taken" }, repair = "stop-other", prove = answers,
+  inject = function(d)
+    local s = service(d)
+    s:stop()
+    listens(d, s.port, "up = os.getpid()\nfor _ in range(3):\n  if os.getpid() == up and os.fork() == 0:\n    "
+      .. "while os.getppid() == up: time.sleep(0.1)\n    os._exit(0)")
+  end,
+}
+drill "of-a-container" { -- ending Docker's process would leave the container as it is
+  needs = needs, expect = { "taken" }, repair = "stop-other", result = "found",
+  inject = function(d)
+    local s = service(d)
+    s:stop()
+    listens(d, s.port, "ctypes.CDLL(None).prctl(15, b'docker-proxy')")
+  end,
+  prove = function(d) assert(net.listener(d.app.port), "it was stopped") end,
+}
+drill "privileged-in-small-letters" { -- as Node and Go say it
+  needs = { "root", table.unpack(needs) }, expect = { "privileged" }, repair = "move", prove = answers,
+  inject = function(d)
+    local s = service(d, { as = "nobody" })
+    s:stop()
+    file.write(s.config, "port: 81\n", { backup = false })
+    file.write(d.dir .. "/said.log", "Error: listen EACCES: permission denied 0.0.0.0:81\n")
+    d:set { error_log = d.dir .. "/said.log" }
+  end,
+}

@@ -186,3 +186,25 @@ drill "salvage" { -- no backup at all: what can be read is saved before an empty
     rows(d, 0)()
   end,
 }
+drill "index-only" { -- nothing is lost, and a restore would lose what came since the backup
+  needs = needs, expect = { "index-only" }, result = "found", answers = answers,
+  inject = function(d)
+    system_of(d)
+    d:sqlite(d.p.db, "CREATE INDEX i ON orders(note)", "PRAGMA writable_schema = ON",
+      "UPDATE sqlite_master SET sql = 'CREATE INDEX i ON orders(note) WHERE 0' WHERE name = 'i'")
+    d:sqlite(d.p.db, "INSERT INTO orders(note) VALUES ('late')")
+    d:sqlite(d.p.db, "PRAGMA writable_schema = ON", "UPDATE sqlite_master SET sql = 'CREATE INDEX i ON orders(note)' WHERE name = 'i'")
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "1d")
+    d.sum = file.hash(d.p.db)
+  end,
+  prove = function(d) assert(file.hash(d.p.db) == d.sum, "the file was touched") end,
+}
+drill "another-database" { -- a newer backup in the same folder is of another database
+  needs = needs, expect = { "corrupt", "data-loss" }, answers = answers, prove = restored(1000),
+  inject = function(d)
+    system_of(d)
+    saved(d, d.p.backup_dir .. "/us-1.sqlite", 1000, "2d")
+    saved(d, d.p.backup_dir .. "/jp-1.sqlite", 1500, "1h")
+    spoil(d.p.db)
+  end,
+}

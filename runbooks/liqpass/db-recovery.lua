@@ -28,6 +28,12 @@ param "init_dir" { type = "path", default = "{backend_dir}", title = { zh = "它
 
 finding "missing" { title = { zh = "没有数据库文件 {db}", en = "there is no database file {db}" } }
 finding "corrupt" { title = { zh = "数据库文件损坏：{message}", en = "the database file is corrupt: {message}" } }
+finding "index-only" {
+  severity = "P1", blocks = true,
+  title  = { zh = "只是索引和表对不上，数据都在：{message}", en = "only an index does not match, every row is there: {message}" },
+  advice = { zh = "不要恢复备份，那会丢数据：runbook exec liqpass/db-slow（重建索引）",
+             en = "restore no backup, which loses data: runbook exec liqpass/db-slow makes the index anew" },
+}
 finding "data-loss" {
   title  = { zh = "最新可用的备份 {path} 是 {age:duration} 之前的，之后写入的数据不在里面",
              en = "the newest usable backup, {path}, is {age:duration} old; what was written since is not in it" },
@@ -43,11 +49,22 @@ finding "no-backup" {
 local function folder(path) return path:match("^(.*)/") end
 local function parts(p) return { p.db, p.db .. "-wal", p.db .. "-shm", p.db .. "-journal" } end
 local function is_bad() return #findings "corrupt" + #findings "missing" > 0 end
+local function name_of(path) return path:match("[^/]+$") end
+-- A folder may hold the backups of other databases, too: ours say so in their manifest, or are called as the database is.
+local function is_ours(p, one)
+  if one.manifest and one.manifest.source then return name_of(tostring(one.manifest.source)) == name_of(p.db) end
+  local stem, name = name_of(p.db):gsub("%.[^.]*$", ""), name_of(one.path)
+  return name:sub(1, #stem) == stem and name:find("^[._-]", #stem + 1) ~= nil
+end
 -- All that may be a backup, the newest first.
 local function candidates(p)
   local all = {}
   local function add(dir, name)
-    for _, one in ipairs(try(backup.list, dir, { name = name }) or {}) do all[#all + 1] = one end
+    for _, one in ipairs(try(backup.list, dir, { name = name }) or {}) do
+      if is_ours(p, one) then all[#all + 1] = one else
+        note({ zh = "跳过 {path}：看来是别的库的备份", en = "passed over {path}: of another database, it seems" }, { path = one.path })
+      end
+    end
   end
   add(p.backup_dir, "*.sqlite")
   for _, name in ipairs(p.old_names) do add(folder(p.db), name) end
@@ -82,7 +99,8 @@ check "database" {
     local was = { owner = stat.uid, group = stat.gid, mode = ("%o"):format(stat.mode & 511) }
     if stat.size == 0 then found("corrupt", { message = "0 bytes" }) return was end
     local whole = sqlite.integrity(p.db, { quick = false })
-    if whole.state == "corrupt" or whole.state == "not_a_database" then found("corrupt", { message = whole.message or whole.state })
+    if whole.state == "corrupt" and sqlite.only_indexes(whole.message) then found("index-only", { message = text.cut(whole.message, 120) })
+    elseif whole.state == "corrupt" or whole.state == "not_a_database" then found("corrupt", { message = whole.message or whole.state })
     elseif whole.state ~= "ok" then fail({ zh = "查不了：{message}（先运行 db-locked）",
                                            en = "cannot be judged: {message} (see db-locked first)" }, { message = whole.message or whole.state }) end
     return was

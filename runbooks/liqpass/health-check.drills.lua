@@ -45,6 +45,14 @@ drill "missing" {
   prove = function(d) assert(not file.stat(d.p.db), "an empty database was made") end,
 }
 
+local with = { us_health_url = "http://127.0.0.1:1/", jp_health_url = "http://127.0.0.1:1/" }
+local function judged(state)
+  return { ["http.get"] = { ok = true, status = 200 }, ["file.stat"] = { size = 4096 }, ["sql.locks"] = { locked = false }, ["sql.value"] = 3,
+    ["sql.integrity"] = { state = state } }
+end
+test "busy-is-not-damage" { with = with, given = judged "busy", expect = { "db-failed", "db-unusable" } }
+test "too-large-to-read" { with = with, given = judged "timeout", expect = {} }
+
 local down = { ok = false, status = 503 }
 local sound = {
   ["http.get"] = down, ["file.stat"] = { size = 4096 }, ["sql.locks"] = { locked = false }, ["sql.integrity"] = { state = "ok" }, ["sql.value"] = 3,
@@ -54,6 +62,5 @@ local function after(times)
   for name, value in pairs(sound) do given[name] = value end
   return given
 end
-local with = { us_health_url = "http://127.0.0.1:1/", jp_health_url = "http://127.0.0.1:1/" }
 test "second-failure" { with = with, given = after(1), expect = { "us-failed", "jp-failed" } }
 test "third-failure" { with = with, given = after(2), expect = { "us-failed", "jp-failed", "lasting" } }

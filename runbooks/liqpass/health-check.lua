@@ -28,6 +28,11 @@ finding "db-corrupt" {
   title  = { zh = "数据库文件损坏：{message}", en = "the database file is corrupt: {message}" },
   advice = "runbook exec liqpass/db-recovery",
 }
+finding "db-unusable" {
+  explains = "db-failed",
+  title  = { zh = "数据库查不了：{message}", en = "the database cannot be looked at: {message}" },
+  advice = { zh = "看文件的权限和磁盘，再 runbook exec liqpass/db-locked", en = "look at the file's rights and at the disk, then runbook exec liqpass/db-locked" },
+}
 finding "db-locked" {
   explains = "db-failed",
   title  = { zh = "数据库被锁（{kind}），写不进去", en = "the database is locked ({kind}) and cannot be written" },
@@ -45,7 +50,9 @@ check "database" {
     local l = sqlite.locks(p.db, { wait = p.lock_wait })
     if l.locked then return failed("db-locked", { kind = l.kind }) end
     local whole = sqlite.integrity(p.db, { wait = p.lock_wait })
-    if whole.state ~= "ok" then return failed("db-corrupt", { message = whole.message or whole.state }) end
+    if whole.state == "corrupt" or whole.state == "not_a_database" then return failed("db-corrupt", { message = whole.message or whole.state }) end
+    -- A large database is not read through within one look; the rest is no damage.
+    if whole.state ~= "ok" and whole.state ~= "timeout" then return failed("db-unusable", { message = whole.message or whole.state }) end
     local tables = sql(p.db):value("SELECT count(*) FROM sqlite_master WHERE type = 'table'")
     if tables == 0 then return failed("db-corrupt", { message = "no tables" }) end
     ok({ zh = "{n} 张表，可读，没有锁", en = "{n} tables, readable, not locked" }, { n = tables })

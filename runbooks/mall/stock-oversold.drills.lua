@@ -83,3 +83,32 @@ drill "back-on-the-shelf" { -- all is well again: what can be sold is put back, 
     assert(d.sql:sql("SELECT status FROM products WHERE id = 70") == "0", "what is sold out can be ordered")
   end,
 }
+drill "older-than-its-records" { -- nobody wrote down what was there at the start: that is not oversold
+  needs = servers, expect = { "no-receipts" }, result = "found", prove = untouched,
+  inject = function(d)
+    shop(d, "INSERT INTO product_skus VALUES (9, 80, 'old mug', 4); INSERT INTO order_items(order_id, sku_id, quantity) VALUES (1, 9, 2);")
+  end,
+}
+drill "numbered-orders" { -- order numbers may be numbers
+  needs = servers, expect = {},
+  inject = function(d)
+    shop(d, OVER .. "UPDATE orders SET order_no = id; ALTER TABLE orders MODIFY order_no BIGINT;")
+    d:set { settled = { "6", "7" } }
+  end,
+}
+drill "redisson-lock" { -- a hash: it is found, and not let go by machine
+  needs = servers, expect = { "lock-leaked" }, repair = "release-lock", result = "found",
+  inject = function(d)
+    shop(d)
+    d.redis_server:cli("HSET", "stock:lock:7", "8743c9c0-0795-4907-87fd-6c719a6b4586:1", "1")
+  end,
+  prove  = function(d) assert(d.redis_server:cli("EXISTS", "stock:lock:7") == "1", "the lock is gone") end,
+}
+drill "lock-of-a-moment" { -- without expiry, but held for one order only
+  needs = servers, expect = {},
+  inject = function(d)
+    shop(d)
+    local buy = 'n=0; while :; do n=$((n + 1)); redis-cli -h "$0" -p "$1" SET stock:lock:7 "order-$n" >/dev/null; [ $n != 1 ] || echo buying; sleep 0.5; done'
+    d:spawn { ready = "buying", "sh", "-c", buy, d.redis_server.host, tostring(d.redis_server.port) }
+  end,
+}

@@ -35,6 +35,13 @@ finding "stock-wrong" {
   key = "sku", severity = "P2",
   title = { zh = "SKU {sku}（{name}）账面库存 {stock}，应为 {should}", en = "SKU {sku} ({name}): the books say {stock}, it should be {should}" },
 }
+finding "no-receipts" {
+  key = "sku", severity = "P3",
+  title  = { zh = "SKU {sku}（{name}）没有收货记录，对不了账：卖出 {sold} 件，账面库存 {stock}",
+             en = "SKU {sku} ({name}) has no receipts and cannot be judged: {sold} sold, the books say {stock}" },
+  advice = { zh = "先补录期初库存，再诊断；账面是负数就先人工下架", en = "enter what was there at the start, then look again; where the books are below 0, take it off the "
+               .. "shelf by hand" },
+}
 finding "lock-leaked" {
   key = "lock", severity = "P2",
   title = { zh = "库存锁 {lock} 没有释放：{how}", en = "the stock lock {lock} was not released: {how}" },
@@ -45,6 +52,7 @@ local function marks(list) return (("?,"):rep(#list):gsub(",$", "")) end
 local function books(p)
   return sql(p.db):rows([[SELECT s.id AS sku, s.name, s.stock, s.product_id AS product, p.status AS shelf,
     CAST((SELECT COALESCE(SUM(quantity), 0) FROM stock_receipts r WHERE r.sku_id = s.id) AS SIGNED) AS received,
+    (SELECT COUNT(*) FROM stock_receipts r WHERE r.sku_id = s.id) AS receipts,
     CAST((SELECT COALESCE(SUM(i.quantity), 0) FROM order_items i JOIN orders o ON o.id = i.order_id
           WHERE i.sku_id = s.id AND o.status IN (]] .. marks(p.consumes) .. [[)) AS SIGNED) AS sold
     FROM product_skus s JOIN products p ON p.id = s.product_id ORDER BY s.id]], table.unpack(p.consumes))
@@ -65,7 +73,7 @@ local function beyond(p, one)
   for _, order in ipairs(orders_of(p, one.sku)) do
     if over <= 0 then break end
     over = over - order.quantity
-    if not holds(p.settled, order.no) then list[#list + 1] = order.no end
+    if not holds(p.settled, tostring(order.no)) then list[#list + 1] = order.no end
   end
   return list
 end
@@ -75,11 +83,19 @@ check "locks" {
   why   = { zh = "手册的 KEYS 会卡住整个 Redis，这里用 SCAN", en = "the manual's KEYS holds all of Redis up; this uses SCAN" },
   run   = function(p)
     local cache = redis(p.cache)
-    local keys = cache:scan { match = p.lock_pattern, max = 10000 }
-    for _, lock in ipairs(keys) do
+    local function look(lock)
       local ttl = cache:ask("TTL", lock)
       local how = ttl == -1 and "no expiry" or ttl > p.lock_max_ttl and ttl .. " s left"
-      if how then found("lock-leaked", { lock = lock, how = how, owner = cache:ask("GET", lock), ttl = ttl }) end
+      if not how then return end
+      local kind = cache:ask("TYPE", lock) -- Redisson keeps its holder in a hash
+      return { lock = lock, how = how, kind = kind, owner = kind == "string" and cache:ask("GET", lock) or kind, ttl = ttl }
+    end
+    local keys, odd = cache:scan { match = p.lock_pattern, max = 10000 }, {}
+    for _, lock in ipairs(keys) do odd[#odd + 1] = look(lock) end
+    if #odd > 0 then wait "2s" end -- SETNX and EXPIRE may be two steps, and a lock without expiry is let go when the order is through
+    for _, one in ipairs(odd) do
+      local again = look(one.lock)
+      if again and again.owner == one.owner then found("lock-leaked", again) end
     end
     ok({ zh = "{n} 把", en = "{n}" }, { n = #keys })
   end,
@@ -92,8 +108,12 @@ check "books" {
     for _, one in ipairs(all) do
       local left, orders = one.received - one.sold, beyond(p, one)
       one.should = math.max(0, left)
-      if #orders > 0 then one.over, one.orders = -left, orders found("oversold", one) end
-      if one.stock ~= one.should then found("stock-wrong", one) end
+      if one.receipts == 0 then
+        if one.sold > 0 or one.stock ~= 0 then found("no-receipts", one) end -- older than the records: nothing was oversold by that
+      else
+        if #orders > 0 then one.over, one.orders = -left, orders found("oversold", one) end
+        if one.stock ~= one.should then found("stock-wrong", one) end
+      end
     end
     ok({ zh = "{n} 个 SKU", en = "{n} SKUs" }, { n = #all })
   end,
@@ -116,11 +136,15 @@ fix "take-off-shelf" {
   title = { zh = "下架商品 {product}（SKU {sku}），停止接单", en = "take product {product} (SKU {sku}) off the shelf, so that nobody orders more" },
   run    = function(p, f) shelve(p, f, p.off_shelf) end,
   verify = function(p, f) return sql(p.db):value("SELECT status FROM products WHERE id = ?", f.product) == p.off_shelf end,
-  undo   = function(p, f) shelve(p, f, p.on_shelf) end,
+  undo   = function(p, f) shelve(p, f, f.shelf) end, -- what people had taken off before stays off
 }
 fix "release-lock" {
   when  = "lock-leaked", risk = "medium",
   title = { zh = "释放库存锁 {lock}（持有者仍是 {owner} 才释放）", en = "release the stock lock {lock}, if {owner} still holds it" },
+  guard = function(_, f)
+    return f.kind == "string", { zh = "它是 {kind}，不是一个值（Redisson 的锁）：确认持有的进程已不在，再 DEL", en = "it is a {kind}, not one value (Redisson's): "
+                                   .. "make sure that the process that holds it is gone, then DEL" }
+  end,
   run   = function(p, f)
     redis(p.cache):call("EVAL", "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0", 1, f.lock, f.owner)
   end,

@@ -25,13 +25,30 @@ return function(o)
     end
     return set
   end
-  local function served(p)
-    local kept, port = keeper.state(p.keeper), port_line(p)
-    local one = port and net.listener(port)
-    for _, process in ipairs(one and one.processes or {}) do
-      if kept.pid and ancestors(process.pid)[kept.pid] then return true end
+  -- Every process that listens on the port, whatever the address; and whether anybody does.
+  local function holders(port)
+    local list, taken = {}, false
+    for _, one in ipairs(net.listeners(port)) do
+      if one.proto:find("tcp", 1, true) then
+        table.move(one.processes, 1, #one.processes, #list + 1, list)
+        taken = true
+      end
     end
-    return false, { zh = "端口还不在服务手里", en = "the service does not have the port yet" }
+    return list, taken
+  end
+  -- A process of the service, or above it: PM2 itself holds the socket of a cluster.
+  local function is_ours(kept, pid) return kept.pid ~= nil and (ancestors(pid)[kept.pid] or ancestors(kept.pid)[pid]) == true end
+  -- Docker's own process holds the port that a container publishes.
+  local function is_published(process) return process.name == "docker-proxy" end
+  local function served(p, f)
+    local kept, port = keeper.state(p.keeper), port_line(p)
+    local list = port and holders(port) or {}
+    local has = kept.pid == nil and kept.state == "running" and #list > 0
+    for _, process in ipairs(list) do
+      if is_ours(kept, process.pid) then return true end
+      has = has and process.pid ~= f.pid
+    end
+    return has, { zh = "端口还不在服务手里", en = "the service does not have the port yet" }
   end
 
   finding "taken-by-copy" {
@@ -69,20 +86,48 @@ return function(o)
       return kept
     end,
   }
-  -- An old copy of the service was started with the same configuration.
-  local function is_copy(p, process) return process.command:find(p.config, 1, true) ~= nil end
+  -- An old copy of the service was started with the same configuration, or its unit still counts it as its own.
+  local function is_copy(p, process)
+    local _, to = process.command:find(p.config, 1, true)
+    if to and not process.command:sub(to + 1, to + 1):find "[%w._/-]" then return true end
+    local unit = p.keeper:match "^systemd:(.+)$"
+    local cgroup = try(file.read, ("/proc/%d/cgroup"):format(process.pid)) or ""
+    return unit ~= nil and cgroup:find("/" .. unit:gsub("%.service$", "") .. ".service", 1, true) ~= nil
+  end
+  -- Of processes that share a socket, the one that started the others.
+  local function first_of(list)
+    local set = {}
+    for _, one in ipairs(list) do set[one.pid] = true end
+    for _, one in ipairs(list) do
+      local process = system.processes { pid = one.pid }[1]
+      if process and not set[process.ppid] then return process end
+    end
+  end
+  -- The unit whose main process it is: that one is stopped by systemd, or it comes back.
+  local function unit_of(process)
+    local unit = (try(file.read, ("/proc/%d/cgroup"):format(process.pid)) or ""):match "/system%.slice/[^\n]-([^/\n]+%.service)\n"
+    return unit and keeper.state("systemd:" .. unit).pid == process.pid and unit or nil
+  end
   check "listener" {
     title = { zh = "谁占着端口", en = "who has the port" }, why = why.look,
     run = function(p, r)
-      local port, one = r.config.port, net.listener(r.config.port)
-      if not one then return ok { zh = "没人占", en = "nobody" } end
-      if #one.processes == 0 then fail { zh = "有人占着，但看不到是谁：用 root 再查一次", en = "somebody has it who cannot be seen: look again as root" } end
-      for _, process in ipairs(one.processes) do
-        if r.service.pid and ancestors(process.pid)[r.service.pid] then return ok { zh = "服务自己", en = "the service itself" } end
+      local port, list, taken = r.config.port, holders(r.config.port)
+      if not taken then return ok { zh = "没人占", en = "nobody" } end
+      if #list == 0 then fail { zh = "有人占着，但看不到是谁：用 root 再查一次", en = "somebody has it who cannot be seen: look again as root" } end
+      for _, process in ipairs(list) do
+        if is_ours(r.service, process.pid) then return ok { zh = "服务自己", en = "the service itself" } end
       end
-      local process = system.processes { pid = one.processes[1].pid }[1] or fail { zh = "它刚刚结束", en = "it has just ended" }
+      local process = first_of(list) or fail { zh = "它刚刚结束", en = "it has just ended" }
+      local running, in_container = r.service.state == "running", p.keeper:find "^docker:" or p.keeper:find "^compose:"
+      if running and in_container and is_published(process) then return ok { zh = "服务的容器", en = "the service's container" } end
+      if running and not r.service.pid then
+        if is_copy(p, process) then return ok { zh = "服务自己", en = "the service itself" } end
+        fail({ zh = "服务在运行，但守护程序没说进程号：分不清 {name}（{pid}）是不是它", en = "the service runs, but its keeper names no process: {name} ({pid}) may be it" },
+          process)
+      end
       found(is_copy(p, process) and "taken-by-copy" or "taken", {
         port = port, pid = process.pid, started = process.started, name = process.name, user = process.user, command = text.cut(process.command, 80),
+        unit = unit_of(process) or "",
       })
     end,
   }
@@ -91,8 +136,8 @@ return function(o)
     run = function(p, r)
       if r.service.state == "running" or #findings "taken" + #findings "taken-by-copy" > 0 then return end
       local port = r.config.port
-      if port < 1024 and keeper.logs(p.keeper, p.error_log):find("Permission denied", 1, true) then found("privileged", { port = port }) return end
-      local waits = text.grep(file.read "/proc/net/tcp", (":%04X [0-9A-F]+:[0-9A-F]+ 06 "):format(port))
+      if port < 1024 and text.match(keeper.logs(p.keeper, p.error_log), "(?i)permission denied|EACCES") then found("privileged", { port = port }) return end
+      local waits = text.grep(file.read "/proc/net/tcp" .. (try(file.read, "/proc/net/tcp6") or ""), (":%04X [0-9A-F]+:[0-9A-F]+ 06 "):format(port))
       if #waits > 0 then found("time-wait", { port = port, n = #waits }) end
     end,
   }
@@ -134,8 +179,14 @@ return function(o)
     no_undo = { zh = "它不是我们的：谁需要它，谁再启动它", en = "it is not ours: whoever needs it starts it again" },
     title   = { zh = "停掉占端口的 {name}（{pid}），再启动服务", en = "stop {name} ({pid}), who has the port, then start the service" },
     confirm = { zh = "先确认它是什么：{command}", en = "make sure what it is: {command}" },
+    guard   = function(_, f)
+      if f.pid == 1 then return false, { zh = "systemd 替别的服务占着：systemctl list-sockets，停那个 .socket",
+                                         en = "systemd holds it for another service: see systemctl list-sockets, and stop that .socket" } end
+      return not is_published(f), { zh = "是一个容器发布的：docker ps --filter publish={port}，停那个容器",
+                                    en = "a container publishes it: see docker ps --filter publish={port}, and stop that container" }
+    end,
     run     = function(p, f)
-      system.stop(f.pid, { started = f.started, grace = "10s" })
+      if f.unit ~= "" then keeper.stop("systemd:" .. f.unit) else system.stop(f.pid, { started = f.started, grace = "10s" }) end
       keeper.restart(p.keeper)
     end,
   }
