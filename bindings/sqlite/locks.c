@@ -8,276 +8,43 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/json.h"
-#include "sqlite/file.h"
+#include "sqlite/watch.h"
 #include "system/disk.h"
-#include "system/proc_locks.h"
 #include "system/process_info.h"
-
-#define SAMPLE_MS 3
-#define MAX_OWNERS 256 /* of one sample; a database with more connections is not stuck for want of names */
-
-/* Locks of one owner, as bits. The first six keep writers out. */
-enum {
-    EXCLUSIVE = 1,
-    PENDING = 2,
-    RESERVED = 4,
-    WAL_WRITE = 8,
-    WAL_CHECKPOINT = 16,
-    WAL_RECOVER = 32,
-    WRITING = EXCLUSIVE | PENDING | RESERVED | WAL_WRITE | WAL_RECOVER,
-    SHARED = 64,
-    WAL_READ = 128, /* five of them: WAL_READ << (byte - 123) */
-    WAL_READS = WAL_READ * 31,
-    READING = SHARED | WAL_READS,
-};
-
-struct owner {
-    pid_t pid; /* <= 0: somebody without a name */
-    unsigned bits;
-    int64_t cpu_ns; /* used when the watch began */
-    bool idle;      /* it held its locks for the whole watch and hardly ran */
-};
-
-struct owners {
-    struct owner of[MAX_OWNERS];
-    size_t count;
-};
-
-struct probe {
-    const char *path;
-    int db, shm; /* -1 = no such file */
-    struct stat db_st, shm_st;
-    enum rb_sqlite_kind kind;
-    bool blind; /* /proc/locks cannot be read */
-};
-
-struct sample {
-    struct owners *into;
-    unsigned ignore;
-    bool shm;
-};
 
 static const struct {
     unsigned bit;
     const char *name;
 } lock_names[] = {
-    {EXCLUSIVE, "exclusive"},
-    {PENDING, "pending"},
-    {RESERVED, "reserved"},
-    {WAL_RECOVER, "wal_recover"},
-    {WAL_WRITE, "wal_write"},
-    {WAL_CHECKPOINT, "wal_checkpoint"},
-    {SHARED, "shared"},
-    {WAL_READ, "wal_read_0"},
-    {WAL_READ << 1, "wal_read_1"},
-    {WAL_READ << 2, "wal_read_2"},
-    {WAL_READ << 3, "wal_read_3"},
-    {WAL_READ << 4, "wal_read_4"},
+    {RB_LOCK_EXCLUSIVE, "exclusive"},
+    {RB_LOCK_PENDING, "pending"},
+    {RB_LOCK_RESERVED, "reserved"},
+    {RB_LOCK_WAL_RECOVER, "wal_recover"},
+    {RB_LOCK_WAL_WRITE, "wal_write"},
+    {RB_LOCK_WAL_CHECKPOINT, "wal_checkpoint"},
+    {RB_LOCK_SHARED, "shared"},
+    {RB_LOCK_WAL_READ, "wal_read_0"},
+    {RB_LOCK_WAL_READ << 1, "wal_read_1"},
+    {RB_LOCK_WAL_READ << 2, "wal_read_2"},
+    {RB_LOCK_WAL_READ << 3, "wal_read_3"},
+    {RB_LOCK_WAL_READ << 4, "wal_read_4"},
 };
-
-static bool touches(const struct rb_file_lock *lock, int64_t from, int64_t to)
-{
-    return lock->from <= to && lock->to >= from;
-}
-
-static unsigned db_bits(const struct rb_file_lock *lock)
-{
-    unsigned bits = 0;
-
-    if (touches(lock, RB_SQLITE_SHARED, RB_SQLITE_SHARED_LAST)) {
-        bits |= lock->write ? EXCLUSIVE : SHARED;
-    }
-    if (lock->write && touches(lock, RB_SQLITE_PENDING, RB_SQLITE_PENDING)) {
-        bits |= PENDING;
-    }
-    if (lock->write && touches(lock, RB_SQLITE_RESERVED, RB_SQLITE_RESERVED)) {
-        bits |= RESERVED;
-    }
-    return bits;
-}
-
-static unsigned shm_bits(const struct rb_file_lock *lock)
-{
-    unsigned bits = 0;
-
-    if (lock->write && touches(lock, RB_SQLITE_WAL_WRITE, RB_SQLITE_WAL_WRITE)) {
-        bits |= WAL_WRITE;
-    }
-    if (lock->write && touches(lock, RB_SQLITE_WAL_CHECKPOINT, RB_SQLITE_WAL_CHECKPOINT)) {
-        bits |= WAL_CHECKPOINT;
-    }
-    if (lock->write && touches(lock, RB_SQLITE_WAL_RECOVER, RB_SQLITE_WAL_RECOVER)) {
-        bits |= WAL_RECOVER;
-    }
-    for (int i = 0; i <= RB_SQLITE_WAL_READ_LAST - RB_SQLITE_WAL_READ; i++) {
-        if (touches(lock, RB_SQLITE_WAL_READ + i, RB_SQLITE_WAL_READ + i)) {
-            bits |= (unsigned)WAL_READ << i;
-        }
-    }
-    return bits;
-}
-
-static struct owner *owner_of(struct owners *set, pid_t pid)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->of[i].pid == pid) {
-            return &set->of[i];
-        }
-    }
-    return NULL;
-}
-
-static void collect(const struct rb_file_lock *lock, void *user)
-{
-    const struct sample *sample = user;
-    unsigned bits = (sample->shm ? shm_bits(lock) : db_bits(lock)) & ~sample->ignore;
-    struct owner *owner = owner_of(sample->into, lock->pid);
-
-    if (bits == 0 || lock->pid == getpid()) {
-        return;
-    }
-    if (!owner && sample->into->count < MAX_OWNERS) {
-        owner = &sample->into->of[sample->into->count++];
-        *owner = (struct owner){.pid = lock->pid};
-    }
-    if (owner) {
-        owner->bits |= bits;
-    }
-}
-
-/* The file system's own answer, for what /proc/locks does not show (other hosts, other containers). */
-static void ask(int fd, int64_t from, int64_t to, struct sample *sample)
-{
-    struct rb_file_lock lock;
-
-    if (fd >= 0 && rb_file_lock_ask(fd, from, to, &lock)) {
-        collect(&lock, sample);
-    }
-}
-
-static void look(struct probe *probe, struct owners *out)
-{
-    /* In WAL mode every connection holds SHARED for as long as it is open: it says nothing. */
-    struct sample db = {out, probe->kind == RB_SQLITE_WAL ? SHARED : 0, false}, shm = {out, 0, true};
-
-    out->count = 0;
-    ask(probe->db, RB_SQLITE_PENDING, RB_SQLITE_PENDING, &db);
-    ask(probe->db, RB_SQLITE_RESERVED, RB_SQLITE_RESERVED, &db);
-    ask(probe->db, RB_SQLITE_SHARED, RB_SQLITE_SHARED_LAST, &db);
-    for (int byte = RB_SQLITE_WAL_WRITE; byte <= RB_SQLITE_WAL_READ_LAST; byte++) {
-        ask(probe->shm, byte, byte, &shm);
-    }
-    probe->blind = rb_proc_locks(&probe->db_st, collect, &db) != 0;
-    if (probe->shm >= 0) {
-        (void)rb_proc_locks(&probe->shm_st, collect, &shm);
-    }
-}
-
-/* What of the first set is still held in the second. A read counts by its own mark: a reader that moves on
- * takes another one. */
-static void keep_common(struct owners *held, struct owners *now, bool progress)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < held->count; i++) {
-        const struct owner *same = owner_of(now, held->of[i].pid);
-        struct owner left = held->of[i];
-        /* A writer may pass from one write lock to the next and still be the same writer. */
-        unsigned writing = same && !progress && (left.bits & WRITING) ? same->bits & WRITING : 0;
-
-        left.bits = writing | (same ? left.bits & same->bits & ~(unsigned)WRITING : 0);
-        if (left.bits != 0) {
-            held->of[kept++] = left;
-        }
-    }
-    held->count = kept;
-}
-
-static unsigned all_bits(const struct owners *set)
-{
-    unsigned bits = 0;
-
-    for (size_t i = 0; i < set->count; i++) {
-        bits |= set->of[i].bits;
-    }
-    return bits;
-}
-
-/* Commits are counted in the database header, or in WAL mode in the header of the -shm. A counter that
- * moves means that transactions come to an end: busy, not stuck. */
-struct counter {
-    unsigned char bytes[48];
-};
-
-static void read_counter(const struct probe *probe, struct counter *out)
-{
-    memset(out, 0, sizeof *out);
-    if (probe->kind == RB_SQLITE_WAL) {
-        if (probe->shm >= 0) {
-            (void)!pread(probe->shm, out->bytes, sizeof out->bytes, 0);
-        }
-    } else {
-        (void)!pread(probe->db, out->bytes, 4, 24);
-    }
-}
-
-static void note_cpu(struct owners *held)
-{
-    for (size_t i = 0; i < held->count; i++) {
-        held->of[i].cpu_ns = held->of[i].pid > 0 ? rb_clock_cpu_ns(held->of[i].pid) : 0;
-    }
-}
-
-/* On a crowded machine also one that works gets little of the processor; but then it waits for it (R), or for the
- * disk (D). */
-static void note_idle(struct owners *held, int64_t watched_ns)
-{
-    struct rb_proc proc;
-
-    for (size_t i = 0; i < held->count; i++) {
-        struct owner *one = &held->of[i];
-        one->idle = one->pid > 0 && rb_proc_read(one->pid, &proc) == 0 && !strchr("RD", proc.state) &&
-                    rb_clock_cpu_ns(one->pid) - one->cpu_ns < watched_ns / 4;
-    }
-}
-
-/* Watches until nobody has held a lock all the time, or until wait is over. held: who did. */
-static void watch(struct probe *probe, const struct rb_work *work, double wait, struct owners *held)
-{
-    int64_t start = rb_clock_mono_ns(), end = start + (int64_t)(wait * 1e9);
-    struct counter before, after;
-    struct owners now;
-
-    read_counter(probe, &before);
-    look(probe, held);
-    note_cpu(held);
-    while ((all_bits(held) & (WRITING | READING)) && rb_clock_mono_ns() < end && rb_bind_wait_ms(work, SAMPLE_MS)) {
-        look(probe, &now);
-        read_counter(probe, &after);
-        keep_common(held, &now, memcmp(&before, &after, sizeof before) != 0);
-        before = after;
-    }
-    if (wait > 0) {
-        note_idle(held, rb_clock_mono_ns() - start);
-    }
-}
 
 /* ---- who is in whose way ---- */
 
-static bool reads_only(const struct owner *one)
+static bool reads_only(const struct rb_lock_owner *one)
 {
-    return (one->bits & SHARED) && !(one->bits & WRITING);
+    return (one->bits & RB_LOCK_SHARED) && !(one->bits & RB_LOCK_WRITING);
 }
 
 /* It wants to commit and lets nobody begin to read any more; those who read already are in its way. */
-static bool waits(const struct owner *one)
+static bool waits(const struct rb_lock_owner *one)
 {
-    return (one->bits & (PENDING | EXCLUSIVE)) == PENDING;
+    return (one->bits & (RB_LOCK_PENDING | RB_LOCK_EXCLUSIVE)) == RB_LOCK_PENDING;
 }
 
-static bool any(const struct owners *held, bool (*is)(const struct owner *one))
+static bool any(const struct rb_lock_owners *held, bool (*is)(const struct rb_lock_owner *one))
 {
     for (size_t i = 0; i < held->count; i++) {
         if (is(&held->of[i])) {
@@ -290,17 +57,17 @@ static bool any(const struct owners *held, bool (*is)(const struct owner *one))
 /* Where there is no WAL a commit needs every reader to end. A reader is in its way when a writer waits, or when
  * nothing happens any more: a read that was left open. One that works comes to an end by itself, and a pool of
  * readers that are always at work lets a writer in between them. */
-static unsigned in_the_way(const struct owners *held, const struct owner *one)
+static unsigned in_the_way(const struct rb_lock_owners *held, const struct rb_lock_owner *one)
 {
     if (reads_only(one)) {
-        return one->idle || any(held, waits) ? SHARED : 0;
+        return one->idle || any(held, waits) ? RB_LOCK_SHARED : 0;
     }
-    return waits(one) && any(held, reads_only) ? 0 : one->bits & WRITING;
+    return waits(one) && any(held, reads_only) ? 0 : one->bits & RB_LOCK_WRITING;
 }
 
-static struct owners blockers_of(const struct owners *held)
+static struct rb_lock_owners blockers_of(const struct rb_lock_owners *held)
 {
-    struct owners out = {.count = 0};
+    struct rb_lock_owners out = {.count = 0};
 
     for (size_t i = 0; i < held->count; i++) {
         if (in_the_way(held, &held->of[i])) {
@@ -346,7 +113,7 @@ static bool exists(pid_t pid)
 }
 
 /* NULL for an owner without a name or one that is gone. */
-static json_t *owner_json(const struct owner *owner, bool *hidden)
+static json_t *owner_json(const struct rb_lock_owner *owner, bool *hidden)
 {
     char service[256];
     struct rb_proc proc;
@@ -373,7 +140,7 @@ static json_t *owner_json(const struct owner *owner, bool *hidden)
     return out;
 }
 
-static json_t *owners_json(const struct owners *set, unsigned wanted, bool *hidden)
+static json_t *owners_json(const struct rb_lock_owners *set, unsigned wanted, bool *hidden)
 {
     json_t *out = json_array(), *one;
 
@@ -404,20 +171,20 @@ static json_t *file_json(const char *path, const char *suffix)
 static const char *kind_name(unsigned bits)
 {
     for (size_t i = 0; i < sizeof lock_names / sizeof *lock_names; i++) {
-        if (bits & lock_names[i].bit & (WRITING | SHARED)) {
+        if (bits & lock_names[i].bit & (RB_LOCK_WRITING | RB_LOCK_SHARED)) {
             return lock_names[i].name;
         }
     }
     return NULL;
 }
 
-static json_t *report(const struct probe *probe, const struct owners *held)
+static json_t *report(const struct rb_lock_probe *probe, const struct rb_lock_owners *held)
 {
-    struct owners blockers = blockers_of(held);
-    unsigned bits = all_bits(&blockers);
+    struct rb_lock_owners blockers = blockers_of(held);
+    unsigned bits = rb_lock_bits(&blockers);
     bool locked = blockers.count > 0, hidden = false, unseen_reader = false;
-    json_t *holders = owners_json(&blockers, WRITING | SHARED, &hidden);
-    json_t *readers = owners_json(held, READING, &unseen_reader);
+    json_t *holders = owners_json(&blockers, RB_LOCK_WRITING | RB_LOCK_SHARED, &hidden);
+    json_t *readers = owners_json(held, RB_LOCK_READING, &unseen_reader);
 
     return json_pack("{s:b, s:s*, s:s, s:o, s:o, s:b, s:b, s:b, s:{s:o, s:o*, s:o*, s:o*}}", "locked", locked, "kind",
                      kind_name(bits), "mode", probe->kind == RB_SQLITE_WAL ? "wal" : "rollback", "holders", holders,
@@ -429,8 +196,8 @@ static json_t *report(const struct probe *probe, const struct owners *held)
 
 json_t *rb_sqlite_locks(const json_t *args, struct rb_work *work, struct rb_err *err)
 {
-    struct probe probe = {.db = -1, .shm = -1};
-    struct owners held;
+    struct rb_lock_probe probe = {.db = -1, .shm = -1};
+    struct rb_lock_owners held;
     char name[PATH_MAX];
     json_t *out = NULL;
 
@@ -451,7 +218,7 @@ json_t *rb_sqlite_locks(const json_t *args, struct rb_work *work, struct rb_err 
     if (probe.shm < 0 && probe.shm != RB_ENOT_FOUND) {
         goto done; /* it is there and cannot be looked at: nothing can be said of its locks */
     }
-    watch(&probe, work, rb_bind_real(args, "wait", 2), &held);
+    rb_lock_watch(&probe, work, rb_bind_real(args, "wait", 2), &held);
     out = report(&probe, &held);
 done:
     if (probe.shm >= 0) {

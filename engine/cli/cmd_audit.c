@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/audit_kinds.h"
 #include "cli/commands.h"
 #include "journal/journal.h"
 #include "report/report.h"
@@ -37,137 +37,7 @@ struct audit {
     int64_t since;
 };
 
-/* ---- an event in one line ---- */
-
-static void say_block(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    const char *id = rb_json_str(body, "fix", rb_json_str(body, "id", "")), *key = rb_json_str(body, "key", "");
-    (void)c;
-    rb_buf_addf(out, "%s%s%s", id, key[0] != '\0' ? "/" : "", key);
-}
-
-static void say_started(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    (void)c;
-    rb_buf_addf(out, "%s  %s", rb_json_str(body, "runbook", "?"), rb_json_str(body, "mode", ""));
-}
-
-static void say_ended(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    rb_buf_adds(out, rb_result_word(c, rb_json_str(body, "result", "?")));
-}
-
-static void say_answer(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    say_block(c, body, out);
-    rb_buf_addf(out, "  %s (%s)", rb_report_word("report_a", rb_json_str(body, "answer", "?")),
-                rb_report_word("report_h", rb_json_str(body, "how", "?")));
-}
-
-static void say_block_ended(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    rb_buf_addf(out, "%s ", rb_json_str(body, "phase", ""));
-    say_block(c, body, out);
-    rb_buf_addf(out, "  %s", rb_json_str(body, "result", "?"));
-}
-
-static void say_call(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    rb_buf_addf(out, "%s%s", rb_effect_line(c, body),
-                json_is_false(json_object_get(body, "ok")) ? TX(audit_failed) : "");
-}
-
-static void say_resolved(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    const char *said = rb_json_bool(body, "done", false) ? "said_done" : "said_not_done";
-    rb_buf_addf(out, "%s  %s  %s", rb_effect_line(c, body), rb_report_word("report_r", said),
-                rb_json_str(body, "reason", ""));
-}
-
-static void say_approval(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    const json_t *yes = json_object_get(body, "yes");
-    const char *reason = rb_json_str(body, "reason", "");
-    (void)c;
-    rb_buf_addf(out, "%s%s%s%s%s", rb_json_str(body, "id", "?"), yes != NULL ? "  " : "",
-                yes == NULL ? "" : rb_report_word("report_a", json_is_true(yes) ? "yes" : "no"), *reason ? "  " : "",
-                reason);
-}
-
-static void say_plan_used(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    (void)c;
-    rb_buf_adds(out, rb_json_str(body, "plan", "?"));
-}
-
-static void say_schedule(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    (void)c;
-    rb_buf_addf(out, "%s  %s", rb_json_str(body, "schedule", "?"), rb_json_str(body, "reason", ""));
-}
-
-static void say_escalated(struct rb_cli *c, const json_t *body, struct rb_buf *out)
-{
-    (void)c;
-    rb_buf_addf(out, "%s  %s", rb_json_str(body, "schedule", rb_json_str(body, "runbook", "?")),
-                rb_json_str(body, "severity", "?"));
-}
-
-static bool always(const json_t *body)
-{
-    (void)body;
-    return true;
-}
-
-static bool never(const json_t *body)
-{
-    (void)body;
-    return false;
-}
-
-static bool wrote(const json_t *body)
-{
-    return strcmp(rb_json_str(body, "effect", "read"), "write") == 0;
-}
-
-/* The first that fits; one with a point at its end stands for all that begin so. What somebody decided or changed is of
- * interest; the rest is in `runbook logs`. */
-static const struct kind {
-    const char *name;
-    bool (*of_interest)(const json_t *body);
-    void (*say)(struct rb_cli *c, const json_t *body, struct rb_buf *out);
-} kinds[] = {
-    {"run.started", always, say_started},
-    {"run.ended", always, say_ended},
-    {"run.", always, say_block},
-    {"confirm.answered", always, say_answer},
-    {"block.ended", always, say_block_ended},
-    {"plan", always, say_block},
-    {"plan.used", always, say_plan_used},
-    {"approval.", always, say_approval},
-    {"call.intent", always, say_call},
-    {"call.outcome", wrote, say_call},
-    {"call.resolved", always, say_resolved},
-    {"call.", never, say_call},
-    {"schedule.", always, say_schedule},
-    {"service.", always, say_block},
-    {"escalated", always, say_escalated},
-    {"pruned", always, say_block},
-    {"", never, say_block},
-};
-
-static const struct kind *kind_of(const char *name)
-{
-    const struct kind *k = kinds;
-    for (size_t len; len = strlen(k->name), len > 0; k++) {
-        if (k->name[len - 1] == '.' ? strncmp(k->name, name, len) == 0 : strcmp(k->name, name) == 0) {
-            return k;
-        }
-    }
-    return k;
-}
-
-static const char *what(struct rb_cli *c, const struct kind *kind, const json_t *body)
+static const char *what(struct rb_cli *c, const struct rb_audit_kind *kind, const json_t *body)
 {
     struct rb_buf text;
     rb_buf_init(&text, 1u << 20);
@@ -176,8 +46,6 @@ static const char *what(struct rb_cli *c, const struct kind *kind, const json_t 
     rb_buf_deinit(&text);
     return kept;
 }
-
-/* ---- the list ---- */
 
 static void keep(struct audit *a, json_t *list, json_t *value)
 {
@@ -193,7 +61,7 @@ static int take_event(const struct rb_event *e, void *user)
     struct rb_cli *c = a->c;
     size_t mark = rb_word_mark(c);
     json_t *body = e->body != NULL ? rb_json_parse(e->body, strlen(e->body), NULL) : NULL;
-    const struct kind *kind = kind_of(e->kind);
+    const struct rb_audit_kind *kind = rb_audit_kind(e->kind);
     if (e->utc_us >= a->since && (c->verbose || kind->of_interest(body))) {
         json_t *actor = rb_json_parse(e->actor, strlen(e->actor), NULL);
         char id[32], at[RB_TIME_MAX];
