@@ -49,13 +49,18 @@ int rb_exec_resume(struct rb_cli *c, const char *prefix, struct rb_run_options *
 
 /* exec_view.c: the callbacks of rb_run_view for text; user is the struct rb_exec. */
 void rb_exec_event(void *user, const char *kind, const json_t *body);
-/* What stands, causes below what they explain. */
-void rb_exec_tree(struct rb_exec *e, const json_t *standing);
-void rb_exec_finding(struct rb_exec *e, const json_t *finding, int indent);
-/* Takes up what an earlier life of the run found. */
-void rb_exec_learn(struct rb_exec *e, const json_t *report);
 /* The plan of a fix or step, once. */
 void rb_exec_plan(struct rb_exec *e, const json_t *plan, const json_t *writes);
+/* exec_findings.c: what stands, causes below what they explain. */
+void rb_exec_tree(struct rb_exec *e, const json_t *standing);
+void rb_exec_finding(struct rb_exec *e, const json_t *finding, int indent);
+/* Its events. */
+void rb_exec_found(struct rb_exec *e, const json_t *body);
+void rb_exec_diagnosis(struct rb_exec *e, const json_t *body);
+/* Takes up what an earlier life of the run found. */
+void rb_exec_learn(struct rb_exec *e, const json_t *report);
+/* "ID KEY" of a finding, fix or step. */
+const char *rb_exec_name(struct rb_exec *e, const json_t *body);
 /* escalate.c: nobody decided in time. */
 void rb_exec_escalated(struct rb_exec *e, const json_t *body);
 /* exec_live.c */

@@ -7,16 +7,6 @@
 #include "base/json.h"
 #include "cli/exec.h"
 
-#define DEPTH_MAX 6
-
-static const char *name_of(struct rb_exec *e, const json_t *body)
-{
-    char text[512];
-    const char *key = rb_json_str(body, "key", "");
-    snprintf(text, sizeof text, "%s%s%s", rb_json_str(body, "id", "?"), key[0] != '\0' ? " " : "", key);
-    return rb_word(e->c, text);
-}
-
 static const char *column(struct rb_cli *c, const char *text, int width)
 {
     return rb_word_pad(c, text, width);
@@ -97,125 +87,6 @@ static void check_ended(struct rb_exec *e, const json_t *body)
     rb_put(c, RB_OUT, RB_DIM, "  %s\n", ms);
 }
 
-/* ---- findings ---- */
-
-static const char *instance_key(struct rb_exec *e, const json_t *instance)
-{
-    char text[1024];
-    snprintf(text, sizeof text, "%s/%s", rb_json_str(instance, "id", ""), rb_json_str(instance, "key", ""));
-    return rb_word(e->c, text);
-}
-
-void rb_exec_finding(struct rb_exec *e, const json_t *f, int indent)
-{
-    struct rb_cli *c = e->c;
-    const char *title = rb_word_text(c, json_object_get(f, "title"));
-    const char *severity = rb_word(c, rb_json_str(f, "severity", ""));
-    const char *advice = rb_word_text(c, json_object_get(f, "advice"));
-    rb_put(c, RB_OUT, RB_PLAIN, "%*s", indent, "");
-    if (!e->interactive) {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s  %s  %s\n", TX(finding), name_of(e, f), severity, title,
-               rb_evidence_line(c, json_object_get(f, "evidence")));
-        if (advice[0] != '\0') {
-            rb_put(c, RB_OUT, RB_PLAIN, "%*s%s %s  %s\n", indent, "", TX(advice), name_of(e, f), advice);
-        }
-        return;
-    }
-    rb_put_mark(c, RB_OUT, RB_WARN);
-    rb_put(c, RB_OUT, RB_BOLD, "%s", name_of(e, f));
-    rb_put(c, RB_OUT, RB_PLAIN, "  %s  %s\n", title, severity);
-    if (!e->brief) {
-        rb_put_evidence(c, json_object_get(f, "evidence"), indent + 4);
-    }
-    if (advice[0] != '\0') {
-        rb_put(c, RB_OUT, RB_PLAIN, "%*s%s\n", indent + 4, "", TX(advice));
-        rb_put_block(c, RB_OUT, indent + 6, json_object_get(f, "advice"));
-    }
-}
-
-/* parent NULL: those that explain nothing that stands. Causes come below what they explain. */
-static void put_tree(struct rb_exec *e, const json_t *standing, const char *parent, int depth)
-{
-    size_t i;
-    json_t *s;
-    const char *last = "";
-    json_array_foreach((json_t *)standing, i, s) {
-        const json_t *f = json_object_get(e->found, instance_key(e, s));
-        const char *explains = rb_json_str(f, "explains", "");
-        bool root = explains[0] == '\0' || !rb_json_find(standing, "id", explains);
-        bool here = parent == NULL ? root : !root && strcmp(explains, parent) == 0;
-        if (f == NULL || !here || depth > DEPTH_MAX) {
-            continue;
-        }
-        rb_exec_finding(e, f, (e->interactive ? 4 : 0) + 2 * depth);
-        const char *id = rb_json_str(s, "id", "");
-        const json_t *after = json_array_get(standing, i + 1);
-        last = id;
-        /* Several instances of one finding share their causes: shown once, below the last of them. */
-        if (strcmp(rb_json_str(after, "id", ""), last) != 0) {
-            put_tree(e, standing, id, depth + 1);
-        }
-    }
-}
-
-void rb_exec_tree(struct rb_exec *e, const json_t *standing)
-{
-    put_tree(e, standing, NULL, 0);
-}
-
-static void put_still(struct rb_exec *e, const json_t *standing)
-{
-    struct rb_cli *c = e->c;
-    size_t i;
-    json_t *s;
-    if (json_array_size(standing) == 0) {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s", e->interactive ? "  " : "");
-        if (e->interactive) {
-            rb_put_mark(c, RB_OUT, RB_GOOD);
-        }
-        rb_put(c, RB_OUT, RB_PLAIN, "%s\n", TX(nothing_stands));
-        return;
-    }
-    json_array_foreach((json_t *)standing, i, s) {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s", e->interactive ? "  " : "");
-        if (e->interactive) {
-            rb_put_mark(c, RB_OUT, RB_WARN);
-        }
-        rb_put(c, RB_OUT, RB_PLAIN, "%s %s\n", TX(still_stands), name_of(e, s));
-    }
-}
-
-static void finding(struct rb_exec *e, const json_t *body)
-{
-    json_object_set(e->found, instance_key(e, body), (json_t *)body);
-}
-
-void rb_exec_learn(struct rb_exec *e, const json_t *report)
-{
-    size_t i, k;
-    json_t *check, *one;
-    json_array_foreach(json_object_get(report, "checks"), i, check) {
-        json_array_foreach(json_object_get(check, "findings"), k, one) {
-            finding(e, one);
-        }
-    }
-}
-
-static void diagnosis(struct rb_exec *e, const json_t *body)
-{
-    const json_t *standing = json_object_get(body, "standing");
-    bool same = e->standing_shown != NULL && json_equal(e->standing_shown, standing);
-    rb_status(e->c, NULL);
-    if (e->round == 0) {
-        rb_exec_tree(e, standing);
-    } else if (!same) {
-        put_still(e, standing);
-    }
-    e->round++;
-    json_decref(e->standing_shown);
-    e->standing_shown = json_deep_copy(standing);
-}
-
 /* ---- plans and blocks ---- */
 
 static void put_promise(struct rb_cli *c, const json_t *plan)
@@ -286,7 +157,7 @@ static const char *phase_word(struct rb_cli *c, const char *phase)
 static void block_started(struct rb_exec *e, const json_t *body)
 {
     char text[1024];
-    snprintf(text, sizeof text, "  %s  %s", phase_word(e->c, rb_json_str(body, "phase", "")), name_of(e, body));
+    snprintf(text, sizeof text, "  %s  %s", phase_word(e->c, rb_json_str(body, "phase", "")), rb_exec_name(e, body));
     rb_status(e->c, text);
 }
 
@@ -301,14 +172,14 @@ static void block_ended(struct rb_exec *e, const json_t *body)
     const char *text = rb_said_word(c, body);
     const char *ms = rb_word_ms(c, rb_json_int(body, "ms", 0));
     if (!e->interactive) {
-        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", rb_word(c, phase), name_of(e, body),
+        rb_put(c, RB_OUT, RB_PLAIN, "%s %s  %s%s%s  %s\n", rb_word(c, phase), rb_exec_name(e, body),
                rb_result_word(c, result), text[0] != '\0' ? "  " : "", text, ms);
         return;
     }
     rb_put(c, RB_OUT, RB_PLAIN, "  ");
     rb_put_mark(c, RB_OUT, rb_result_mark(result));
-    rb_put(c, RB_OUT, RB_PLAIN, "%s  %s  %s%s%s", column(c, phase_word(c, phase), 6), column(c, name_of(e, body), 24),
-           rb_result_word(c, result), text[0] != '\0' ? "  " : "", text);
+    rb_put(c, RB_OUT, RB_PLAIN, "%s  %s  %s%s%s", column(c, phase_word(c, phase), 6),
+           column(c, rb_exec_name(e, body), 24), rb_result_word(c, result), text[0] != '\0' ? "  " : "", text);
     rb_put(c, RB_OUT, RB_DIM, "  %s\n", ms);
 }
 
@@ -410,7 +281,7 @@ static void undo_ended(struct rb_exec *e, const json_t *body)
     struct rb_cli *c = e->c;
     const char *result = rb_json_str(body, "result", "?"), *why = rb_error_word(c, json_object_get(body, "why"));
     if (strcmp(result, "done") != 0) {
-        rb_put(c, RB_OUT, RB_WARN, "%s %s  %s%s%s\n", TX(ph_undo), name_of(e, body),
+        rb_put(c, RB_OUT, RB_WARN, "%s %s  %s%s%s\n", TX(ph_undo), rb_exec_name(e, body),
                strcmp(result, "no_undo") == 0 ? TX(show_no_undo) : rb_result_word(c, result),
                why[0] != '\0' ? "  " : "", why);
     }
@@ -449,8 +320,8 @@ void rb_exec_event(void *user, const char *kind, const json_t *body)
         {"run.started", run_started, true},
         {"check.started", check_started, true},
         {"check.ended", check_ended, false},
-        {"finding", finding, false},
-        {"diagnosis", diagnosis, false},
+        {"finding", rb_exec_found, false},
+        {"diagnosis", rb_exec_diagnosis, false},
         {"plan", plan, true},
         {"block.started", block_started, true},
         {"block.ended", block_ended, false},
