@@ -72,3 +72,32 @@ drill "two-at-once" {
     fails(s)
   end,
 }
+drill "of-another-day" { -- what the logs say of failures that are over keeps nobody from starting it
+  needs = needs, expect = { "down" }, repair = "start",
+  inject = function(d)
+    local s = service(d)
+    s:stop()
+    file.write(d.p.error_log, "Error: listen EADDRINUSE: address already in use :::8080\n")
+    d:age(d.p.error_log, "2d")
+    file.write(d.dir .. "/app.log", "2026-01-05 03:00:00 config: unknown key 'prot'\n2026-01-12 09:00:00 INFO shutting down\n")
+    d:set { app_log = d.dir .. "/app.log" }
+  end,
+}
+drill "again-and-again" { -- it runs when it is looked at, and never for long
+  needs = needs, expect = { "down", "dependency" }, result = "found",
+  inject = function(d)
+    file.write(d.dir .. "/run.sh", "echo starting\nsleep 1\necho \"Error: Cannot find module 'left-pad'\"\n")
+    local s = d:keep { again = true, argv = { "sh", d.dir .. "/run.sh" } }
+    file.write(d.dir .. "/config.yaml", "port: 80\n")
+    d:set { keeper = "init:" .. s.service, config = d.dir .. "/config.yaml", app_log = s.log, error_log = d.dir .. "/error.log", steady = "5s" }
+    wait_until(function() return s:logs():find("left-pad", 1, true) and s:process() end, { within = "20s", every = "50ms" })
+  end,
+}
+drill "small-port" { -- not a file of somebody else: the port
+  needs = { "root", table.unpack(needs) }, expect = { "down", "port" }, repair = "start", result = "found",
+  inject = function(d)
+    local s = service(d)
+    s:stop()
+    file.write(d.p.error_log, "Error: listen EACCES: permission denied 0.0.0.0:80\n")
+  end,
+}

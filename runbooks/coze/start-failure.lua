@@ -18,9 +18,10 @@ finding "down" {
   title  = { zh = "服务没有在运行（{detail}）", en = "the service is not running ({detail})" },
   advice = { zh = "没有找到原因：把附件里的日志发给技术支持", en = "no cause was found: send the logs attached to support" },
   verify = function(p)
-    local pid = keeper.state(p.keeper).pid
-    if not pid then return false, { zh = "没有在运行", en = "it is not running" } end
-    local one = system.processes { pid = pid }[1]
+    local kept = keeper.state(p.keeper)
+    if kept.state ~= "running" then return false, { zh = "没有在运行", en = "it is not running" } end
+    if not kept.pid then return true end -- its keeper tells no process to look at
+    local one = system.processes { pid = kept.pid }[1]
     return one and system.load().uptime - one.started / 100 >= p.steady, { zh = "还没稳定运行 {steady}", en = "it has not run for {steady} yet" }
   end,
   within = "10m",
@@ -39,27 +40,60 @@ finding "permission" {
   advice = { zh = "把那个文件的属主改成服务用户；不要用 sudo 运行服务", en = "give the file to the service's user; do not run the service by sudo" },
 }
 finding "port" {
-  explains = "down", key = "line", title = { zh = "端口被占：{line}", en = "the port is taken: {line}" },
+  explains = "down", key = "line", title = { zh = "拿不到端口：{line}", en = "it does not get its port: {line}" },
   advice = { zh = "runbook exec coze/port-conflict", en = "runbook exec coze/port-conflict" },
 }
 
 -- What programs say, most telling first; a line counts for the first that fits.
 local CAUSES = {
-  { "port", "EADDRINUSE|[Aa]ddress already in use" },
+  { "port", "EADDRINUSE|[Aa]ddress already in use|listen EACCES|\\bbind\\b.*[Pp]ermission denied" },
   { "permission", "EACCES|[Pp]ermission denied|PermissionError" },
   { "config", "yaml:|YAMLException|unknown (key|field)|invalid (value|config)|config:.*(invalid|unknown)|SyntaxError" },
   { "dependency", "No such file or directory|cannot open shared object|MODULE_NOT_FOUND|Cannot find module|ModuleNotFoundError|ImportError|"
     .. "Dependency failed|ECONNREFUSED" },
 }
 
+local function cause_of(line)
+  for _, cause in ipairs(CAUSES) do
+    if text.match(line, cause[2]) then return cause[1] end
+  end
+end
+-- When a line was written, to compare with others of the same log; nil where it does not say.
+local function written(line)
+  local year, month, day, hour, minute = line:match("^%W?(%d%d%d%d)[-/](%d%d)[-/](%d%d)[T ](%d%d):(%d%d)")
+  return year and ((((year * 12 + month) * 31 + day) * 24 + hour) * 60 + minute) * 60
+end
+-- What belongs to this failure: the lines since the last start that the log knows of, and none of an hour before its end.
+local OLD = 3600
+local function recent(words)
+  local lines, newest, from = text.lines(words), nil, 1
+  for i, line in ipairs(lines) do
+    if text.match(line, "(?i)\\b(?:starting|started|listening)\\b") and not cause_of(line) then from = i + 1 end
+    newest = math.max(newest or 0, written(line) or 0)
+  end
+  local list, at = {}, nil
+  for i, line in ipairs(lines) do
+    at = written(line) or at
+    if i >= from and (not at or at >= newest - OLD) then list[#list + 1] = line end
+  end
+  return list
+end
+
 check "service" {
-  title = { zh = "服务状态", en = "the service's state" },
+  timeout = "6m", title = { zh = "服务状态", en = "the service's state" },
   why   = { zh = "手册的 ps aux | grep coze 会找到 grep 自己；这里问守护程序，再看进程", en = "the manual's ps aux | grep coze finds the grep itself; this asks the keeper" },
   run = function(p)
     local kept = keeper.state(p.keeper)
     ok({ zh = "{state}（{detail}），重启过 {n} 次",
          en = "{state} ({detail}), restarted {n} times" }, { state = kept.state, detail = kept.detail, n = kept.restarts or 0 })
-    if kept.state ~= "running" then found("down", { detail = kept.detail }) end
+    if kept.state ~= "running" then found("down", { detail = kept.detail }) return kept end
+    local one = kept.pid and system.processes { pid = kept.pid }[1]
+    local left = one and p.steady - (system.load().uptime - one.started / 100) or 0
+    if left > 0 then -- between two crashes it runs, too
+      wait(left)
+      local again = keeper.state(p.keeper)
+      if again.state ~= "running" or again.pid ~= kept.pid then found("down", { detail = "starts again and again" }) end
+    end
     return kept
   end,
 }
@@ -68,16 +102,17 @@ check "log" {
   why   = { zh = "手册的 /var/log/system.log 是 macOS 的；这里看守护程序的日志和两个应用日志，只看最后 {lines} 行、最后一次启动",
             en = "the manual's /var/log/system.log is macOS's; this reads the keeper's log and the two of the application, the last {lines} lines" },
   run = function(p)
-    local words = keeper.logs(p.keeper, p.app_log, p.lines) .. "\n" .. (file.tail(p.error_log, { lines = p.lines }) or "")
-    attach("log", words)
-    local last = 0
-    for at in words:gmatch("()starting\n") do last = at end
-    for _, line in ipairs(text.lines(words:sub(last + 1))) do
-      for _, cause in ipairs(CAUSES) do
-        if text.match(line, cause[2]) then
-          found(cause[1], { line = text.cut(text.trim(line), 160) })
-          break
-        end
+    local parts, newest = { keeper.logs(p.keeper, nil, p.lines) }, 0
+    local stats = { file.stat(p.app_log) or false, file.stat(p.error_log) or false }
+    for _, stat in ipairs(stats) do newest = math.max(newest, stat and stat.mtime or 0) end
+    for i, path in ipairs { p.app_log, p.error_log } do -- one that was not written this time is of another failure
+      if stats[i] and stats[i].mtime >= newest - OLD then parts[#parts + 1] = file.tail(path, { lines = p.lines }) end
+    end
+    attach("log", table.concat(parts, "\n"))
+    for _, part in ipairs(parts) do
+      for _, line in ipairs(recent(part)) do
+        local cause = cause_of(line)
+        if cause then found(cause, { line = text.cut(text.trim(line), 160) }) end
       end
     end
   end,

@@ -36,3 +36,11 @@ drill "no-root-cause" { -- without it there is no report and no end
   needs = { "python3" }, inject = service, expect = {}, answers = people { analysis = false }, result = "aborted",
   prove = function(d) assert(#reports(d) == 0, "it was closed") end,
 }
+drill "nobody-can-be-told" { -- the channel is down with the rest: the incident goes on, and the report says so
+  needs = { "python3" }, expect = {}, answers = people(), result = "done",
+  inject = function(d)
+    service(d)
+    d:set { channel = d:channel("oncall", { kind = "webhook", url = ("http://127.0.0.1:%d/hook"):format(d:port()) }) }
+  end,
+  prove = function(d) assert(file.read(reports(d)[1].path):find("by telephone", 1, true), "it does not say that nobody was told") end,
+}

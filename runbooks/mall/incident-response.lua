@@ -22,6 +22,14 @@ end
 -- One row of the manual's tables: what a person does, and what the person reports.
 local function by_person(id, title, hand, asks) step(id) { title = title, by_hand = hand, asks = asks } end
 
+-- The channel may be down with all the rest: then people are called, and the incident goes on.
+local function tell(p, message)
+  local _, err = try(notify, p.channel, message)
+  if not err then return p.channel end
+  note({ zh = "{channel} 发不出去（{why}）：打电话通知", en = "{channel} does not work ({why}): call people by telephone" }, { channel = p.channel, why = err.message })
+  return "by telephone, " .. p.channel .. " failed"
+end
+
 -- 3.1 发现故障
 step "open" { risk = "low", title = { zh = "开始计时", en = "start the clock" }, run = function() return { at = now() } end }
 by_person("discovered", { zh = "3.1 发现故障", en = "3.1 how it was noticed" }, { zh = "记下故障是怎么发现的", en = "note how it was noticed" }, {
@@ -40,7 +48,7 @@ by_person("scope", { zh = "3.2.2 评估影响", en = "3.2.2 its impact" }, { zh 
 step "tell" {
   risk = "low", title = { zh = "3.2.3 通知相关人员（{channel}）", en = "3.2.3 tell people ({channel})" },
   run  = function(p, r)
-    notify(p.channel, {
+    local told = tell(p, {
       level = r.level.level, event = "open", dedup = p.health_url, title = { zh = "[" .. r.level.level .. "] " .. r.discovered.what,
                                                                              en = "[" .. r.level.level .. "] " .. r.discovered.what },
       facts = { { { zh = "影响范围", en = "scope" }, r.scope.scope }, { { zh = "影响程度", en = "degree" }, r.scope.degree } },
@@ -48,7 +56,7 @@ step "tell" {
     local took, limit = now() - r.open.at, LEVELS[r.level.level]
     if took > limit then note({ zh = "响应超时：用了 {took:duration}，要求 {limit:duration}",
                                 en = "late: it took {took:duration}, {limit:duration} are allowed" }, { took = took, limit = limit }) end
-    return { took = took, limit = limit, late = took > limit }
+    return { took = took, limit = limit, late = took > limit, told = told }
   end,
 }
 by_person("plan", { zh = "3.2.4 准备应急方案", en = "3.2.4 an emergency plan" },
@@ -111,7 +119,7 @@ step "report" {
       { "级别 / level", r.level.level }, { "现象 / seen", r.discovered.what }, { "发现途径 / noticed by", r.discovered.how },
       { "影响 / impact", r.scope.scope .. ", " .. r.scope.degree },
       { "响应 / responded after", ("%s%s"):format(fmt.duration(r.tell.took), r.tell.late and " (late)" or "") },
-      { "监控 / metrics", r.metrics.seen }, { "日志 / logs", r.logs.seen }, { "复现 / reproduced", r.reproduce.how },
+      { "通知 / told", r.tell.told or p.channel }, { "监控 / metrics", r.metrics.seen }, { "日志 / logs", r.logs.seen }, { "复现 / reproduced", r.reproduce.how },
       { "原因 / cause", r.cause.cause }, { "运行 / run", r.cause.run or "-" }, { "方案 / plan", r.plan.plan },
       { "处理 / done", r.act.done }, { "效果 / effect", r.effect.seen },
       { "恢复 / restored", r.normal.at }, { "根本原因 / root cause", r.analysis.root }, { "教训 / lessons", r.lessons.lessons },
@@ -129,7 +137,7 @@ step "report" {
 step "close" {
   risk = "low", title = { zh = "通知恢复，关闭故障", en = "tell that it is over, and close it" },
   run  = function(p, r)
-    notify(p.channel, { level = r.level.level, event = "resolved", dedup = p.health_url, facts = { { { zh = "报告", en = "report" }, r.report.path } },
+    tell(p, { level = r.level.level, event = "resolved", dedup = p.health_url, facts = { { { zh = "报告", en = "report" }, r.report.path } },
       title = { zh = "已恢复：" .. r.discovered.what, en = "over: " .. r.discovered.what } })
   end,
 }
