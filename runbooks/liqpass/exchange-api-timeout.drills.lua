@@ -135,3 +135,27 @@ drill "price-failed" {
   needs = needs, expect = { "price-failed" }, result = "found", prove = unchanged,
   inject = function(d) lab(d) d.okx:routes { ["/price"] = { status = 500 }, ["*"] = { status = 200 } } d:set { price_url = d.okx.url .. "/price" } end,
 }
+drill "prices-and-durations" { -- numbers that are no status
+  needs = needs, expect = {}, prove = unchanged,
+  inject = function(d) lab(d, { log = { "200 401 ms", "200 price=429.50", "200 took 401ms", "200 $418" } }) end,
+}
+drill "wrong-within" { -- 200, and an error in the answer
+  needs = needs, expect = { "exchange-rate-limited", "single-exchange" }, result = "found", prove = unchanged,
+  inject = answers { body = { code = "50011", msg = "Too Many Requests" } },
+}
+drill "reads-its-file" { -- as dotenv does: its process was started with none of it, and runs with all of it
+  needs = needs, expect = {}, prove = unchanged,
+  inject = function(d)
+    lab(d)
+    d.backend = d:keep { argv = { "sleep", "3600" } }
+    d:set { backend_keeper = "init:" .. d.backend.service }
+    d.pid = d.backend:process().pid
+  end,
+}
+drill "waits-too-short" { -- milliseconds that were taken for seconds
+  needs = needs, expect = { "exchange-timeout" }, repair = "raise-timeout", prove = function(d) runs_with(d, "API_TIMEOUT=8000") end,
+  inject = function(d)
+    lab(d, { env = ("BINANCE_API_KEY=%s\nBINANCE_SECRET_KEY=%s\nOTHER=kept\nAPI_TIMEOUT=10\n"):format(OLD, OLD) })
+    for _, one in ipairs { d.binance, d.okx } do one:routes { ["*"] = { body = "{}", delay = 0.3 } } end
+  end,
+}

@@ -25,9 +25,14 @@ param "channel"
 param "price_url"    { type = "url", required = false, title = { zh = "后端自己的价格验证接口", en = "the backend's own price verification" } }
 
 -- What the backend itself waits: API_TIMEOUT is in milliseconds.
-local function limit(p) return (tonumber(envfile.get(p.env_file, "API_TIMEOUT")) or p.http_timeout * 1000) / 1000 end
+local function limit(p)
+  local ms = tonumber(envfile.get(p.env_file, "API_TIMEOUT"))
+  return (ms and ms > 0 and ms or p.http_timeout * 1000) / 1000
+end
+local LONGEST = 30 -- nobody at night waits longer for one try, whatever the backend does
 local function of(word) return word:match("^([^=]+)=(.+)$") end
 local REFUSED = { [429] = "exchange-rate-limited", [418] = "exchange-rate-limited", [403] = "exchange-geo-blocked", [451] = "exchange-geo-blocked" }
+local LIMITS = { ["-1003"] = true, ["50011"] = true, ["50061"] = true } -- Binance's, OKX's
 local FAILED = { dns = "exchange-dns", timeout = "exchange-timeout" }
 -- One try: the finding and its evidence; evidence alone when it is well.
 local function try_once(p, word, wait)
@@ -38,6 +43,11 @@ local function try_once(p, word, wait)
   f.ms, f.after = math.floor(answer.ms), answer.headers["retry-after"] or "-"
   if REFUSED[answer.status] then return REFUSED[answer.status], f end
   if not answer.ok then return "exchange-down", f end
+  local code = type(answer.json) == "table" and answer.json.code or 0 -- OKX says 200, and what is wrong within
+  if tostring(code) ~= "0" then
+    f.code = "code " .. tostring(code)
+    return LIMITS[tostring(code)] and "exchange-rate-limited" or "exchange-down", f
+  end
   if answer.ms > wait * 10 * p.slow_pct then return "exchange-slow", f end
   return nil, f
 end
@@ -45,7 +55,7 @@ end
 local function probe(p, word, wait)
   local bad, last, f = 0, nil, nil
   for _ = 1, 3 do
-    local id, seen = try_once(p, word, wait or limit(p))
+    local id, seen = try_once(p, word, wait or math.min(limit(p), LONGEST))
     if id then bad, last, f = bad + 1, id, seen else f = f or seen end
     if bad == 2 then return last, f end
   end
@@ -131,11 +141,14 @@ generic.env_config {
   },
 }
 
+-- A status is no price (429.5) and no duration (401 ms).
+local LIMITED = [[(?<![\d.,$])(?:429|418)\b(?![.,]\d|\s*m?s\b)|-1003\b]]
+local REJECTED = [[(?<![\d.,$])401\b(?![.,]\d|\s*m?s\b)|-201[45]\b]]
 check "calls" {
   title = { zh = "API 调用日志", en = "the log of API calls" },
   why   = { zh = "手册的 tail -f 不会自己结束；这里数最近 {window} 的", en = "the manual's tail -f never ends; this counts the last {window}" },
   run   = function(p)
-    local seen = logs.scan(p.api_log, { limited = [[\b(?:429|418)\b|-1003\b]], rejected = [[\b401\b|-2015\b]], late = LATE }, { last = p.window })
+    local seen = logs.scan(p.api_log, { limited = LIMITED, rejected = REJECTED, late = LATE }, { last = p.window })
     if #seen.missing > 0 then skip { zh = "没有 {api_log}", en = "no {api_log}" } end
     local function count(name) return seen.matches[name] and seen.matches[name].count or 0 end
     local pct = seen.lines > 0 and count "limited" * 100 // seen.lines or 0

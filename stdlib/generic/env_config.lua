@@ -18,14 +18,24 @@ return function(o)
     end
     return list
   end
-  -- Names whose value in the file is not the one that the running service has.
+  -- A program that reads the file itself (dotenv) was started with none of its names. Values are not looked at.
+  local function reads_itself(pid, entries)
+    local names_of = shell.read { sh = [[tr '\0' '\n' <"/proc/$1/environ" | cut -d= -f1]], args = { tostring(pid) } }.out
+    for _, name in ipairs(text.lines(names_of)) do
+      if entries[name] then return false end
+    end
+    return true
+  end
+  -- Names whose value in the file is not the one that the running service has; its process; whether that cannot be seen.
   local function stale(p)
     local pid, list = keeper.state(p.backend_keeper).pid, {}
-    for name, entry in pairs(pid and envfile.read(p.env_file, { pid = pid }) or {}) do
+    local entries = pid and envfile.read(p.env_file, { pid = pid }) or {}
+    for name, entry in pairs(entries) do
       if entry.loaded == false then list[#list + 1] = name end
     end
     table.sort(list)
-    return list, pid
+    if #list > 0 and reads_itself(pid, entries) then return {}, pid, true end
+    return list, pid, false
   end
   local function loaded(p)
     local list, pid = stale(p)
@@ -60,8 +70,9 @@ return function(o)
   check "loaded" {
     title = { zh = "后端运行时用的变量", en = "what the backend runs with" }, why = why.loaded,
     run   = function(p)
-      local list, pid = stale(p)
+      local list, pid, unseen = stale(p)
       if not pid then skip { zh = "后端没有在运行", en = "the backend is not running" } end
+      if unseen then skip { zh = "后端自己读 {env_file}，从进程看不出来", en = "the backend reads {env_file} itself, which its process does not show" } end
       for _, name in ipairs(list) do found("env-not-loaded", { name = name }) end
     end,
   }
