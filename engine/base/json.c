@@ -142,6 +142,18 @@ json_t *rb_json_find(const json_t *list, const char *key, const char *text)
     return NULL;
 }
 
+json_t *rb_json_find_same(const json_t *list, const json_t *one)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *object = json_array_get(list, i);
+        if (json_equal(json_object_get(object, "id"), json_object_get(one, "id")) &&
+            json_equal(json_object_get(object, "key"), json_object_get(one, "key"))) {
+            return object;
+        }
+    }
+    return NULL;
+}
+
 bool rb_json_lists(const json_t *list, const char *text)
 {
     bool found = json_is_string(list) && !strcmp(json_string_value(list), text);

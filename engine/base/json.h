@@ -22,6 +22,8 @@ json_int_t rb_json_int(const json_t *object, const char *key, json_int_t fallbac
 bool rb_json_bool(const json_t *object, const char *key, bool fallback);
 /* The first object of a list with that text as its member key; NULL = none. Borrowed. */
 json_t *rb_json_find(const json_t *list, const char *key, const char *text);
+/* The first one with the id and the key of this one: an instance of a finding has both. NULL = none. Borrowed. */
+json_t *rb_json_find_same(const json_t *list, const json_t *one);
 /* Is it this text, or a list that holds it? */
 bool rb_json_lists(const json_t *list, const char *text);
 

@@ -63,30 +63,12 @@ static void check_ended(struct teller *t, const struct rb_event *e, const json_t
 
 static void finding(struct teller *t, const struct rb_event *e, const json_t *body)
 {
-    json_t *entry = story_say(t, e, "found", body), *one;
-    size_t i;
-    json_array_foreach(story_list_of(t, "findings"), i, one) {
-        if (json_equal(json_object_get(one, "id"), json_object_get(body, "id")) &&
-            json_equal(json_object_get(one, "key"), json_object_get(body, "key"))) {
-            json_object_set(one, "evidence", json_object_get(body, "evidence"));
-            return;
-        }
+    json_t *entry = story_say(t, e, "found", body), *one = rb_json_find_same(story_list_of(t, "findings"), body);
+    if (one) {
+        json_object_set(one, "evidence", json_object_get(body, "evidence"));
+    } else {
+        json_array_append_new(story_list_of(t, "findings"), json_copy(entry));
     }
-    one = json_copy(entry);
-    json_array_append_new(story_list_of(t, "findings"), one);
-}
-
-static bool stands(const json_t *standing, const json_t *finding)
-{
-    size_t i;
-    json_t *one;
-    json_array_foreach((json_t *)standing, i, one) {
-        if (json_equal(json_object_get(one, "id"), json_object_get(finding, "id")) &&
-            json_equal(json_object_get(one, "key"), json_object_get(finding, "key"))) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void diagnosis(struct teller *t, const struct rb_event *e, const json_t *body)
@@ -95,7 +77,7 @@ static void diagnosis(struct teller *t, const struct rb_event *e, const json_t *
     size_t i;
     json_t *one;
     json_array_foreach(story_list_of(t, "findings"), i, one) {
-        json_object_set_new(one, "state", json_string(stands(standing, one) ? "standing" : "cleared"));
+        json_object_set_new(one, "state", json_string(rb_json_find_same(standing, one) ? "standing" : "cleared"));
     }
     if (!json_object_get(t->story, "diagnosed_ms")) {
         json_object_set_new(t->story, "diagnosed_ms", json_integer(story_since_start(t)));

@@ -118,26 +118,13 @@ static int check(const struct rb_run *run, struct rb_err *err)
     return rc;
 }
 
-static const json_t *find_finding(const json_t *list, const json_t *wanted)
-{
-    size_t i;
-    json_t *one;
-    json_array_foreach(list, i, one) {
-        if (json_equal(json_object_get(one, "id"), json_object_get(wanted, "id")) &&
-            json_equal(json_object_get(one, "key"), json_object_get(wanted, "key"))) {
-            return one;
-        }
-    }
-    return NULL;
-}
-
 /* The first of list that is not among the others; its name, or false. */
 static bool missing(const json_t *list, const json_t *among, char *name, size_t size)
 {
     size_t i;
     json_t *one;
     json_array_foreach(list, i, one) {
-        if (!find_finding(among, one)) {
+        if (!rb_json_find_same(among, one)) {
             rb_plan_finding_name(one, name, size);
             return true;
         }

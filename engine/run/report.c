@@ -80,45 +80,19 @@ static void check_ended(json_t *report, const json_t *body, int64_t utc_us)
     json_object_del(report, "_check");
 }
 
-static json_t *finding_in(const json_t *check, const json_t *body)
-{
-    size_t i;
-    json_t *finding;
-    json_array_foreach(json_object_get(check, "findings"), i, finding) {
-        if (json_equal(json_object_get(finding, "id"), json_object_get(body, "id")) &&
-            json_equal(json_object_get(finding, "key"), json_object_get(body, "key"))) {
-            return finding;
-        }
-    }
-    return NULL;
-}
-
 static void finding(json_t *report, const json_t *body, int64_t utc_us)
 {
     (void)utc_us;
     static const char *const keys[] = {"id",       "key",    "severity", "title", "evidence",
                                        "explains", "blocks", "advice",   NULL};
     json_t *check = check_of(report, rb_json_str(report, "_check", "-"));
-    json_t *one = finding_in(check, body);
+    json_t *one = rb_json_find_same(json_object_get(check, "findings"), body);
     if (!one) {
         one = json_object();
         json_array_append_new(json_object_get(check, "findings"), one);
     }
     take(one, body, keys);
     json_object_set_new(one, "state", json_string("standing"));
-}
-
-static bool stands(const json_t *standing, const json_t *one)
-{
-    size_t i;
-    json_t *instance;
-    json_array_foreach(standing, i, instance) {
-        if (json_equal(json_object_get(instance, "id"), json_object_get(one, "id")) &&
-            json_equal(json_object_get(instance, "key"), json_object_get(one, "key"))) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void diagnosis(json_t *report, const json_t *body, int64_t utc_us)
@@ -128,7 +102,7 @@ static void diagnosis(json_t *report, const json_t *body, int64_t utc_us)
     json_t *check, *one;
     json_array_foreach(json_object_get(report, "checks"), i, check) {
         json_array_foreach(json_object_get(check, "findings"), k, one) {
-            bool on = stands(json_object_get(body, "standing"), one);
+            bool on = rb_json_find_same(json_object_get(body, "standing"), one) != NULL;
             json_object_set_new(one, "state", json_string(on ? "standing" : "cleared"));
         }
     }
