@@ -145,13 +145,13 @@ end
 -- ---- which ones ----
 
 --- Is it a log by its name: app.log, app.log.1, app.log-20260101? "000123.log" is a database's journal, "shop.logistics.db" data.
---- options: except = patterns of names.
+--- options: name = what a log is called, default "*.log"; except = patterns of names.
 function logs.is_log(path, options)
-  local name = path:match("([^/]*)$")
+  local name, wanted = path:match("([^/]*)$"), options and options.name or "*.log"
   for _, pattern in ipairs(options and options.except or {}) do
     if glob.match(pattern, name) then return false end
   end
-  return (name:find("%.log$") or name:find("%.log[._-]%w")) ~= nil and not name:find("^%d+%.log")
+  return (glob.match(wanted, name) or glob.match(wanted .. "[._-][0-9A-Za-z]*", name)) and not name:find("^%d+%.log")
 end
 
 --- Logs that nobody has open: a list of { path, bytes, mtime }, the largest first. options: older = "7d", larger, name (default

@@ -42,6 +42,16 @@ drill "nothing-to-do" {
     packed(d, "app.log.1", 29.9)
   end,
 }
+drill "data-that-sounds-like-a-log" {
+  expect = {},
+  inject = function(d)
+    folder(d)
+    put(d, "catalog.login.db", 60)
+    put(d, "000123.log", 60, ("x"):rep(20000)) -- a journal of LevelDB
+    packed(d, "catalog.login.db", 90)
+    packed(d, "catalog.login.2.db", 91)
+  end,
+}
 drill "old-logs" {
   needs = { "python3" }, expect = { "unpacked", "temporary", "expired" },
   repair = { "compress", "delete-temporary", "delete-expired" },

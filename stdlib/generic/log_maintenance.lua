@@ -108,7 +108,7 @@ return function(o)
       local idle, list = {}, {}
       for _, one in ipairs(file.find(p.log_dir, { name = p.pattern, larger = p.rotate_size, closed = true })) do idle[one.path] = true end
       for _, one in ipairs(file.find(p.log_dir, { name = p.pattern, larger = p.rotate_size })) do
-        if not idle[one.path] then list[#list + 1] = { path = one.path, bytes = one.size } end
+        if not idle[one.path] and logs.is_log(one.path, { name = p.pattern }) then list[#list + 1] = { path = one.path, bytes = one.size } end
       end
       return report(list, "too-big")
     end,
@@ -120,7 +120,9 @@ return function(o)
       if not r.folder.there then skip { zh = "没有目录", en = "no folder" } end
       local list = {}
       for _, one in ipairs(plain(file.find(p.log_dir, { name = p.pattern .. "*", older = p.compress_after, closed = true, except = { "*.gz" } }))) do
-        if file.stat(one.path .. ".gz") then found("name-taken", one) else list[#list + 1] = one end
+        if logs.is_log(one.path, { name = p.pattern }) then -- *.log* is also catalog.login.db
+          if file.stat(one.path .. ".gz") then found("name-taken", one) else list[#list + 1] = one end
+        end
       end
       return report(list, "unpacked")
     end,
@@ -132,7 +134,8 @@ return function(o)
     run = function(p, r)
       if not r.folder.there then skip { zh = "没有目录", en = "no folder" } end
       for _, bad in ipairs(logs.damaged(p.log_dir, { newer = "2d" })) do found("damaged", bad) end
-      return report(retention.expired(p.log_dir, { name = p.pattern .. "*.gz", except = p.protect, older = p.delete_after, keep_min = p.keep_min }), "expired")
+      local old = { name = p.pattern .. "[._-]*gz", except = p.protect, older = p.delete_after, keep_min = p.keep_min }
+      return report(retention.expired(p.log_dir, old), "expired")
     end,
   }
   check "temp" {
