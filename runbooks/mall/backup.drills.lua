@@ -4,6 +4,7 @@ local function shop(d)
   d.sql = d:mysql {}
   d:secret("backup-password", "what only the backup knows")
   d.sql:sql [[CREATE TABLE orders(id INT PRIMARY KEY, note TEXT); INSERT INTO orders VALUES (1, '一'), (2, 'two');
+    CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2020-01-01 03:00:00' DO DELETE FROM app.orders WHERE id < 0;
     CREATE USER backup@'%' IDENTIFIED BY 'what only the backup knows'; GRANT ALL ON *.* TO backup@'%';]]
   file.mkdir(d.dir .. "/nginx/ssl")
   file.write(d.dir .. "/nginx/nginx.conf", "events {}\n")
@@ -20,7 +21,7 @@ local function named(d, start)
 end
 local needs = { "mariadbd", "mysqldump", "python3" }
 
-drill "whole" {
+drill "whole" { -- an event of the trial database would work on the live one
   needs = needs, inject = shop, expect = {}, result = "done",
   prove = function(d)
     for _, start in ipairs { "mall_", "config_backup-", "ssl_backup-" } do
@@ -31,6 +32,11 @@ drill "whole" {
     for _, one in ipairs(archive.list(named(d, "config_backup-"))) do assert(not one.name:find "key.pem", "the key is in the configuration's archive") end
     assert(file.read(named(d, "mall_")):find("一", 1, true), "a row is not in the dump")
     assert(not d.sql:sql("SHOW DATABASES"):find "trial", "the trial database was left behind")
+    mysql.create(d.sql.admin, "elsewhere")
+    mysql.import({ host = d.p.db_host, port = d.p.db_port, user = "backup", password = d.p.db_password, database = "elsewhere" },
+      named(d, "mall_"), { events = false })
+    local events = d.sql:sql "SELECT event_schema, status FROM information_schema.events ORDER BY 1"
+    assert(events:find "app%s+ENABLED" and events:find "elsewhere%s+DISABLED", "an event runs in a database made for a trial: " .. events)
   end,
 }
 drill "disk-full" {
