@@ -113,7 +113,7 @@ static void refused(const char *cron, const char *text, const char *hint)
 static void test_refused(void **state)
 {
     (void)state;
-    refused("", "has 0 fields", "minute hour");
+    refused("", "there are 0", "minute hour");
     refused("* * * *", "has 4 fields", "minute hour");
     refused("0 * * * * *", "has 6 fields", "There are no seconds");
     refused("60 * * * *", "field 1 (minute) \"60\": a value out of range", "0-59");
