@@ -114,8 +114,8 @@ static void test_refused(void **state)
 {
     (void)state;
     refused("", "there are 0", "minute hour");
-    refused("* * * *", "has 4 fields", "minute hour");
-    refused("0 * * * * *", "has 6 fields", "There are no seconds");
+    refused("* * * *", "there are 4", "minute hour");
+    refused("0 * * * * *", "there are 6", "There are no seconds");
     refused("60 * * * *", "field 1 (minute) \"60\": a value out of range", "0-59");
     refused("* 24 * * *", "field 2 (hour)", "0-23");
     refused("* * 0 * *", "field 3 (day of the month)", "1-31");
