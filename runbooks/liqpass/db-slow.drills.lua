@@ -5,7 +5,7 @@ local ROWS = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n W
 local COUNTS = "SELECT sum((SELECT count(*) FROM orders b WHERE b.state = a.state)) FROM (SELECT * FROM orders LIMIT 400) a"
 
 local function database(d, ...)
-  d:set { db = d.dir .. "/us.sqlite", expected_indexes = { "orders.state" }, sample_queries = { COUNTS }, slow = "300ms" }
+  d:set { db = d.dir .. "/us.sqlite", expected_indexes = { "orders.state", "orders.id" }, sample_queries = { COUNTS }, slow = "300ms" }
   d:sqlite(d.p.db, "PRAGMA journal_mode = WAL", "CREATE TABLE orders(id INTEGER PRIMARY KEY, state TEXT, note TEXT)", ROWS,
     "CREATE INDEX orders_by_state ON orders(state)", "ANALYZE", ...)
 end

@@ -27,7 +27,16 @@ param "min_free_factor" { type = "number", default = 2.2, min = 1, title = { zh 
 
 local function quoted(name) return '"' .. name:gsub('"', '""') .. '"' end
 local function split(word) return word:match("^([^.]+)%.([^.]+)$") end
+-- An INTEGER PRIMARY KEY is the row's own number: SQLite finds by it without an index.
+local function is_row_number(p, name, column)
+  local keys = {}
+  for _, one in ipairs(sql(p.db):rows("PRAGMA table_info(" .. quoted(name) .. ")")) do
+    if one.pk > 0 then keys[#keys + 1] = one end
+  end
+  return #keys == 1 and keys[1].name == column and keys[1].type:upper() == "INTEGER"
+end
 local function index_of(p, name, column)
+  if is_row_number(p, name, column) then return "rowid" end
   for _, one in ipairs(sql(p.db):rows("PRAGMA index_list(" .. quoted(name) .. ")")) do
     local first = sql(p.db):row("PRAGMA index_info(" .. quoted(one.name) .. ")")
     if first and first.name == column then return one.name end
