@@ -63,18 +63,19 @@ local function written(line)
   local year, month, day, hour, minute = line:match("^%W?(%d%d%d%d)[-/](%d%d)[-/](%d%d)[T ](%d%d):(%d%d)")
   return year and ((((year * 12 + month) * 31 + day) * 24 + hour) * 60 + minute) * 60
 end
--- What belongs to this failure: the lines since the last start that the log knows of, and none of an hour before its end.
+-- What belongs to this failure: the lines since the last start that the log knows of, and none of an hour before its end. One that
+-- runs (again: it starts again and again) has not failed yet; then the start before it counts, too.
 local OLD = 3600
-local function recent(words)
-  local lines, newest, from = text.lines(words), nil, 1
+local function recent(words, runs)
+  local lines, newest, from, before = text.lines(words), nil, 1, 1
   for i, line in ipairs(lines) do
-    if text.match(line, "(?i)\\b(?:starting|started|listening)\\b") and not cause_of(line) then from = i + 1 end
+    if text.match(line, "(?i)\\b(?:starting|started|listening)\\b") and not cause_of(line) then before, from = from, i + 1 end
     newest = math.max(newest or 0, written(line) or 0)
   end
-  local list, at = {}, nil
+  local list, at, first = {}, nil, runs and before or from
   for i, line in ipairs(lines) do
     at = written(line) or at
-    if i >= from and (not at or at >= newest - OLD) then list[#list + 1] = line end
+    if i >= first and (not at or at >= newest - OLD) then list[#list + 1] = line end
   end
   return list
 end
@@ -101,7 +102,7 @@ check "log" {
   when  = "down", title = { zh = "日志说什么", en = "what the logs say" },
   why   = { zh = "手册的 /var/log/system.log 是 macOS 的；这里看守护程序的日志和两个应用日志，只看最后 {lines} 行、最后一次启动",
             en = "the manual's /var/log/system.log is macOS's; this reads the keeper's log and the two of the application, the last {lines} lines" },
-  run = function(p)
+  run = function(p, r)
     local parts, newest = { keeper.logs(p.keeper, nil, p.lines) }, 0
     local stats = { file.stat(p.app_log) or false, file.stat(p.error_log) or false }
     for _, stat in ipairs(stats) do newest = math.max(newest, stat and stat.mtime or 0) end
@@ -110,7 +111,7 @@ check "log" {
     end
     attach("log", table.concat(parts, "\n"))
     for _, part in ipairs(parts) do
-      for _, line in ipairs(recent(part)) do
+      for _, line in ipairs(recent(part, r.service.state == "running")) do
         local cause = cause_of(line)
         if cause then found(cause, { line = text.cut(text.trim(line), 160) }) end
       end
