@@ -203,13 +203,12 @@ static int signal_owner(struct rb_cli *c, const char *run, int pid, struct rb_er
     json_t *again = fd >= 0 ? rb_journal_run(c->journal, run, err) : NULL;
     bool same = strcmp(rb_json_str(again, "result", ""), "running") == 0 && rb_json_int(again, "pid", 0) == pid;
     int rc = 0;
-    if (same) {
-        record_request(c, run);
-    }
     if (!same) {
         rc = rb_err_set(err, RB_ENOT_RUNNING, RB_T_cli_stop_gone, run);
-    } else if (syscall(SYS_pidfd_send_signal, fd, SIGINT, NULL, 0) != 0) {
-        rc = rb_err_errno(err, errno, "pid %d", pid);
+    } else {
+        record_request(c, run);
+        bool sent = syscall(SYS_pidfd_send_signal, fd, SIGINT, NULL, 0) == 0;
+        rc = sent ? 0 : rb_err_errno(err, errno, "pid %d", pid);
     }
     if (fd >= 0) {
         close(fd);

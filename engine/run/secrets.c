@@ -91,12 +91,21 @@ static void record_read(struct rb_secret *s, const char *from)
     rb_record(s->owner->run, "secret.read", json_pack("{s:s, s:s}", "name", s->name, "from", from));
 }
 
-int rb_secret_settle(struct rb_secret *s, const char *from, int rc)
+/* Ready to be used and looked for in all that comes back, unless rc or the value says no. */
+static int take_value(struct rb_secret *s, int rc)
 {
     rc = rc ? rc : judge(s, &s->err);
     s->state = rc ? RB_SECRET_FAILED : RB_SECRET_READY;
     if (!rc) {
         rb_redact_add(s->owner->redact, s->name, s->value.data, s->value.len);
+    }
+    return rc;
+}
+
+int rb_secret_settle(struct rb_secret *s, const char *from, int rc)
+{
+    rc = take_value(s, rc);
+    if (!rc) {
         record_read(s, from);
     }
     return rc;
@@ -106,14 +115,8 @@ void rb_secrets_give(struct rb_secrets *secrets, const char *name, const char *v
 {
     struct rb_secret *s = get(secrets, name);
     rb_buf_clear(&s->value);
-    int rc = rb_buf_adds(&s->value, value)
-                 ? rb_err_set(&s->err, RB_ETOO_LARGE, RB_T_config_secret_large, name, RB_SECRET_MAX)
-                 : 0;
-    rc = rc ? rc : judge(s, &s->err);
-    s->state = rc ? RB_SECRET_FAILED : RB_SECRET_READY;
-    if (!rc) {
-        rb_redact_add(secrets->redact, name, s->value.data, s->value.len);
-    }
+    bool fits = rb_buf_adds(&s->value, value) == 0;
+    (void)take_value(s, fits ? 0 : rb_err_set(&s->err, RB_ETOO_LARGE, RB_T_config_secret_large, name, RB_SECRET_MAX));
 }
 
 int rb_secrets_known(const struct rb_secrets *secrets, const char *name, struct rb_err *err)
