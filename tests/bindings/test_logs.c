@@ -64,12 +64,11 @@ static void line_at(char *out, size_t size, int64_t utc, const char *text)
     (void)snprintf(out, size, "%s %s\n", time, text);
 }
 
-static void scanning(void **state)
+/* A line without a time, then one a minute, the newest now: an error every five. Returns now, in UTC seconds. */
+static int64_t write_errors(const char *path)
 {
-    const char *path = in(state, "error.log");
     int64_t now = rb_clock_utc_us() / 1000000;
     char line[256];
-    assert_true(json_is_null(must("file.scan", json_pack("{s:s, s:s}", "path", path, "patterns", "x"))));
     add_text(path, "ERROR without a time\n");
     for (int age = 100; age >= 0; age--) {
         line_at(line, sizeof line, now - age * 60,
@@ -79,6 +78,14 @@ static void scanning(void **state)
         add_text(path, line);
         add_text(path, "    at ERROR in a stack trace\n");
     }
+    return now;
+}
+
+static void scanning(void **state)
+{
+    const char *path = in(state, "error.log");
+    assert_true(json_is_null(must("file.scan", json_pack("{s:s, s:s}", "path", path, "patterns", "x"))));
+    (void)write_errors(path);
     json_t *answer =
         must("file.scan", json_pack("{s:s, s:{s:s, s:s}, s:b, s:i, s:i}", "path", path, "patterns", "type",
                                     "ERROR_TYPE_[A-Z]+", "any", "ERROR", "group", 1, "samples", 3, "every", 3600));
@@ -101,11 +108,19 @@ static void scanning(void **state)
                   json_pack("{s:s, s:s, s:I}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+", "from", (json_int_t)at));
     assert_int_equal(count_of(answer, "match"), 1);
     json_decref(answer);
-    /* A run that wrote five minutes ago is not told of older lines, unless it asks. */
+}
+
+/* A run that wrote five minutes ago is not told of older lines, unless it asks. */
+static void scanning_after_a_write(void **state)
+{
+    const char *path = in(state, "error.log");
+    int64_t now = write_errors(path);
+    add_text(path, "ERROR_TYPE_NEW\n");
     struct rb_work work = {.deadline_ns = rb_clock_mono_ns() + 30000000000, .last_write_us = (now - 299) * 1000000};
     struct rb_err err = {0};
-    answer = call_with(&work, "file.scan",
-                       json_pack("{s:s, s:s, s:i}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+", "last", 3600), &err);
+    json_t *answer =
+        call_with(&work, "file.scan",
+                  json_pack("{s:s, s:s, s:i}", "path", path, "patterns", "ERROR_TYPE_[A-Z]+", "last", 3600), &err);
     assert_int_equal(count_of(answer, "match"), 2);
     json_decref(answer);
     answer = call_with(&work, "file.scan",
@@ -114,9 +129,16 @@ static void scanning(void **state)
                        &err);
     assert_int_equal(count_of(answer, "match"), 14);
     json_decref(answer);
+}
+
+static void scanning_what_is_gzipped(void **state)
+{
+    const char *path = in(state, "error.log");
+    (void)write_errors(path);
+    add_text(path, "ERROR_TYPE_NEW\n");
     const char *const pack[] = {"gzip", path, NULL};
     assert_int_equal(run_argv(pack), 0);
-    answer =
+    json_t *answer =
         must("file.scan", json_pack("{s:s, s:s}", "path", in(state, "error.log.gz"), "patterns", "ERROR_TYPE_[A-Z]+"));
     assert_int_equal(count_of(answer, "match"), 22);
     json_decref(answer);
@@ -238,6 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times),
         cmocka_unit_test_setup_teardown(scanning, setup_dir, teardown_dir),
+        cmocka_unit_test_setup_teardown(scanning_after_a_write, setup_dir, teardown_dir),
+        cmocka_unit_test_setup_teardown(scanning_what_is_gzipped, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(hostile_logs, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(following, setup_dir, teardown_dir),
         cmocka_unit_test_setup_teardown(following_what_is_not_there, setup_dir, teardown_dir),

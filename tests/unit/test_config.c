@@ -102,62 +102,63 @@ static json_t *block(const char *kind, const char *id, const char *fields)
                      "line", 3, "amends", 0, "fields", rb_json_parse(fields, strlen(fields), NULL));
 }
 
+static const struct {
+    const char *kind, *fields, *problem; /* NULL: all is well */
+} demands[] = {
+    {"secret", "{\"env\":\"A\"}", NULL},
+    {"secret", "{}", "exactly one"},
+    {"secret", "{\"env\":\"A\",\"file\":\"/a\"}", "exactly one"},
+    {"secret", "{\"file\":\"a\"}", "absolute"},
+    {"secret", "{\"credential\":\"../a\"}", "name, not a path"},
+    {"secret", "{\"command\":\"pass x\"}", "list"},
+    {"secret", "{\"env\":\"A\",\"writes\":true}", "only concerns a command"},
+    {"secret", "{\"evn\":\"A\"}", "did you mean 'env'?"},
+    {"connection", "{\"url\":\"postgres://db/x\",\"password\":{\"secret\":\"known\"}}", NULL},
+    {"connection", "{\"url\":\"postgres://db/x\",\"password\":{\"secret\":\"knwon\"}}", "did you mean"},
+    {"connection", "{\"url\":\"postgres://db/x\",\"password\":\"hunter2\"}", "secret"},
+    {"connection", "{\"url\":\"postgres://a:hunter2@db/x\"}", "must not hold a password"},
+    {"connection", "{\"url\":\"postgres://db/x\",\"host\":\"db\"}", "not both"},
+    {"connection", "{\"url\":\"postgres://db/x\",\"driver\":\"mysql\"}", "the driver says mysql"},
+    {"connection", "{\"url\":\"ws://db/x\",\"driver\":\"rpc\"}", NULL},
+    {"connection", "{\"host\":\"db\"}", "driver"},
+    {"connection", "{\"driver\":\"redis\"}", "url, a host or a socket"},
+    {"connection", "{\"driver\":\"redis\",\"host\":\"db\",\"headers\":{}}", "means nothing to redis"},
+    {"connection", "{\"driver\":\"sqlite\",\"path\":\"x.db\"}", "absolute"},
+    {"connection", "{\"driver\":\"mysql\",\"host\":\"db\",\"port\":70000}", "65535"},
+    {"connection", "{\"driver\":\"mysql\",\"host\":\"db\",\"read\":{\"user\":\"r\",\"password\":\"hunter2\"}}",
+     "read must be"},
+    {"connection", "{\"url\":\"https://a/\",\"headers\":{\"x\":{\"secret\":\"unknown-one\"}}}", "secret"},
+    {"channel", "{\"kind\":\"slack\",\"url\":{\"secret\":\"known\"}}", NULL},
+    {"channel", "{\"kind\":\"slack\"}", "needs url"},
+    {"channel", "{\"kind\":\"wecom\"}", "needs url|token"},
+    {"channel", "{\"kind\":\"wecom\",\"token\":{\"secret\":\"known\"}}", NULL},
+    {"channel", "{\"kind\":\"telegram\",\"token\":{\"secret\":\"known\"},\"chat\":\"-100\",\"topic\":4}", NULL},
+    {"channel", "{\"kind\":\"smtp\",\"host\":\"m\",\"from\":\"a\"}", "needs to"},
+    {"channel", "{\"kind\":\"slak\",\"url\":\"https://x\"}", "one of"},
+    {"channel", "{\"kind\":\"webhook\",\"url\":\"x.example\"}", "https://"},
+    {"check", "{\"title\":\"t\",\"run\":{\"$fn\":3}}", "belongs into a runbook"},
+    {"severity", "{\"channels\":\"nobody\"}", "channel"},
+    {"schedule", "{\"mode\":\"fix\"}", NULL}, /* in the place of a runbook's */
+    {"schedule", "{\"cron\":\"@daily\",\"every\":60}", "either cron or every"},
+    {"policy", "{\"unattended\":\"high\"}", "one of"},
+    {"policy", "{\"window\":{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"mon-fri\"}}", NULL},
+    {"policy", "{\"window\":{\"from\":\"22:61\"}}", "span of time"},
+    {"policy", "{\"window\":{\"form\":\"22:00\"}}", "form"},
+    {"policy", "{\"window\":\"nights\"}", "span of time"},
+};
+
 static void what_blocks_demand(void **state)
 {
     (void)state;
-    static const struct {
-        const char *kind, *fields, *problem; /* NULL: all is well */
-    } cases[] = {
-        {"secret", "{\"env\":\"A\"}", NULL},
-        {"secret", "{}", "exactly one"},
-        {"secret", "{\"env\":\"A\",\"file\":\"/a\"}", "exactly one"},
-        {"secret", "{\"file\":\"a\"}", "absolute"},
-        {"secret", "{\"credential\":\"../a\"}", "name, not a path"},
-        {"secret", "{\"command\":\"pass x\"}", "list"},
-        {"secret", "{\"env\":\"A\",\"writes\":true}", "only concerns a command"},
-        {"secret", "{\"evn\":\"A\"}", "did you mean 'env'?"},
-        {"connection", "{\"url\":\"postgres://db/x\",\"password\":{\"secret\":\"known\"}}", NULL},
-        {"connection", "{\"url\":\"postgres://db/x\",\"password\":{\"secret\":\"knwon\"}}", "did you mean"},
-        {"connection", "{\"url\":\"postgres://db/x\",\"password\":\"hunter2\"}", "secret"},
-        {"connection", "{\"url\":\"postgres://a:hunter2@db/x\"}", "must not hold a password"},
-        {"connection", "{\"url\":\"postgres://db/x\",\"host\":\"db\"}", "not both"},
-        {"connection", "{\"url\":\"postgres://db/x\",\"driver\":\"mysql\"}", "the driver says mysql"},
-        {"connection", "{\"url\":\"ws://db/x\",\"driver\":\"rpc\"}", NULL},
-        {"connection", "{\"host\":\"db\"}", "driver"},
-        {"connection", "{\"driver\":\"redis\"}", "url, a host or a socket"},
-        {"connection", "{\"driver\":\"redis\",\"host\":\"db\",\"headers\":{}}", "means nothing to redis"},
-        {"connection", "{\"driver\":\"sqlite\",\"path\":\"x.db\"}", "absolute"},
-        {"connection", "{\"driver\":\"mysql\",\"host\":\"db\",\"port\":70000}", "65535"},
-        {"connection", "{\"driver\":\"mysql\",\"host\":\"db\",\"read\":{\"user\":\"r\",\"password\":\"hunter2\"}}",
-         "read must be"},
-        {"connection", "{\"url\":\"https://a/\",\"headers\":{\"x\":{\"secret\":\"unknown-one\"}}}", "secret"},
-        {"channel", "{\"kind\":\"slack\",\"url\":{\"secret\":\"known\"}}", NULL},
-        {"channel", "{\"kind\":\"slack\"}", "needs url"},
-        {"channel", "{\"kind\":\"wecom\"}", "needs url|token"},
-        {"channel", "{\"kind\":\"wecom\",\"token\":{\"secret\":\"known\"}}", NULL},
-        {"channel", "{\"kind\":\"telegram\",\"token\":{\"secret\":\"known\"},\"chat\":\"-100\",\"topic\":4}", NULL},
-        {"channel", "{\"kind\":\"smtp\",\"host\":\"m\",\"from\":\"a\"}", "needs to"},
-        {"channel", "{\"kind\":\"slak\",\"url\":\"https://x\"}", "one of"},
-        {"channel", "{\"kind\":\"webhook\",\"url\":\"x.example\"}", "https://"},
-        {"check", "{\"title\":\"t\",\"run\":{\"$fn\":3}}", "belongs into a runbook"},
-        {"severity", "{\"channels\":\"nobody\"}", "channel"},
-        {"schedule", "{\"mode\":\"fix\"}", NULL}, /* in the place of a runbook's */
-        {"schedule", "{\"cron\":\"@daily\",\"every\":60}", "either cron or every"},
-        {"policy", "{\"unattended\":\"high\"}", "one of"},
-        {"policy", "{\"window\":{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":\"mon-fri\"}}", NULL},
-        {"policy", "{\"window\":{\"from\":\"22:61\"}}", "span of time"},
-        {"policy", "{\"window\":{\"form\":\"22:00\"}}", "form"},
-        {"policy", "{\"window\":\"nights\"}", "span of time"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *id = strcmp(cases[i].kind, "severity") ? "one" : "P0";
+    for (size_t i = 0; i < sizeof demands / sizeof *demands; i++) {
+        const char *id = strcmp(demands[i].kind, "severity") ? "one" : "P0";
         json_t *declared = json_pack("{s:[o, o]}", "blocks", block("secret", "known", "{\"env\":\"K\"}"),
-                                     block(cases[i].kind, id, cases[i].fields));
+                                     block(demands[i].kind, id, demands[i].fields));
         json_t *problems = rb_config_check(declared, NULL);
         char *text = json_dumps(problems, 0);
-        if (cases[i].problem ? !strstr(text, cases[i].problem) || !json_array_size(problems)
-                             : json_array_size(problems) > 0) {
-            fail_msg("%s %s: %s", cases[i].kind, cases[i].fields, text);
+        if (demands[i].problem ? !strstr(text, demands[i].problem) || !json_array_size(problems)
+                               : json_array_size(problems) > 0) {
+            fail_msg("%s %s: %s", demands[i].kind, demands[i].fields, text);
         }
         assert_null(strstr(text, "hunter2"));
         free(text);

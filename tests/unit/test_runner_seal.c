@@ -45,76 +45,77 @@ static void assert_part(const char *text, const char *message, const char *part)
     assert_non_null(strstr(message, part));
 }
 
+static const char *const works[][2] = {
+    /* order: by type, then value; the same in every process */
+    {"local t, out = { b = 1, a = 2, [10] = 3, [2] = 4, [1.5] = 5, [true] = 6, [false] = 7 }, {}\n"
+     "for k in pairs(t) do out[#out + 1] = tostring(k) end return table.concat(out, ' ')",
+     "[\"1.5 2 10 a b false true\"]"},
+    {"local t, k, out = { z = 1, y = 2, [3] = 3 }, nil, {} repeat k = next(t, k) out[#out + 1] = k until "
+     "k == nil\n"
+     "return out, next({}) == nil",
+     "[[3,\"y\",\"z\"],true]"},
+    {"local t, seen = { 1, 2, 3 }, 0 for k in pairs(t) do t[k + 1] = nil seen = seen + 1 end return seen", "[2]"},
+    {"local t = setmetatable({}, { __pairs = function() return function(_, k) if not k then return 1, 2 "
+     "end end end })\n"
+     "for k, v in pairs(t) do return k, v end",
+     "[1,2]"},
+    {"for k, v in pairs(p) do if k == 'db' then return v, #p.list, p.list[2] end end", "[\"a.sqlite\",2,\"y\"]"},
+    {"local out = {} for i, v in ipairs(p.list) do out[i] = v end return out, table.concat(p.list, '-'), "
+     "table.unpack(p.list)",
+     "[[\"x\",\"y\"],\"x-y\",\"x\",\"y\"]"},
+    {"return p.list == p.list, json.encode(p.list), p",
+     "[true,\"[\\\"x\\\",\\\"y\\\"]\",{\"db\":\"a.sqlite\",\"list\":[\"x\",\"y\"],\"size\":5}]"},
+    /* words without addresses */
+    {"return tostring({}), tostring(print_nothing), tostring(function() end), tostring(null), "
+     "tostring(1.0), tostring(nil)",
+     NULL},
+    {"return tostring({}), tostring(function() end), tostring(null), tostring(1.0), tostring(nil), "
+     "type(null), type({})",
+     "[\"table\",\"function\",\"null\",\"1.0\",\"nil\",\"null\",\"table\"]"},
+    {"return ('%s %d %s %%p %5.1f'):format({}, 3, null, 2.5)", "[\"table 3 null %p   2.5\"]"},
+    {"return tostring(setmetatable({}, { __tostring = function() return 'me' end })), "
+     "string.format('%s', true)",
+     "[\"me\",\"true\"]"},
+    /* ordinary work */
+    {"local C = {} C.__index = C function C.new(n) return setmetatable({ n = n }, C) end function "
+     "C:twice() return self.n * 2 end\n"
+     "return C.new(4):twice()",
+     "[8]"},
+    {"local t = {} table.insert(t, 2) table.insert(t, 1, 1) table.sort(t, function(a, b) return a > b "
+     "end)\n"
+     "return t, table.remove(t), #t, table.pack(1, 2).n, table.move({ 1, 2 }, 1, 2, 2)",
+     "[[2],1,1,2,[1,1,2]]"},
+    {"return ('x'):rep(3, ','), ('Abc'):upper(), ('a,b'):find(',', 1, true), #('数据库'), "
+     "utf8.len('数据库')",
+     "[\"x,x,x\",\"ABC\",2,9,3]"},
+    {"return (''):rep(2 ^ 53), select('#', 1, 2), tonumber('0x10'), math.max(1, 2), 7 // 2, rawequal(1, "
+     "1), rawlen({ 1 })",
+     "[\"\",2,16,2,3,true,1]"},
+    {"return lib.inner.value, lib.call(5), getmetatable(''), getmetatable(lib), getmetatable({}) == nil",
+     "[1,5,false,false,true]"},
+    {"local v = json.decode('{\"a\":[],\"b\":{},\"n\":9007199254740993,\"z\":null}') return "
+     "json.encode(v), v.z == null",
+     "[\"{\\\"a\\\":[],\\\"b\\\":{},\\\"n\\\":9007199254740993,\\\"z\\\":null}\",true]"},
+    {"local v, why = json.decode('{\"a\":1,\"a\":2}') return v == nil, type(why)", "[true,\"string\"]"},
+    {"local _ENV = { x = 1 } x = 2 return x", "[2]"},
+    {"\xEF\xBB\xBFreturn 1", "[1]"},
+    {"#!/usr/bin/env runbook\nreturn 2", "[2]"},
+    {"return '，；：（）“”' --，", "[\"，；：（）“”\"]"},
+};
+
 static void test_what_works(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
-        /* order: by type, then value; the same in every process */
-        {"local t, out = { b = 1, a = 2, [10] = 3, [2] = 4, [1.5] = 5, [true] = 6, [false] = 7 }, {}\n"
-         "for k in pairs(t) do out[#out + 1] = tostring(k) end return table.concat(out, ' ')",
-         "[\"1.5 2 10 a b false true\"]"},
-        {"local t, k, out = { z = 1, y = 2, [3] = 3 }, nil, {} repeat k = next(t, k) out[#out + 1] = k until "
-         "k == nil\n"
-         "return out, next({}) == nil",
-         "[[3,\"y\",\"z\"],true]"},
-        {"local t, seen = { 1, 2, 3 }, 0 for k in pairs(t) do t[k + 1] = nil seen = seen + 1 end return seen", "[2]"},
-        {"local t = setmetatable({}, { __pairs = function() return function(_, k) if not k then return 1, 2 "
-         "end end end })\n"
-         "for k, v in pairs(t) do return k, v end",
-         "[1,2]"},
-        {"for k, v in pairs(p) do if k == 'db' then return v, #p.list, p.list[2] end end", "[\"a.sqlite\",2,\"y\"]"},
-        {"local out = {} for i, v in ipairs(p.list) do out[i] = v end return out, table.concat(p.list, '-'), "
-         "table.unpack(p.list)",
-         "[[\"x\",\"y\"],\"x-y\",\"x\",\"y\"]"},
-        {"return p.list == p.list, json.encode(p.list), p",
-         "[true,\"[\\\"x\\\",\\\"y\\\"]\",{\"db\":\"a.sqlite\",\"list\":[\"x\",\"y\"],\"size\":5}]"},
-        /* words without addresses */
-        {"return tostring({}), tostring(print_nothing), tostring(function() end), tostring(null), "
-         "tostring(1.0), tostring(nil)",
-         NULL},
-        {"return tostring({}), tostring(function() end), tostring(null), tostring(1.0), tostring(nil), "
-         "type(null), type({})",
-         "[\"table\",\"function\",\"null\",\"1.0\",\"nil\",\"null\",\"table\"]"},
-        {"return ('%s %d %s %%p %5.1f'):format({}, 3, null, 2.5)", "[\"table 3 null %p   2.5\"]"},
-        {"return tostring(setmetatable({}, { __tostring = function() return 'me' end })), "
-         "string.format('%s', true)",
-         "[\"me\",\"true\"]"},
-        /* ordinary work */
-        {"local C = {} C.__index = C function C.new(n) return setmetatable({ n = n }, C) end function "
-         "C:twice() return self.n * 2 end\n"
-         "return C.new(4):twice()",
-         "[8]"},
-        {"local t = {} table.insert(t, 2) table.insert(t, 1, 1) table.sort(t, function(a, b) return a > b "
-         "end)\n"
-         "return t, table.remove(t), #t, table.pack(1, 2).n, table.move({ 1, 2 }, 1, 2, 2)",
-         "[[2],1,1,2,[1,1,2]]"},
-        {"return ('x'):rep(3, ','), ('Abc'):upper(), ('a,b'):find(',', 1, true), #('数据库'), "
-         "utf8.len('数据库')",
-         "[\"x,x,x\",\"ABC\",2,9,3]"},
-        {"return (''):rep(2 ^ 53), select('#', 1, 2), tonumber('0x10'), math.max(1, 2), 7 // 2, rawequal(1, "
-         "1), rawlen({ 1 })",
-         "[\"\",2,16,2,3,true,1]"},
-        {"return lib.inner.value, lib.call(5), getmetatable(''), getmetatable(lib), getmetatable({}) == nil",
-         "[1,5,false,false,true]"},
-        {"local v = json.decode('{\"a\":[],\"b\":{},\"n\":9007199254740993,\"z\":null}') return "
-         "json.encode(v), v.z == null",
-         "[\"{\\\"a\\\":[],\\\"b\\\":{},\\\"n\\\":9007199254740993,\\\"z\\\":null}\",true]"},
-        {"local v, why = json.decode('{\"a\":1,\"a\":2}') return v == nil, type(why)", "[true,\"string\"]"},
-        {"local _ENV = { x = 1 } x = 2 return x", "[2]"},
-        {"\xEF\xBB\xBFreturn 1", "[1]"},
-        {"#!/usr/bin/env runbook\nreturn 2", "[2]"},
-        {"return '，；：（）“”' --，", "[\"，；：（）“”\"]"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        if (!cases[i][1]) { /* an unknown name, whatever is done with it */
-            json_decref(run(cases[i][0], strlen(cases[i][0]), "en", "t.error"));
+    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
+        if (!works[i][1]) { /* an unknown name, whatever is done with it */
+            json_decref(run(works[i][0], strlen(works[i][0]), "en", "t.error"));
             continue;
         }
-        json_t *args = run(cases[i][0], strlen(cases[i][0]), "en", "t.ok");
-        json_t *wanted = json_loads(cases[i][1], JSON_DECODE_ANY, NULL), *got = json_object_get(args, "values");
+        json_t *args = run(works[i][0], strlen(works[i][0]), "en", "t.ok");
+        json_t *wanted = json_loads(works[i][1], JSON_DECODE_ANY, NULL), *got = json_object_get(args, "values");
         char *shown = json_dumps(got, JSON_ENCODE_ANY);
         if (!wanted || !json_equal(got, wanted)) {
-            print_error("%s\n  gives %s\n  not   %s\n", cases[i][0], shown, cases[i][1]);
+            print_error("%s\n  gives %s\n  not   %s\n", works[i][0], shown, works[i][1]);
         }
         assert_true(wanted && json_equal(got, wanted));
         free(shown);
