@@ -86,13 +86,13 @@ return function(o)
       return kept
     end,
   }
+  local function cgroup_of(process) return try(file.read, ("/proc/%d/cgroup"):format(process.pid)) or "" end
   -- An old copy of the service was started with the same configuration, or its unit still counts it as its own.
   local function is_copy(p, process)
     local _, to = process.command:find(p.config, 1, true)
     if to and not process.command:sub(to + 1, to + 1):find "[%w._/-]" then return true end
     local unit = p.keeper:match "^systemd:(.+)$"
-    local cgroup = try(file.read, ("/proc/%d/cgroup"):format(process.pid)) or ""
-    return unit ~= nil and cgroup:find("/" .. unit:gsub("%.service$", "") .. ".service", 1, true) ~= nil
+    return unit ~= nil and cgroup_of(process):find("/" .. unit:gsub("%.service$", "") .. ".service", 1, true) ~= nil
   end
   -- Of processes that share a socket, the one that started the others.
   local function first_of(list)
@@ -105,7 +105,7 @@ return function(o)
   end
   -- The unit whose main process it is: that one is stopped by systemd, or it comes back.
   local function unit_of(process)
-    local unit = (try(file.read, ("/proc/%d/cgroup"):format(process.pid)) or ""):match "/system%.slice/[^\n]-([^/\n]+%.service)\n"
+    local unit = cgroup_of(process):match "/system%.slice/[^\n]-([^/\n]+%.service)\n"
     return unit and keeper.state("systemd:" .. unit).pid == process.pid and unit or nil
   end
   check "listener" {
